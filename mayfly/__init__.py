@@ -1,0 +1,1 @@
+"""What the deployables share: the language, the decisions, and how decisions are performed."""

@@ -1,0 +1,57 @@
+"""The terminal record of a job: also the detail of its EventBridge event."""
+
+from typing import Literal
+
+import msgspec
+
+from mayfly.contract.failure import Failure
+from mayfly.contract.report import Media
+from mayfly.contract.wire import Version
+
+OutcomeState = Literal["succeeded", "failed", "cancelled", "superseded"]
+
+
+class Published(msgspec.Struct, frozen=True, kw_only=True):
+    """One deliverable. `key` is empty when it was stored through a user's own URL."""
+
+    file: str
+    key: str
+    size_bytes: int
+    sha256: str
+    media: Media
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What a job cost. Named as an estimate until its workers have stopped."""
+
+    #: Seconds that AWS bills, from image pull to stop, at least 60 a worker: this job's share.
+    billed_seconds: float
+    #: Of these, the seconds in which a worker did this job's work.
+    busy_seconds: float
+    vcpu: float
+    memory_gib: float
+    dollars: float
+    #: Workers still running when this was computed: the bill is not final.
+    final: bool
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How a job ended."""
+
+    job_id: str
+    #: Fixed per job and run, so that a repeated event can be told from a new one.
+    event_id: str
+    state: OutcomeState
+    #: `s3://bucket/key` of the source, or host and path of a user's own URL.
+    source: str
+    preset: str
+    tenant: str
+    run: int
+    accepted_at: float
+    ended_at: float
+    attempts: int
+    interruptions: int
+    outputs: tuple[Published, ...] = ()
+    failure: Failure | None = None
+    request_ids: tuple[str, ...] = ()
+    version: Version = 1

@@ -1,0 +1,106 @@
+"""What a worker says on the done queue, past tense. Only workers write it; it is believed only
+with the task's token.
+
+A report must never carry a signed URL. Unknown fields are ignored within a major version.
+"""
+
+import msgspec
+
+from mayfly.contract.recipe import Recipe
+from mayfly.contract.wire import Version
+
+
+class Media(msgspec.Struct, frozen=True, kw_only=True):
+    """What a probe saw in a file. Absent things are null."""
+
+    container: str
+    duration_seconds: float | None = None
+    video_codec: str | None = None
+    width: int | None = None
+    height: int | None = None
+    frames: int | None = None
+    audio_codec: str | None = None
+    sample_rate_hz: int | None = None
+    channels: int | None = None
+
+
+class Artifact(msgspec.Struct, frozen=True, kw_only=True):
+    """One stored output: where it was put, and what it is."""
+
+    file: str
+    #: The key it was POSTed to; empty for an output stored through a user's own URL.
+    key: str
+    size_bytes: int
+    sha256: str
+    media: Media
+
+
+class _Said(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    job_id: str
+    task_id: str
+    token: str
+    #: The worker's nonce for this try.
+    attempt: str
+    #: Unix time at the worker.
+    at: float
+    #: The ECS task and service that speak.
+    worker: str = ""
+    service: str = ""
+    version: Version = 1
+
+
+class Started(_Said, frozen=True, kw_only=True, tag="started"):
+    """The attempt has begun."""
+
+
+class Progressed(_Said, frozen=True, kw_only=True, tag="progressed"):
+    """How far the attempt is: 0..1 of the whole, monotonic within an attempt."""
+
+    fraction: float
+    stage: str = "encoding"
+    #: Media seconds encoded per wall second.
+    speed: float | None = None
+
+
+class Encoded(_Said, frozen=True, kw_only=True, tag="encoded"):
+    """Every output is stored and proven."""
+
+    outputs: tuple[Artifact, ...]
+    source: Media
+    #: Wall seconds from receiving the task to this report: what a receipt splits by.
+    busy_seconds: float
+    #: CPU seconds of ffmpeg.
+    cpu_seconds: float = 0.0
+
+
+class Interrupted(_Said, frozen=True, kw_only=True, tag="interrupted"):
+    """The attempt stopped for no fault of its own; its message is deleted."""
+
+    #: `spot_interruption` or `grant_expired`.
+    reason: str
+    busy_seconds: float = 0.0
+
+
+class Failed(_Said, frozen=True, kw_only=True, tag="failed"):
+    """The attempt failed. Bad input: the message is deleted. Unknown: it goes back to the queue."""
+
+    code: str
+    #: What was found, bounded, without URLs.
+    detail: str = ""
+    busy_seconds: float = 0.0
+
+
+class Adopted(_Said, frozen=True, kw_only=True, tag="adopted"):
+    """A task that a user put straight onto the jobs queue was taken. The worker chose ids and token."""
+
+    pool: str
+    recipe: Recipe
+    #: Host and path of the source's URL, without its query.
+    source: str
+
+
+class RenewalWanted(_Said, frozen=True, kw_only=True, tag="renewal_wanted"):
+    """The grants end before the work does: sign new ones into the control object."""
+
+
+Report = Started | Progressed | Encoded | Interrupted | Failed | Adopted | RenewalWanted

@@ -1,0 +1,60 @@
+"""What a user asks for. Four doors (upload, message, HTTP, command line), this one type.
+
+Strict: people and their programs write it.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from mayfly.contract import presets
+from mayfly.contract.recipe import Recipe
+from mayfly.contract.wire import Refusal, Version
+
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A message on the requests queue, or the body of an HTTP POST."""
+
+    #: Where the video is: `s3://bucket/key`, in the stack's bucket under `uploads/`.
+    source: Annotated[str, msgspec.Meta(pattern=r"^s3://[^/]+/.+$", max_length=1100)]
+    #: The name of a preset; the stack's default when neither preset nor recipe is given.
+    preset: Name | None = None
+    #: Outputs of one's own, instead of a preset.
+    recipe: Recipe | None = None
+    #: Whose work it is: jobs of different tenants are different jobs and are served fairly.
+    tenant: Name = "default"
+    #: Higher goes first among waiting work.
+    priority: Annotated[int, msgspec.Meta(ge=-50, le=50)] = 0
+    #: The task size to use; chosen from the recipe when null.
+    pool: Literal["small", "standard", "large"] | None = None
+    #: The asker's own name for this request, given back with its answer.
+    request_id: Annotated[str, msgspec.Meta(max_length=128)] | None = None
+    version: Version = 1
+
+
+def split_source(source: str) -> tuple[str, str]:
+    """Bucket and key of `s3://bucket/key`."""
+    bucket, _, key = source.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
+def resolve_recipe(request: Request, default_preset: str) -> tuple[str, Recipe]:
+    """The preset's name ("custom" for inline outputs) and the recipe it stands for.
+
+    Raises Refusal for both at once, an unknown preset, or two outputs with one file name.
+    """
+    if request.recipe is not None:
+        if request.preset is not None:
+            raise Refusal("preset", f'"{request.preset}" beside a recipe', "one of the two, not both")
+        files = [output.file for output in request.recipe.outputs]
+        twice = sorted({file for file in files if files.count(file) > 1})
+        if twice:
+            raise Refusal("recipe.outputs", f"two files named {twice[0]}", "outputs with different file names")
+        return "custom", request.recipe
+    name = request.preset or default_preset
+    known = presets.all_presets()
+    if name not in known:
+        raise Refusal("preset", f'"{name}"', "one of: " + ", ".join(known))
+    return name, known[name].recipe

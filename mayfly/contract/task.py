@@ -1,0 +1,87 @@
+"""One message on a jobs queue: work for one worker, with the signed URLs it needs.
+
+Mayfly's dispatcher writes tasks, and so may users with URLs of their own: then job_id, task_id and
+token are absent and the worker reports `adopted` first. Unknown fields are ignored within a major
+version. A task holds secrets (signed URLs, token): it must never be logged or shown.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from mayfly.contract.recipe import Recipe
+from mayfly.contract.wire import Version
+
+Url = Annotated[str, msgspec.Meta(pattern=r"^https?://", max_length=8192)]
+
+
+class Fetch(msgspec.Struct, frozen=True, kw_only=True):
+    """A signed GET. The headers are signed too and must be sent exactly so (`if-match`)."""
+
+    url: Url
+    headers: dict[str, str] = {}
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """The video to encode."""
+
+    fetch: Fetch
+    #: What the fetched object must be; unknown for tasks that users write.
+    size_bytes: int | None = None
+    etag: str | None = None
+
+
+class PostForm(msgspec.Struct, frozen=True, kw_only=True, tag="post", tag_field="by"):
+    """A presigned S3 POST: every output goes to `key_prefix` + attempt nonce + "/" + file."""
+
+    url: Url
+    fields: dict[str, str]
+    key_prefix: str
+    #: The policy's content-length-range.
+    size_bytes_max: int
+
+
+class PutUrls(msgspec.Struct, frozen=True, kw_only=True, tag="put", tag_field="by"):
+    """Presigned PUTs by output file name, as users bring them."""
+
+    urls: dict[str, Fetch]
+
+
+Upload = PostForm | PutUrls
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """`encode`: the whole source by one worker."""
+
+    source: Source
+    recipe: Recipe
+    upload: Upload
+    kind: Literal["encode"] = "encode"
+    job_id: str | None = None
+    task_id: str | None = None
+    #: Reports are accepted only with it.
+    token: str | None = None
+    #: Where the worker looks for stop or renewed grants with every heartbeat.
+    control: Fetch | None = None
+    #: Unix time at which the first of the URLs dies; unknown for tasks that users write.
+    grants_end_at: float | None = None
+    version: Version = 1
+
+
+class Grants(msgspec.Struct, frozen=True, kw_only=True):
+    """All URLs of a task, signed anew."""
+
+    source: Fetch
+    upload: Upload
+    control: Fetch
+    grants_end_at: float
+
+
+class Control(msgspec.Struct, frozen=True, kw_only=True):
+    """The object a worker reads with each heartbeat: the only way back to a running worker."""
+
+    order: Literal["go", "stop"] = "go"
+    #: Why it must stop: a failure code such as `cancelled`.
+    reason: str = ""
+    grants: Grants | None = None
+    version: Version = 1

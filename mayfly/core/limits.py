@@ -1,0 +1,108 @@
+"""Every bound of Mayfly with its unit and its reason; their relations are asserted below.
+
+A number that two rooms must agree on stands here and nowhere else.
+"""
+
+# --- The jobs queue and the worker's hold on a message ---------------------------------------
+
+#: How long a worker that vanished without a word keeps its task from others. SQS allows 0 s to
+#: 12 h; short, because the heartbeat extends it for as long as the worker lives.
+VISIBILITY_SECONDS = 90
+
+#: How often a worker extends its hold, reads its control object and reports progress.
+HEARTBEAT_SECONDS = 20
+
+#: SQS counts the 12 h of a message's invisibility from its receipt; extending never resets it
+#: (SQS Developer Guide, visibility timeout). The worker gives the task back before.
+HOLD_SECONDS_MAX = 11 * 3600 + 1800
+
+#: Long poll of the jobs queue. SQS allows 20 s; 5 s, because a worker told to stop must not leave
+#: a receive in flight, and has 10 s for all of its leaving.
+POLL_SECONDS = 5
+
+#: Receives before SQS moves a task to the dead letters. Announced interruptions delete the
+#: message and so do not count; vanished workers and unknown failures do.
+RECEIVES_MAX = 3
+
+#: Tries of a task that failed for unknown reasons.
+UNKNOWN_TRIES_MAX = 3
+
+#: Dead letters of one task that nobody reported a failure for (workers vanished): the first is
+#: released again, the second ends the job, six lost workers in all.
+LOST_LETTERS_MAX = 2
+
+#: A running task that reports nothing for this long is released again.
+SILENCE_SECONDS = 10 * VISIBILITY_SECONDS
+
+# --- Stopping --------------------------------------------------------------------------------
+
+#: Fargate Spot's notice, and the cap of a container's stopTimeout on Fargate (2..120 s; the
+#: default of 30 s kills an upload mid-flight).
+STOP_SECONDS = 120
+
+#: From SIGTERM to exit: stop ffmpeg, report, delete the message.
+LEAVE_SECONDS = 10
+
+# --- Grants ----------------------------------------------------------------------------------
+
+#: A chained AssumeRole ends after at most one hour (IAM, role chaining).
+SIGNER_SESSION_SECONDS = 3600
+
+#: The signer's session is reused by a warm Lambda for this long, then assumed anew.
+SIGNER_REUSE_SECONDS = 600
+
+#: How long a task's URLs live: what is left of the oldest reused session.
+GRANT_SECONDS = 2700
+
+#: A worker asks for new grants when the old ones have this long to live.
+RENEW_SECONDS = 600
+
+#: A single POST or PUT carries at most 5 GB (S3 quotas); one output is one POST.
+OUTPUT_BYTES_MAX = 5 * 10**9
+
+# --- Pools -----------------------------------------------------------------------------------
+
+#: Released tasks per worker: one in work and one waiting, so that no worker idles, and a cancel
+#: or a priority takes effect at once.
+RELEASED_PER_WORKER = 2
+
+#: One planner at a time calls ECS for a pool; a crashed one is waited for this long.
+LEASE_SECONDS = 20
+
+#: Task stops without any `started` report before the pool is closed and its jobs fail.
+CRASHES_MAX = 3
+
+#: A service that nobody knows and that carries our tags is deleted after this. Longer than any
+#: planner holds on to an intent.
+SERVICE_EXPIRES_SECONDS = 24 * 3600
+
+#: How long after CreateService an unseen service may still appear.
+CREATE_GRACE_SECONDS = 60
+
+#: The period of the tick.
+TICK_SECONDS = 60
+
+# --- Handlers --------------------------------------------------------------------------------
+
+#: Tries of a transaction that met another one, each after a jittered pause.
+CONFLICT_TRIES_MAX = 8
+
+#: Seconds before a job whose commands may have been lost in a crash is looked at by the tick.
+HEAL_SECONDS = 45
+
+#: How long a finished job's rows stay (DynamoDB's TTL).
+RECORD_SECONDS = 90 * 24 * 3600
+
+#: Entries of a job's story; the oldest go first.
+STORY_MAX = 64
+
+#: What a detail may hold of an encoder's last words.
+DETAIL_CHARACTERS_MAX = 600
+
+assert VISIBILITY_SECONDS > 3 * HEARTBEAT_SECONDS, "two lost heartbeats must not lose the task"
+assert POLL_SECONDS < LEAVE_SECONDS < STOP_SECONDS <= 120
+assert SIGNER_REUSE_SECONDS + GRANT_SECONDS <= SIGNER_SESSION_SECONDS
+assert RENEW_SECONDS > 2 * HEARTBEAT_SECONDS + 3 * TICK_SECONDS
+assert SILENCE_SECONDS > VISIBILITY_SECONDS * RECEIVES_MAX
+assert HOLD_SECONDS_MAX < 12 * 3600
+assert LEASE_SECONDS < TICK_SECONDS < SERVICE_EXPIRES_SECONDS

@@ -1,0 +1,84 @@
+# Mayfly's doors. Needs python3 (3.11 to 3.14), its pip, and make; everything else is brought by `setup`,
+# pinned by hash: uv by requirements-bootstrap.txt; Python packages, ffmpeg, ffprobe and Node by uv.lock.
+
+PYTHON ?= python3
+BIN    := .venv/bin
+UV     := .tools/uv/bin/uv
+STACK  ?= mayfly
+
+# The environment is this tree's own, and never a Python that somebody would have to download first.
+export UV_PROJECT_ENVIRONMENT := .venv
+export UV_PYTHON_DOWNLOADS := never
+# Taken as they were typed: `make demo VIDEO="it's (1) \$$5.mp4"` must reach the console unharmed.
+export DEMO_VIDEO := $(value VIDEO)
+export DEMO_PRESET := $(value PRESET)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: .venv/.synced ## Bring every tool and library (done by each target that needs them)
+
+.tools/uv/.installed: requirements-bootstrap.txt
+	rm -rf .tools/uv
+	$(PYTHON) -m pip install -qq --disable-pip-version-check --target .tools/uv --require-hashes -r $<
+	touch $@
+
+.venv/.synced: .tools/uv/.installed pyproject.toml uv.lock
+	$(UV) sync --frozen
+	touch $@
+
+.PHONY: demo
+demo: setup ## Run one real job end to end on this machine: make demo [VIDEO=f] [PRESET=p]
+	@$(BIN)/mayfly demo $${DEMO_PRESET:+--preset "$$DEMO_PRESET"} $${DEMO_VIDEO:+-- "$$DEMO_VIDEO"}
+
+.PHONY: test
+test: lint ## Run every check that CI runs
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+.PHONY: lint
+lint: setup ## Check style, types and the arrows between the rooms
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: fmt
+fmt: setup ## Rewrite the source the way `lint` wants it
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: bench
+bench: setup ## Measure; each measurement ends with one JSON line
+	@for file in bench/[a-z]*.py; do $(BIN)/python -m "bench.$$(basename "$$file" .py)" || exit 1; done
+
+.PHONY: build
+build: setup ## Stage the deployables for Lambda, the image and this machine in build/
+	$(BIN)/python -m build_tools.stage lambda host linux-arm64 linux-x86_64
+
+.PHONY: synth
+synth: setup ## Write the CloudFormation template to build/cdk.out (no Docker, no account)
+	$(BIN)/python -m build_tools.stage lambda
+	$(BIN)/python -m infra.app --out build/cdk.out
+
+.PHONY: image
+image: setup ## Build the worker's image with docker, podman or buildah
+	$(BIN)/python -m build_tools.stage linux-x86_64
+	docker/build.sh
+
+.PHONY: deploy
+deploy: synth ## Create or update the stack in your AWS account: make deploy [STACK=mayfly]
+	$(BIN)/python -m infra.deploy deploy --stack "$(STACK)" --assembly build/cdk.out
+
+.PHONY: destroy
+destroy: setup ## Delete the stack and whatever it hatched; the data bucket stays
+	$(BIN)/python -m infra.deploy destroy --stack "$(STACK)"
+
+.PHONY: clean
+clean: ## Remove what was built; the tools stay (rm -rf .tools .venv removes those too)
+	rm -rf build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -path ./.venv -prune -o -path ./.tools -prune -o -name __pycache__ -type d -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Scripts that bring tools and stage what is shipped. They import nothing of what they build."""

@@ -86,7 +86,7 @@ def stage(target: Target, deployable: str) -> bool:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Two builds at once would swap folders under each other: the second waits, then sees all done."""
+    """Two builds at once would swap folders under each other, so the second waits."""
     RECEIPTS.mkdir(parents=True, exist_ok=True)
     with (RECEIPTS / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""Folders as values: one digest for what a tree holds, and the plain form in which a tree is shipped.
+"""Folders as values: one digest for what a tree holds, and the plain form in which it ships.
 
 A staged folder must come out the same, byte for byte, wherever and whenever it is staged from the
 same sources: its digest becomes the asset's name, and an asset whose name changes for nothing is

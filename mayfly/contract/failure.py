@@ -37,46 +37,126 @@ _BAD, _AGAIN, _UNKNOWN = FailureClass.BAD_INPUT, FailureClass.INTERRUPTION, Fail
 
 KNOWN: dict[str, _Known] = {
     # Refused before any machine starts.
-    "request_refused": _Known(_BAD, "The request was refused", "Correct the named field and send it again."),
-    "request_unprocessable": _Known(
-        _UNKNOWN, "The dispatcher could not process this request", "Look at the dispatcher's log; then send it again."
+    "request_refused": _Known(
+        _BAD, "The request was refused", "Correct the named field and send it again."
     ),
-    "source_empty": _Known(_BAD, "The file has zero bytes", "Upload it again; the upload was probably cut off."),
-    "source_missing": _Known(_BAD, "The source is not in the bucket", "Upload it, or correct the key."),
-    "source_too_large": _Known(_BAD, "The source is larger than a worker's disk", "Use a pool with a larger disk."),
+    "request_unprocessable": _Known(
+        _UNKNOWN,
+        "The dispatcher could not process this request",
+        "Look at the dispatcher's log; then send it again.",
+    ),
+    "source_empty": _Known(
+        _BAD, "The file has zero bytes", "Upload it again; the upload was probably cut off."
+    ),
+    "source_missing": _Known(
+        _BAD, "The source is not in the bucket", "Upload it, or correct the key."
+    ),
+    "source_too_large": _Known(
+        _BAD, "The source is larger than a worker's disk", "Use a pool with a larger disk."
+    ),
     "source_replaced": _Known(
-        _BAD, "The source was replaced while the job ran", "Nothing: the newer upload has a job of its own."
+        _BAD,
+        "The source was replaced while the job ran",
+        "Nothing: the newer upload has a job of its own.",
     ),
     # Decided by the probe.
-    "not_media": _Known(_BAD, "This is not a media file that Mayfly reads", "Upload a video or sound file (MP4, MOV, MKV, WebM, MPEG-TS, AVI, …)."),
-    "playlist_refused": _Known(
-        _BAD, "This is a playlist, not media: it would make the worker fetch other files", "Upload the media itself."
+    "not_media": _Known(
+        _BAD,
+        "This is not a media file that Mayfly reads",
+        "Upload a video or sound file (MP4, MOV, MKV, WebM, MPEG-TS, AVI, …).",
     ),
-    "source_truncated": _Known(_BAD, "The file ends before its own index says", "Upload it again; compare its size with the original."),
-    "source_corrupt": _Known(_BAD, "The media could not be decoded without errors", "Repair or export the file again."),
-    "no_video": _Known(_BAD, "The recipe wants a picture and the source has none", "Choose a sound preset such as audio-m4a."),
-    "no_audio": _Known(_BAD, "The recipe wants sound and the source has none", "Choose a preset without sound, such as poster."),
-    "source_absurd": _Known(_BAD, "The source's dimensions, rate or stream count are beyond the limits", "Scale it down before uploading."),
+    "playlist_refused": _Known(
+        _BAD,
+        "This is a playlist, not media: it would make the worker fetch other files",
+        "Upload the media itself.",
+    ),
+    "source_truncated": _Known(
+        _BAD,
+        "The file ends before its own index says",
+        "Upload it again; compare its size with the original.",
+    ),
+    "source_corrupt": _Known(
+        _BAD, "The media could not be decoded without errors", "Repair or export the file again."
+    ),
+    "no_video": _Known(
+        _BAD,
+        "The recipe wants a picture and the source has none",
+        "Choose a sound preset such as audio-m4a.",
+    ),
+    "no_audio": _Known(
+        _BAD,
+        "The recipe wants sound and the source has none",
+        "Choose a preset without sound, such as poster.",
+    ),
+    "source_absurd": _Known(
+        _BAD,
+        "The source's dimensions, rate or stream count are beyond the limits",
+        "Scale it down before uploading.",
+    ),
     # While it is encoded.
-    "time_limit": _Known(_BAD, "The encode took longer than its limit", "Split the source, or choose a faster recipe or a larger pool."),
-    "output_limit": _Known(_BAD, "The output grew beyond its limit", "Choose a higher crf or a smaller box."),
-    "memory_limit": _Known(_UNKNOWN, "The encoder needed more memory than its worker has", "Choose a larger pool."),
-    "encoder_failed": _Known(_UNKNOWN, "The encoder failed", "See the last lines of its log in this record; rerun the job."),
-    "output_broken": _Known(_UNKNOWN, "The output is not what the recipe promises", "Rerun the job; if it happens again, report it with the source."),
-    "delivery_refused": _Known(_BAD, "The storage refused the output", "Check the upload form or URLs of the task, and their end."),
+    "time_limit": _Known(
+        _BAD,
+        "The encode took longer than its limit",
+        "Split the source, or choose a faster recipe or a larger pool.",
+    ),
+    "output_limit": _Known(
+        _BAD, "The output grew beyond its limit", "Choose a higher crf or a smaller box."
+    ),
+    "memory_limit": _Known(
+        _UNKNOWN, "The encoder needed more memory than its worker has", "Choose a larger pool."
+    ),
+    "encoder_failed": _Known(
+        _UNKNOWN,
+        "The encoder failed",
+        "See the last lines of its log in this record; rerun the job.",
+    ),
+    "output_broken": _Known(
+        _UNKNOWN,
+        "The output is not what the recipe promises",
+        "Rerun the job; if it happens again, report it with the source.",
+    ),
+    "delivery_refused": _Known(
+        _BAD,
+        "The storage refused the output",
+        "Check the upload form or URLs of the task, and their end.",
+    ),
     "delivery_failed": _Known(_UNKNOWN, "The output could not be stored", "Rerun the job."),
-    "source_unreadable": _Known(_UNKNOWN, "The source could not be downloaded", "Check the source and its URL; rerun the job."),
-    "source_refused": _Known(_BAD, "The source's URL was refused", "Sign a new URL on an allowed host (S3, https)."),
+    "source_unreadable": _Known(
+        _UNKNOWN,
+        "The source could not be downloaded",
+        "Check the source and its URL; rerun the job.",
+    ),
+    "source_refused": _Known(
+        _BAD, "The source's URL was refused", "Sign a new URL on an allowed host (S3, https)."
+    ),
     "worker_failed": _Known(_UNKNOWN, "The worker failed", "See its log; rerun the job."),
-    "task_unreadable": _Known(_BAD, "A message on the jobs queue is not a task", "Compare it with `mayfly schema task`."),
+    "task_unreadable": _Known(
+        _BAD, "A message on the jobs queue is not a task", "Compare it with `mayfly schema task`."
+    ),
     # Judged by the completion handler.
-    "worker_lost": _Known(_UNKNOWN, "Workers vanished again and again while doing this task", "The input may kill the encoder: try it alone on a larger pool."),
-    "pool_broken": _Known(_UNKNOWN, "Workers stop before they begin, so the pool was closed", "Look at the stopped tasks' reasons (image, network, permissions), then rerun."),
-    "publish_failed": _Known(_UNKNOWN, "The outputs could not be published", "Look at the completion handler's log, then rerun."),
+    "worker_lost": _Known(
+        _UNKNOWN,
+        "Workers vanished again and again while doing this task",
+        "The input may kill the encoder: try it alone on a larger pool.",
+    ),
+    "pool_broken": _Known(
+        _UNKNOWN,
+        "Workers stop before they begin, so the pool was closed",
+        "Look at the stopped tasks' reasons (image, network, permissions), then rerun.",
+    ),
+    "publish_failed": _Known(
+        _UNKNOWN,
+        "The outputs could not be published",
+        "Look at the completion handler's log, then rerun.",
+    ),
     "cancelled": _Known(_BAD, "The job was cancelled", "Nothing, or rerun it."),
     # Not failures of the work: they put the task back.
-    "spot_interruption": _Known(_AGAIN, "The worker was interrupted", "Nothing: another worker takes the task."),
-    "grant_expired": _Known(_AGAIN, "The task's signed URLs had died before it was begun", "Nothing: it is signed anew."),
+    "spot_interruption": _Known(
+        _AGAIN, "The worker was interrupted", "Nothing: another worker takes the task."
+    ),
+    "grant_expired": _Known(
+        _AGAIN, "The task's signed URLs had died before it was begun", "Nothing: it is signed anew."
+    ),
 }
 
 

@@ -33,7 +33,12 @@ class Aac(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class VideoOutput(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="video", tag_field="kind"
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag="video",
+    tag_field="kind",
 ):
     """An MP4 with H.264 and, where the source has sound, AAC; its index in front (faststart)."""
 
@@ -50,7 +55,12 @@ class VideoOutput(
 
 
 class AudioOutput(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="audio", tag_field="kind"
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag="audio",
+    tag_field="kind",
 ):
     """The first sound track as M4A."""
 
@@ -59,7 +69,12 @@ class AudioOutput(
 
 
 class PosterOutput(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="poster", tag_field="kind"
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag="poster",
+    tag_field="kind",
 ):
     """One JPEG picture out of the video."""
 

@@ -91,7 +91,7 @@ class Failed(_Said, frozen=True, kw_only=True, tag="failed"):
 
 
 class Adopted(_Said, frozen=True, kw_only=True, tag="adopted"):
-    """A task that a user put straight onto the jobs queue was taken. The worker chose ids and token."""
+    """A task that a user put straight onto the jobs queue was taken: the worker chose its ids."""
 
     pool: str
     recipe: Recipe

@@ -47,11 +47,15 @@ def resolve_recipe(request: Request, default_preset: str) -> tuple[str, Recipe]:
     """
     if request.recipe is not None:
         if request.preset is not None:
-            raise Refusal("preset", f'"{request.preset}" beside a recipe', "one of the two, not both")
+            raise Refusal(
+                "preset", f'"{request.preset}" beside a recipe', "one of the two, not both"
+            )
         files = [output.file for output in request.recipe.outputs]
         twice = sorted({file for file in files if files.count(file) > 1})
         if twice:
-            raise Refusal("recipe.outputs", f"two files named {twice[0]}", "outputs with different file names")
+            raise Refusal(
+                "recipe.outputs", f"two files named {twice[0]}", "outputs with different file names"
+            )
         return "custom", request.recipe
     name = request.preset or default_preset
     known = presets.all_presets()

@@ -21,7 +21,7 @@ _GOT_CHARACTERS_MAX = 80
 
 
 class Refusal(ValueError):
-    """A message that cannot be accepted, told to its author: the field, what it got, what it may be."""
+    """A message that cannot be accepted, told to its author: field, what it got, what it may be."""
 
     def __init__(self, field: str, got: str, may_be: str) -> None:
         self.field = field
@@ -140,7 +140,11 @@ def _pick(shape: Any, raw: object) -> Any:
 
 
 def _may_be(shape: Any, problem: str) -> str:
-    if problem.startswith("Expected `") and " of length" not in problem and "matching" not in problem:
+    if (
+        problem.startswith("Expected `")
+        and " of length" not in problem
+        and "matching" not in problem
+    ):
         return _describe(shape)
     if problem.startswith("Expected "):
         return problem.removeprefix("Expected ").split(", got")[0].replace("`", "")
@@ -178,4 +182,6 @@ def _describe(shape: Any) -> str:
             return "a list" + (f" of at least {least}" if least else "")
         case inspect.DictType():
             return "an object"
+        case _:
+            pass
     return "a value of the documented type (see `mayfly schema`)"

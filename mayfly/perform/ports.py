@@ -11,8 +11,30 @@ from typing import Any, Protocol
 
 from mayfly.contract.task import Fetch, PostForm
 from mayfly.core.changes import Change, Key
+from mayfly.core.pool import ServiceSeen
 
 Item = Mapping[str, Any]
+
+__all__ = [
+    "Bus",
+    "Clock",
+    "Conflict",
+    "Depth",
+    "Dice",
+    "Gone",
+    "HandleLost",
+    "Item",
+    "JobTable",
+    "Message",
+    "ObjectSeen",
+    "Queue",
+    "ServiceSeen",
+    "ServiceWanted",
+    "Services",
+    "Signer",
+    "Store",
+    "Temporary",
+]
 
 
 class Temporary(Exception):
@@ -61,7 +83,7 @@ class Queue(Protocol):
         """Up to `limit` (10 at most) messages, each hidden for the queue's visibility timeout."""
 
     def extend(self, handle: str, seconds: int) -> None:
-        """Hides the message for `seconds` from now; 0 hands it back. Raises HandleLost, Temporary."""
+        """Hides it for `seconds` from now; 0 hands it back. Raises HandleLost, Temporary."""
 
     def delete(self, handle: str) -> None:
         """Idempotent: a lost handle is not an error, since AWS may say either."""
@@ -99,19 +121,6 @@ class Signer(Protocol):
 
     def post(self, bucket: str, key_prefix: str, size_bytes_max: int) -> PostForm:
         """A POST to any key under the prefix, with a length condition."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceSeen:
-    """A service as DescribeServices tells it."""
-
-    name: str
-    #: ACTIVE, DRAINING or INACTIVE.
-    status: str
-    desired: int
-    running: int
-    pending: int
-    tags: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +178,16 @@ class Store(Protocol):
     def read(self, bucket: str, key: str) -> tuple[bytes, str] | None:
         """Body and ETag of a small object."""
 
-    def write(self, bucket: str, key: str, body: bytes, *, content_type: str, if_match: str = "", if_absent: bool = False) -> None:
+    def write(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes,
+        *,
+        content_type: str,
+        if_match: str = "",
+        if_absent: bool = False,
+    ) -> None:
         """Raises Conflict when the condition does not hold, Temporary."""
 
 

@@ -1,0 +1,78 @@
+"""What shall be done, imperative. Every command is idempotent: a redelivered event repeats it."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseTasks:
+    """Put the next waiting tasks of the pool on its queue.
+
+    `first` names a task that was opened just now: the index may not know it yet.
+    """
+
+    pool: str
+    first: tuple[str, str] | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SeeToPool:
+    """Compare what is open with what runs, and act."""
+
+    pool: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CountTasks:
+    """Read the head again and ask whether every task is done."""
+
+    job_id: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PublishOutputs:
+    """Copy the outputs to their clean names, the last object last."""
+
+    job_id: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AnnounceOutcome:
+    """Send the outcome to EventBridge."""
+
+    job_id: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RenewGrants:
+    """Sign the task's URLs anew, into its control object."""
+
+    job_id: str
+    task_id: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StopWorkers:
+    """Write "stop" into the control object of one task, or of every task of the job."""
+
+    job_id: str
+    reason: str
+    task_id: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NoteWorkerStarted:
+    """The pool's workers do begin: its crash count starts anew."""
+
+    pool: str
+
+
+Command = (
+    ReleaseTasks
+    | SeeToPool
+    | CountTasks
+    | PublishOutputs
+    | AnnounceOutcome
+    | RenewGrants
+    | StopWorkers
+    | NoteWorkerStarted
+)

@@ -1,0 +1,209 @@
+"""What happened, past tense. Events carry every time and id that a decision needs."""
+
+import dataclasses
+
+from mayfly.contract.failure import Failure
+from mayfly.contract.recipe import Recipe
+from mayfly.contract.report import Artifact
+from mayfly.core.identity import SourceObject
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Event:
+    #: Unix time at which the deciding side learned of it.
+    at: float
+
+
+# --- Of jobs -----------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RequestAccepted(_Event):
+    """A valid request for an existing source. A job it names already is joined, not repeated."""
+
+    job_id: str
+    tenant: str
+    pool: str
+    preset: str
+    recipe: Recipe
+    source: SourceObject
+    run: int
+    priority: int
+    #: For the job's first task, should it be new.
+    token: str
+    request_id: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRefused(_Event):
+    """A request that cannot become work: its job is its refusal."""
+
+    job_id: str
+    tenant: str
+    preset: str
+    source: str
+    failure: Failure
+    request_id: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TaskAdopted(_Event):
+    """A worker took a task that a user had put straight onto the jobs queue."""
+
+    job_id: str
+    task_id: str
+    token: str
+    pool: str
+    recipe: Recipe
+    source: str
+    attempt: str
+    worker: str
+    service: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TasksCounted(_Event):
+    """The head was read after a change, or by the tick: is every task done?"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OutputsPublished(_Event):
+    """Every output stands under its clean name."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PublishFailed(_Event):
+    """The outputs cannot be published, ever."""
+
+    failure: Failure
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeAnnounced(_Event):
+    """EventBridge took the outcome."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRequested(_Event):
+    """Somebody wants it stopped."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PoolBroke(_Event):
+    """Workers of its pool stop before they begin."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TickPassed(_Event):
+    """The tick looked at the job: whatever a crash left unperformed is asked for again."""
+
+
+# --- Of tasks ----------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TaskReleased(_Event):
+    """It was chosen to go onto the queue. Chosen first, sent then: two Lambdas send it once."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEnqueued(_Event):
+    """Its message was sent."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Attempted(_Event):
+    """Something that an attempt said."""
+
+    attempt: str
+    worker: str = ""
+    service: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TaskStarted(_Attempted):
+    """An attempt has begun."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TaskProgressed(_Attempted):
+    """An attempt got on."""
+
+    fraction: float
+    stage: str
+    speed: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEncoded(_Attempted):
+    """An attempt stored and proved every output."""
+
+    artifacts: tuple[Artifact, ...]
+    busy_seconds: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TaskInterrupted(_Attempted):
+    """An attempt stopped through no fault of its own and deleted its message."""
+
+    reason: str
+    busy_seconds: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRefused(_Attempted):
+    """An attempt found the input at fault."""
+
+    failure: Failure
+    busy_seconds: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFailed(_Attempted):
+    """An attempt failed and nobody knows why; its message is back on the queue."""
+
+    failure: Failure
+    busy_seconds: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RenewalWanted(_Attempted):
+    """An attempt will outlive its grants."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TaskDeadLettered(_Event):
+    """Its message was received too often."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TaskWentSilent(_Event):
+    """It runs and nobody has said a word of it for SILENCE_SECONDS."""
+
+
+JobEvent = (
+    RequestAccepted
+    | RequestRefused
+    | TaskAdopted
+    | TasksCounted
+    | OutputsPublished
+    | PublishFailed
+    | OutcomeAnnounced
+    | CancelRequested
+    | PoolBroke
+    | TickPassed
+)
+TaskEvent = (
+    TaskReleased
+    | TaskEnqueued
+    | TaskStarted
+    | TaskProgressed
+    | TaskEncoded
+    | TaskInterrupted
+    | TaskRefused
+    | TaskFailed
+    | RenewalWanted
+    | TaskDeadLettered
+    | TaskWentSilent
+)
+Event = JobEvent | TaskEvent

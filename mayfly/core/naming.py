@@ -1,0 +1,56 @@
+"""Keys in the bucket and names of services: where things are, in one place."""
+
+from pathlib import PurePosixPath
+
+UPLOADS, WORK, OUTPUTS = "uploads/", "work/", "outputs/"
+
+
+def work_prefix(job_id: str, task_id: str) -> str:
+    """Where a task's attempts put what they made; each adds a nonce of its own."""
+    return f"{WORK}{job_id}/{task_id}/"
+
+
+def control_key(job_id: str, task_id: str) -> str:
+    """The object that a worker reads with each heartbeat."""
+    return f"{work_prefix(job_id, task_id)}control.json"
+
+
+def preset_of_upload(key: str, known: frozenset[str], default: str) -> str:
+    """`uploads/<preset>/…` names its preset; anything else takes the stack's default."""
+    first = key.removeprefix(UPLOADS).partition("/")
+    return first[0] if first[1] and first[0] in known else default
+
+
+def stem(key: str, preset: str) -> str:
+    """What is left of a source's key without `uploads/`, the preset's folder and the ending."""
+    path = key.removeprefix(UPLOADS).removeprefix(f"{preset}/")
+    return str(PurePosixPath(path).with_suffix("")) if PurePosixPath(path).name else path
+
+
+def output_key(source_key: str, preset: str, job_id: str, file: str) -> str:
+    """The clean name of a deliverable."""
+    return f"{OUTPUTS}{stem(source_key, preset)}/{preset}/{job_id}/{file}"
+
+
+def latest_key(source_key: str, preset: str) -> str:
+    """Points at the newest job of one upload path."""
+    return f"{OUTPUTS}{stem(source_key, preset)}/{preset}/latest.json"
+
+
+def service_name(pool: str, opaque: str) -> str:
+    """ECS allows 255 letters, digits, `_` and `-`; the opaque id because a DRAINING name
+    cannot be created again."""
+    return f"mayfly-{pool}-{opaque}"
+
+
+def pool_of_service(name: str) -> str | None:
+    """The pool of one of our services' names."""
+    parts = name.split("-", 2)
+    return parts[1] if len(parts) == 3 and parts[0] == "mayfly" else None
+
+
+def is_newer(sequencer: str, than: str) -> bool:
+    """S3's order of events of one key: hexadecimal, the shorter padded with zeros on the right
+    (S3 User Guide, event message structure)."""
+    width = max(len(sequencer), len(than))
+    return sequencer.ljust(width, "0") > than.ljust(width, "0")

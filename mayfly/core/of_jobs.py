@@ -1,0 +1,269 @@
+"""The transitions of jobs, one function each; which applies when stands in `machine.py`.
+
+Each takes the head as it was read and an event, and answers with a decision. None of them reads a
+clock or makes an id.
+"""
+
+import msgspec
+
+from mayfly.contract.failure import failure
+from mayfly.core import commands, events
+from mayfly.core.changes import Change, Create, Put, Update
+from mayfly.core.decision import (
+    WORKING,
+    Decision,
+    after_end,
+    job_ends,
+    pool_count,
+    told,
+)
+from mayfly.core.limits import RECORD_SECONDS
+from mayfly.core.rows import (
+    ENDED_JOBS,
+    OPEN_JOBS,
+    JobHead,
+    JobSpec,
+    JobState,
+    TaskRow,
+    TaskState,
+    head_key,
+    job_order,
+    open_tasks_partition,
+    out_tasks_partition,
+    request_key,
+    spec_key,
+    task_key,
+    task_order,
+    to_item,
+)
+
+#: The first task of every job.
+FIRST_TASK = "encode"
+
+
+def nothing_on_request_accepted(_: None, event: events.RequestAccepted) -> Decision:
+    """A new job with its first task, counted in its pool."""
+    head = JobHead(
+        job_id=event.job_id,
+        state=JobState.QUEUED,
+        tenant=event.tenant,
+        pool=event.pool,
+        preset=event.preset,
+        source=event.source.address,
+        run=event.run,
+        priority=event.priority,
+        accepted_at=event.at,
+        updated_at=event.at,
+        open_tasks=1,
+        story=(told(event, None, JobState.QUEUED),),
+    )
+    task = _first_task(head, event, TaskState.OPEN, event.token)
+    spec = JobSpec(recipe=msgspec.json.encode(event.recipe).decode(), source=event.source)
+    return Decision(
+        changes=(
+            *_opened(head, task, spec),
+            *_asked(event.job_id, event.request_id, event.at),
+        ),
+        commands=_get_going(head),
+    )
+
+
+def working_on_request_accepted(head: JobHead, event: events.RequestAccepted) -> Decision:
+    """The same request again joins the job; what a crash left undone is asked for again."""
+    return Decision(
+        changes=_asked(head.job_id, event.request_id, event.at), commands=_get_going(head)
+    )
+
+
+def ended_on_request_accepted(head: JobHead, event: events.RequestAccepted) -> Decision:
+    """The same request after the end is answered with the outcome that there is."""
+    if event.request_id is None:
+        return Decision(ignored="the job has ended, and nobody asked by a name of their own")
+    return Decision(
+        changes=_asked(head.job_id, event.request_id, event.at),
+        commands=(commands.AnnounceOutcome(job_id=head.job_id),),
+    )
+
+
+def nothing_on_request_refused(_: None, event: events.RequestRefused) -> Decision:
+    """A refused request is a job that has failed: it too has an outcome."""
+    head = JobHead(
+        job_id=event.job_id,
+        state=JobState.FAILED,
+        tenant=event.tenant,
+        pool="",
+        preset=event.preset,
+        source=event.source,
+        run=1,
+        priority=0,
+        accepted_at=event.at,
+        updated_at=event.at,
+        ended_at=event.at,
+        open_tasks=0,
+        failure=event.failure,
+        story=(told(event, None, JobState.FAILED),),
+    )
+    placed = {
+        "gpk": OPEN_JOBS,
+        "gsk": job_order(event.at, head.job_id),
+        "expires_at": int(event.at) + RECORD_SECONDS,
+    }
+    return Decision(
+        changes=(
+            Create(key=head_key(head.job_id), item={**to_item(head), **placed}),
+            *_asked(event.job_id, event.request_id, event.at),
+        ),
+        commands=(commands.AnnounceOutcome(job_id=head.job_id),),
+    )
+
+
+def nothing_on_task_adopted(_: None, event: events.TaskAdopted) -> Decision:
+    """A job for a task that a user put onto the queue; its worker has begun already."""
+    head = JobHead(
+        job_id=event.job_id,
+        state=JobState.RUNNING,
+        tenant="default",
+        pool=event.pool,
+        preset="custom",
+        source=event.source,
+        run=1,
+        priority=0,
+        accepted_at=event.at,
+        updated_at=event.at,
+        open_tasks=1,
+        adopted=True,
+        story=(told(event, None, JobState.RUNNING),),
+    )
+    task = msgspec.structs.replace(
+        _first_task(head, event, TaskState.RUNNING, event.token),
+        task_id=event.task_id,
+        attempt=event.attempt,
+        worker=event.worker,
+        services=(event.service,) if event.service else (),
+        reported_at=event.at,
+    )
+    spec = JobSpec(recipe=msgspec.json.encode(event.recipe).decode())
+    return Decision(
+        changes=_opened(head, task, spec), commands=(commands.SeeToPool(pool=head.pool),)
+    )
+
+
+def working_on_tasks_counted(head: JobHead, event: events.TasksCounted) -> Decision:
+    """When every task is done the outputs are published; those of an adopted task are already."""
+    if head.open_tasks > 0:
+        return Decision(ignored=f"{head.open_tasks} tasks are open")
+    if head.adopted:
+        return Decision(changes=job_ends(head, event, JobState.SUCCEEDED), commands=after_end(head))
+    return Decision(
+        changes=(
+            Update(
+                key=head_key(head.job_id),
+                set={"state": JobState.PUBLISHING.value, "updated_at": event.at},
+                append={"story": (told(event, head.state, JobState.PUBLISHING),)},
+                require={"state": WORKING, "open_tasks": 0},
+            ),
+            pool_count(head.pool, -1),
+        ),
+        commands=(
+            commands.SeeToPool(pool=head.pool),
+            commands.PublishOutputs(job_id=head.job_id),
+        ),
+    )
+
+
+def publishing_on_outputs_published(head: JobHead, event: events.OutputsPublished) -> Decision:
+    """The deliverables are there: success."""
+    return Decision(changes=job_ends(head, event, JobState.SUCCEEDED), commands=after_end(head))
+
+
+def publishing_on_publish_failed(head: JobHead, event: events.PublishFailed) -> Decision:
+    """The deliverables will never be there."""
+    return Decision(
+        changes=job_ends(head, event, JobState.FAILED, event.failure), commands=after_end(head)
+    )
+
+
+def working_on_cancel_requested(head: JobHead, event: events.CancelRequested) -> Decision:
+    """The job ends and its workers read so in their control objects."""
+    stopped = commands.StopWorkers(job_id=head.job_id, reason="cancelled")
+    return Decision(
+        changes=job_ends(head, event, JobState.CANCELLED, failure("cancelled")),
+        commands=(stopped, *after_end(head)),
+    )
+
+
+def working_on_pool_broke(head: JobHead, event: events.PoolBroke) -> Decision:
+    """Its pool's workers stop before they begin: the job ends instead of waiting for ever."""
+    return Decision(
+        changes=job_ends(head, event, JobState.FAILED, failure("pool_broken")),
+        commands=after_end(head),
+    )
+
+
+def working_on_tick_passed(head: JobHead, event: events.TickPassed) -> Decision:
+    """Everything that a crash may have left undone, once more."""
+    return Decision(commands=(*_get_going(head), commands.CountTasks(job_id=head.job_id)))
+
+
+def publishing_on_tick_passed(head: JobHead, event: events.TickPassed) -> Decision:
+    """Publishing may have been cut off."""
+    return Decision(commands=(commands.PublishOutputs(job_id=head.job_id),))
+
+
+def ended_on_tick_passed(head: JobHead, event: events.TickPassed) -> Decision:
+    """The outcome may not have been sent."""
+    if head.announced:
+        return Decision(ignored="the outcome was announced")
+    return Decision(commands=(commands.AnnounceOutcome(job_id=head.job_id),))
+
+
+def ended_on_outcome_announced(head: JobHead, event: events.OutcomeAnnounced) -> Decision:
+    """Nobody need send it again; only now the tick forgets the job."""
+    ended = {
+        "announced": True,
+        "gpk": ENDED_JOBS,
+        "gsk": job_order(head.ended_at or event.at, head.job_id),
+    }
+    return Decision(changes=(Update(key=head_key(head.job_id), set=ended),))
+
+
+def _first_task(head: JobHead, event: events.Event, state: TaskState, token: str) -> TaskRow:
+    return TaskRow(
+        job_id=head.job_id,
+        task_id=FIRST_TASK,
+        state=state,
+        pool=head.pool,
+        token=token,
+        priority=head.priority,
+        created_at=event.at,
+        story=(told(event, None, state),),
+    )
+
+
+def _opened(head: JobHead, task: TaskRow, spec: JobSpec) -> tuple[Change, ...]:
+    partition = open_tasks_partition if task.state is TaskState.OPEN else out_tasks_partition
+    placed_head = {"gpk": OPEN_JOBS, "gsk": job_order(head.accepted_at, head.job_id)}
+    placed_task = {
+        "gpk": partition(task.pool),
+        "gsk": task_order(task.priority, task.created_at, task.job_id, task.task_id),
+    }
+    return (
+        Create(key=head_key(head.job_id), item={**to_item(head), **placed_head}),
+        Create(key=spec_key(head.job_id), item=to_item(spec)),
+        Create(key=task_key(head.job_id, task.task_id), item={**to_item(task), **placed_task}),
+        pool_count(head.pool, +1),
+    )
+
+
+def _asked(job_id: str, request_id: str | None, at: float) -> tuple[Change, ...]:
+    if request_id is None:
+        return ()
+    item = {"request_id": request_id, "at": at, "expires_at": int(at) + RECORD_SECONDS}
+    return (Put(key=request_key(job_id, request_id), item=item),)
+
+
+def _get_going(head: JobHead) -> tuple[commands.Command, ...]:
+    return (
+        commands.ReleaseTasks(pool=head.pool, first=(head.job_id, FIRST_TASK)),
+        commands.SeeToPool(pool=head.pool),
+    )

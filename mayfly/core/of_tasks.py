@@ -1,0 +1,272 @@
+"""The transitions of tasks, one function each; which applies when stands in `machine.py`.
+
+Each takes the head and the task as they were read and an event. A worker may be late, twice, or
+long believed dead: whoever brings proven outputs first is taken, everybody else changes nothing.
+"""
+
+from mayfly.contract.failure import Failure, failure
+from mayfly.core import commands, events, limits
+from mayfly.core.changes import Change, Put
+from mayfly.core.decision import (
+    Decision,
+    after_end,
+    head_update,
+    job_ends,
+    task_left,
+    task_update,
+)
+from mayfly.core.rows import JobHead, JobState, TaskRow, TaskState, busy_key
+
+#: How many ended attempts a task remembers in order to know their late words.
+_ENDED_ATTEMPTS_MAX = 8
+
+
+def open_on_task_released(head: JobHead, task: TaskRow, event: events.TaskReleased) -> Decision:
+    """It is this Lambda's to send; a crash before that is healed by `enqueued` being false."""
+    released = task_update(task, event, TaskState.RELEASED, released_at=event.at, enqueued=False)
+    return Decision(changes=(released,))
+
+
+def released_on_task_enqueued(head: JobHead, task: TaskRow, event: events.TaskEnqueued) -> Decision:
+    """Nobody need send it again."""
+    return Decision(changes=(task_update(task, event, TaskState.RELEASED, enqueued=True),))
+
+
+def waiting_on_task_started(head: JobHead, task: TaskRow, event: events.TaskStarted) -> Decision:
+    """A worker has begun. Also when the task was taken back meanwhile: somebody is at it."""
+    if event.attempt in task.ended_attempts:
+        return Decision(ignored="the attempt has ended already")
+    return Decision(
+        changes=(
+            task_update(
+                task,
+                event,
+                TaskState.RUNNING,
+                attempts=task.attempts + 1,
+                fraction=0.0,
+                stage="started",
+                **_seen(task, event),
+            ),
+            head_update(head, event, JobState.RUNNING, attempts=1),
+        ),
+        commands=(commands.NoteWorkerStarted(pool=task.pool),),
+    )
+
+
+def running_on_task_started(head: JobHead, task: TaskRow, event: events.TaskStarted) -> Decision:
+    """Another worker has begun: the first one vanished, or its message was delivered twice."""
+    if event.attempt == task.attempt:
+        return Decision(ignored="the attempt is known")
+    return waiting_on_task_started(head, task, event)
+
+
+def working_on_task_progressed(
+    head: JobHead, task: TaskRow, event: events.TaskProgressed
+) -> Decision:
+    """The attempt got on. Another attempt's slower progress does not turn the bar back."""
+    if event.attempt in task.ended_attempts:
+        return Decision(ignored="the attempt has ended already")
+    return Decision(
+        changes=(
+            task_update(
+                task,
+                event,
+                TaskState.RUNNING,
+                fraction=max(task.fraction, min(event.fraction, 1.0)),
+                stage=event.stage,
+                speed=event.speed,
+                **_seen(task, event),
+            ),
+        )
+    )
+
+
+def working_on_task_encoded(head: JobHead, task: TaskRow, event: events.TaskEncoded) -> Decision:
+    """The outputs are stored and proven: the first who says so is taken."""
+    return Decision(
+        changes=(
+            task_update(
+                task,
+                event,
+                TaskState.DONE,
+                artifacts=event.artifacts,
+                fraction=1.0,
+                stage="done",
+                busy_seconds=task.busy_seconds + event.busy_seconds,
+                **_ended(task, event),
+            ),
+            head_update(head, event, JobState.RUNNING, open_tasks=-1),
+            *_busy(task, event, event.busy_seconds),
+        ),
+        commands=(
+            commands.CountTasks(job_id=head.job_id),
+            commands.ReleaseTasks(pool=task.pool),
+        ),
+    )
+
+
+def out_on_task_interrupted(
+    head: JobHead, task: TaskRow, event: events.TaskInterrupted
+) -> Decision:
+    """Back into the table and out again to another worker. Nobody's fault; counted."""
+    if event.attempt in task.ended_attempts:
+        return Decision(ignored="the attempt has ended already")
+    if task.attempt not in ("", event.attempt) and task.state is TaskState.RUNNING:
+        return Decision(ignored="another attempt is at work")
+    return Decision(
+        changes=(
+            task_update(
+                task,
+                event,
+                TaskState.OPEN,
+                interruptions=task.interruptions + 1,
+                stage=event.reason,
+                busy_seconds=task.busy_seconds + event.busy_seconds,
+                **_ended(task, event),
+            ),
+            head_update(head, event, head.state, interruptions=1),
+            *_busy(task, event, event.busy_seconds),
+        ),
+        commands=(
+            commands.ReleaseTasks(pool=task.pool, first=(head.job_id, task.task_id)),
+            commands.SeeToPool(pool=task.pool),
+        ),
+    )
+
+
+def working_on_task_refused(head: JobHead, task: TaskRow, event: events.TaskRefused) -> Decision:
+    """Bad input: tried once. A source that was replaced meanwhile is not a failure."""
+    replaced = event.failure.code == "source_replaced"
+    target = JobState.SUPERSEDED if replaced else JobState.FAILED
+    return Decision(
+        changes=(
+            task_left(
+                task,
+                event,
+                last_failure=event.failure,
+                busy_seconds=task.busy_seconds + event.busy_seconds,
+                **_ended(task, event),
+            ),
+            *job_ends(head, event, target, event.failure),
+            *_busy(task, event, event.busy_seconds),
+        ),
+        commands=after_end(head),
+    )
+
+
+def working_on_task_failed(head: JobHead, task: TaskRow, event: events.TaskFailed) -> Decision:
+    """Nobody knows why. Its message is back on the queue; after the last try it is dead-lettered,
+    and the letter ends the job."""
+    if event.attempt in task.ended_attempts:
+        return Decision(ignored="the attempt has ended already")
+    return Decision(
+        changes=(
+            task_update(
+                task,
+                event,
+                TaskState.RELEASED,
+                failures=task.failures + 1,
+                last_failure=event.failure,
+                stage="failed, waiting for another try",
+                busy_seconds=task.busy_seconds + event.busy_seconds,
+                **_ended(task, event),
+            ),
+            head_update(head, event, head.state),
+            *_busy(task, event, event.busy_seconds),
+        )
+    )
+
+
+def working_on_renewal_wanted(
+    head: JobHead, task: TaskRow, event: events.RenewalWanted
+) -> Decision:
+    """The worker finds new URLs in its control object."""
+    return Decision(commands=(commands.RenewGrants(job_id=head.job_id, task_id=task.task_id),))
+
+
+def out_on_task_dead_lettered(
+    head: JobHead, task: TaskRow, event: events.TaskDeadLettered
+) -> Decision:
+    """Judged by its attempts: failures end the job, vanished workers are forgiven once."""
+    if task.failures >= limits.UNKNOWN_TRIES_MAX:
+        return _given_up(head, task, event, task.last_failure or failure("worker_failed"))
+    return _lost_again(head, task, event)
+
+
+def running_on_task_went_silent(
+    head: JobHead, task: TaskRow, event: events.TaskWentSilent
+) -> Decision:
+    """Its worker vanished and its message with it."""
+    return _lost_again(head, task, event)
+
+
+def done_on_task_encoded(head: JobHead, task: TaskRow, event: events.TaskEncoded) -> Decision:
+    """Told twice: whether it was the last task may have gone unasked in a crash."""
+    return Decision(commands=(commands.CountTasks(job_id=head.job_id),), ignored="the task is done")
+
+
+def done_on_word_of_a_worker(head: JobHead, task: TaskRow, event: events.TaskEvent) -> Decision:
+    """Somebody works on what is done or ended: it is told to stop."""
+    reason = head.failure.code if head.failure else "done"
+    stop = commands.StopWorkers(job_id=head.job_id, task_id=task.task_id, reason=reason)
+    return Decision(commands=(stop,), ignored="the task is done or its job has ended")
+
+
+def _lost_again(head: JobHead, task: TaskRow, event: events.TaskEvent) -> Decision:
+    if task.lost + 1 >= limits.LOST_LETTERS_MAX:
+        return _given_up(head, task, event, task.last_failure or failure("worker_lost"))
+    return Decision(
+        changes=(
+            task_update(task, event, TaskState.OPEN, lost=task.lost + 1, stage="worker lost"),
+            head_update(head, event, head.state),
+        ),
+        commands=(
+            commands.ReleaseTasks(pool=task.pool, first=(head.job_id, task.task_id)),
+            commands.SeeToPool(pool=task.pool),
+        ),
+    )
+
+
+def _given_up(head: JobHead, task: TaskRow, event: events.TaskEvent, why: Failure) -> Decision:
+    return Decision(
+        changes=(task_left(task, event), *job_ends(head, event, JobState.FAILED, why)),
+        commands=after_end(head),
+    )
+
+
+def _seen(task: TaskRow, event: events.TaskStarted | events.TaskProgressed) -> dict[str, object]:
+    services = task.services
+    if event.service and event.service not in services:
+        services = (*services, event.service)
+    return {
+        "attempt": event.attempt,
+        "worker": event.worker,
+        "services": services,
+        "reported_at": event.at,
+    }
+
+
+def _ended(
+    task: TaskRow,
+    event: events.TaskEncoded | events.TaskInterrupted | events.TaskRefused | events.TaskFailed,
+) -> dict[str, object]:
+    ended = (*task.ended_attempts, event.attempt)[-_ENDED_ATTEMPTS_MAX:]
+    services = task.services
+    if event.service and event.service not in services:
+        services = (*services, event.service)
+    return {"ended_attempts": ended, "services": services, "reported_at": event.at}
+
+
+def _busy(
+    task: TaskRow,
+    event: events.TaskEncoded | events.TaskInterrupted | events.TaskRefused | events.TaskFailed,
+    seconds: float,
+) -> tuple[Change, ...]:
+    if not event.service:
+        return ()
+    item = {
+        "job_id": task.job_id,
+        "seconds": seconds,
+        "expires_at": int(event.at) + limits.RECORD_SECONDS,
+    }
+    return (Put(key=busy_key(event.service, task.job_id, event.attempt), item=item),)

@@ -1,0 +1,231 @@
+"""The rows of the one table: what is remembered of jobs, tasks, pools and services.
+
+The head of a job is small (< 1 KB) because every closing task touches it; what is large or rarely
+read lies beside it. This module knows shapes and keys only; who may change what stands in
+`machine.py` and `pool.py`.
+"""
+
+import enum
+from typing import Any, TypeVar
+
+import msgspec
+
+from mayfly.contract.failure import Failure
+from mayfly.contract.report import Artifact
+from mayfly.core.changes import Key
+from mayfly.core.identity import SourceObject
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class JobState(enum.StrEnum):
+    """Where a job is. The last four are the ends."""
+
+    #: Accepted; no worker has begun.
+    QUEUED = "queued"
+    #: A worker has begun at least one of its tasks.
+    RUNNING = "running"
+    #: Every task is done; outputs are being copied to their clean names.
+    PUBLISHING = "publishing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    #: Its source was replaced while it ran; the newer upload has a job of its own.
+    SUPERSEDED = "superseded"
+
+
+ENDS = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.SUPERSEDED})
+
+
+class TaskState(enum.StrEnum):
+    """Where a task is."""
+
+    #: In the table, not on the queue: waits to be released.
+    OPEN = "open"
+    #: On the queue.
+    RELEASED = "released"
+    #: A worker has begun it.
+    RUNNING = "running"
+    #: Its outputs are stored and proven.
+    DONE = "done"
+    #: Not a stored state: what every task is once its job has ended.
+    ENDED = "ended"
+
+
+class JobHead(msgspec.Struct, frozen=True, kw_only=True):
+    """The counters and the state of a job."""
+
+    job_id: str
+    state: JobState
+    tenant: str
+    pool: str
+    preset: str
+    #: `s3://bucket/key`, or host and path of a user's own URL.
+    source: str
+    run: int
+    priority: int
+    accepted_at: float
+    updated_at: float
+    #: Tasks not yet done.
+    open_tasks: int
+    #: Outputs were stored through a user's own URLs: there is nothing to publish.
+    adopted: bool = False
+    attempts: int = 0
+    interruptions: int = 0
+    ended_at: float | None = None
+    failure: Failure | None = None
+    #: The outcome event was sent.
+    announced: bool = False
+    #: (event, from, to), oldest first: a job changes its state at most six times.
+    story: tuple[str, ...] = ()
+
+
+class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a job was asked to do. Beside the head because it can be large."""
+
+    recipe: str
+    source: SourceObject | None = None
+
+
+class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One task."""
+
+    job_id: str
+    task_id: str
+    state: TaskState
+    pool: str
+    token: str
+    priority: int
+    created_at: float
+    #: Grows with every change: a decision made on an older row is refused.
+    version: int = 0
+    #: When it was last chosen to go onto the queue.
+    released_at: float | None = None
+    #: Its message was sent since then (the outbox mark).
+    enqueued: bool = False
+    #: The nonce of the attempt that reported last.
+    attempt: str = ""
+    #: Nonces of attempts that have ended: a late word of theirs is stale.
+    ended_attempts: tuple[str, ...] = ()
+    attempts: int = 0
+    interruptions: int = 0
+    #: Attempts that failed for unknown reasons.
+    failures: int = 0
+    #: Dead letters and silences that no failure explains: workers vanished.
+    lost: int = 0
+    fraction: float = 0.0
+    stage: str = ""
+    speed: float | None = None
+    reported_at: float | None = None
+    worker: str = ""
+    #: Every service that worked on it, for the receipt.
+    services: tuple[str, ...] = ()
+    last_failure: Failure | None = None
+    artifacts: tuple[Artifact, ...] = ()
+    busy_seconds: float = 0.0
+    #: (event, from, to), newest last, bounded.
+    story: tuple[str, ...] = ()
+
+
+class ServiceRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A service of a pool, as its planner last asked for it."""
+
+    name: str
+    #: The desired count last asked for.
+    asked: int
+    created_at: float
+    capacity_provider: str
+    task_definition: str
+    #: CreateService was answered; before that it may or may not exist.
+    created: bool = False
+
+
+class PoolRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One task size: its open jobs and its services."""
+
+    pool: str
+    open_jobs: int = 0
+    services: dict[str, ServiceRow] = {}
+    lease_owner: str = ""
+    lease_until: float = 0.0
+    #: Task stops in a row without any `started`.
+    crashes: int = 0
+    #: The brake was pulled at this time.
+    broken_at: float | None = None
+    #: Ticks in a row that saw messages on the queue without any open work.
+    foreign_ticks: int = 0
+    #: Planners that came while another held the lease: it looks again before it lets go.
+    looks_wanted: int = 0
+
+
+def head_key(job_id: str) -> Key:
+    """The head of a job."""
+    return Key(f"job#{job_id}", "head")
+
+
+def spec_key(job_id: str) -> Key:
+    """The spec of a job."""
+    return Key(f"job#{job_id}", "spec")
+
+
+def task_key(job_id: str, task_id: str) -> Key:
+    """One task of a job."""
+    return Key(f"job#{job_id}", f"task#{task_id}")
+
+
+def request_key(job_id: str, request_id: str) -> Key:
+    """One asker's own name for a request that led to this job."""
+    return Key(f"job#{job_id}", f"request#{request_id}")
+
+
+def pool_key(pool: str) -> Key:
+    """The row of a pool."""
+    return Key(f"pool#{pool}", "head")
+
+
+def busy_key(service: str, job_id: str, attempt: str) -> Key:
+    """Seconds one attempt kept a worker of a service busy."""
+    return Key(f"service#{service}", f"busy#{job_id}#{attempt}")
+
+
+def billed_key(service: str, worker: str) -> Key:
+    """What AWS bills for one worker of a service."""
+    return Key(f"service#{service}", f"billed#{worker}")
+
+
+#: The row that stops every planner (maintenance, destroy).
+PAUSED_KEY = Key("stack", "paused")
+
+#: Index partitions of jobs: those whose outcome is not yet announced, and the others.
+OPEN_JOBS, ENDED_JOBS = "jobs#open", "jobs#ended"
+
+
+def open_tasks_partition(pool: str) -> str:
+    """The index partition of a pool's tasks that wait to be released."""
+    return f"tasks#{pool}#open"
+
+
+def out_tasks_partition(pool: str) -> str:
+    """The index partition of a pool's tasks that are on the queue or in work."""
+    return f"tasks#{pool}#out"
+
+
+def job_order(at: float, job_id: str) -> str:
+    """Sorts jobs by time."""
+    return f"{at:017.3f}#{job_id}"
+
+
+def task_order(priority: int, created_at: float, job_id: str, task_id: str) -> str:
+    """Sorts waiting tasks: higher priority first, then older."""
+    return f"{50 - priority:03d}#{created_at:017.3f}#{job_id}#{task_id}"
+
+
+def to_item(row: msgspec.Struct) -> dict[str, Any]:
+    """A row as plain values."""
+    item: dict[str, Any] = msgspec.to_builtins(row)
+    return item
+
+
+def from_item(kind: type[T], item: Any) -> T:
+    """A row from plain values; fields it does not know (keys, index, TTL) are ignored."""
+    return msgspec.convert(item, kind, strict=False)

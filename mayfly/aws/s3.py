@@ -1,0 +1,137 @@
+"""The Store port on S3, for the Lambdas. Workers never have it: they have signed URLs.
+
+ETags are bare on our side; the quotes that belong to HTTP are put on and taken off here.
+"""
+
+from pathlib import PurePosixPath
+from typing import Any
+
+from botocore import exceptions
+
+from mayfly.aws import errors
+from mayfly.perform.ports import Conflict, Gone, ObjectSeen
+
+#: What `read` takes into a Lambda's memory.
+READ_BYTES_MAX = 8 * 1024 * 1024
+
+#: CopyObject ends at 5 GiB. Above one part, parts are copied side by side, which is quicker.
+COPY_PART_BYTES = 512 * 1024 * 1024
+COPY_PARTS_AT_ONCE = 8
+
+#: What a published object says it is. Never what the worker said: a page in the stack's bucket,
+#: put there by a stolen worker, must not be served as one.
+CONTENT_TYPES = {
+    ".mp4": "video/mp4",
+    ".m4a": "audio/mp4",
+    ".m4s": "video/iso.segment",
+    ".webm": "video/webm",
+    ".ts": "video/mp2t",
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".vtt": "text/vtt",
+    ".json": "application/json",
+    ".m3u8": "application/vnd.apple.mpegurl",
+    ".mpd": "application/dash+xml",
+}
+CONTENT_TYPE_UNKNOWN = "application/octet-stream"
+
+#: HeadObject has no body, so no name of an error either.
+_MISSING = {"404", "NoSuchKey", "NoSuchVersion", "NotFound"}
+_CONFLICT: dict[str, type[Exception]] = {
+    "PreconditionFailed": Conflict,
+    "ConditionalRequestConflict": Conflict,
+    "412": Conflict,
+    "409": Conflict,
+    # If-Match of a key that is not there any more.
+    "NoSuchKey": Conflict,
+}
+_GONE: dict[str, type[Exception]] = dict.fromkeys((*_MISSING, "NoSuchBucket"), Gone)
+
+
+class S3Store:
+    """Any bucket that the Lambda's role may use."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def head(self, bucket: str, key: str) -> ObjectSeen | None:
+        """Without s3:ListBucket a missing key is answered with 403, and so Refused."""
+        with errors.judging("HeadObject"):
+            try:
+                answer = self._client.head_object(Bucket=bucket, Key=key)
+            except exceptions.ClientError as error:
+                if errors.code(error) in _MISSING:
+                    return None
+                raise
+        return ObjectSeen(
+            size_bytes=answer["ContentLength"],
+            etag=answer["ETag"].strip('"'),
+            version_id=answer.get("VersionId", ""),
+        )
+
+    def copy(self, bucket: str, source_key: str, key: str) -> None:
+        """By s3transfer, boto3's own manager: in parts when large, cleaned up when it fails."""
+        # A Lambda that copies nothing must not import it.
+        from s3transfer.manager import (  # type: ignore[import-untyped]
+            TransferConfig,
+            TransferManager,
+        )
+
+        settings = TransferConfig(
+            multipart_threshold=COPY_PART_BYTES + 1,
+            multipart_chunksize=COPY_PART_BYTES,
+            max_request_concurrency=COPY_PARTS_AT_ONCE,
+        )
+        with (
+            errors.judging("CopyObject", _GONE | {"PreconditionFailed": Gone}),
+            TransferManager(self._client, settings) as manager,
+        ):
+            manager.copy(
+                {"Bucket": bucket, "Key": source_key},
+                bucket,
+                key,
+                extra_args={"ContentType": content_type(key), "MetadataDirective": "REPLACE"},
+            ).result()
+
+    def read(self, bucket: str, key: str) -> tuple[bytes, str] | None:
+        """Raises ValueError beyond READ_BYTES_MAX."""
+        with errors.judging("GetObject"):
+            try:
+                answer = self._client.get_object(Bucket=bucket, Key=key)
+            except exceptions.ClientError as error:
+                if errors.code(error) in _MISSING:
+                    return None
+                raise
+            with answer["Body"] as body:
+                if answer["ContentLength"] > READ_BYTES_MAX:
+                    raise ValueError(f"{key} has {answer['ContentLength']} bytes: not a small one.")
+                return body.read(), answer["ETag"].strip('"')
+
+    def write(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes,
+        *,
+        content_type: str,
+        if_match: str = "",
+        if_absent: bool = False,
+    ) -> None:
+        """At most one of the conditions."""
+        conditions: dict[str, str] = {}
+        if if_match and if_absent:
+            raise ValueError("An object cannot be absent and match.")
+        if if_match:
+            conditions["IfMatch"] = f'"{if_match}"'
+        if if_absent:
+            conditions["IfNoneMatch"] = "*"
+        with errors.judging("PutObject", _CONFLICT if conditions else {}):
+            self._client.put_object(
+                Bucket=bucket, Key=key, Body=body, ContentType=content_type, **conditions
+            )
+
+
+def content_type(key: str) -> str:
+    """By the key's suffix."""
+    return CONTENT_TYPES.get(PurePosixPath(key).suffix.lower(), CONTENT_TYPE_UNKNOWN)

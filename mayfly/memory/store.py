@@ -1,0 +1,112 @@
+"""The Store port in memory: objects with ETags, and with versions if the bucket keeps them."""
+
+import dataclasses
+import hashlib
+
+from mayfly.memory.faults import Faults
+from mayfly.perform.ports import Conflict, Gone, ObjectSeen
+
+#: What `read` takes into a Lambda's memory.
+READ_BYTES_MAX = 8 * 1024 * 1024
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Object:
+    """One version of an object."""
+
+    body: bytes
+    etag: str
+    version_id: str
+    content_type: str
+
+
+class MemoryStore:
+    """All buckets at once."""
+
+    def __init__(self, *, versioned: bool = False, faults: Faults | None = None) -> None:
+        self._versioned = versioned
+        self._faults = faults or Faults()
+        #: Newest last.
+        self._versions: dict[tuple[str, str], list[Object]] = {}
+        self._written = 0
+
+    def head(self, bucket: str, key: str) -> ObjectSeen | None:
+        """Size, ETag, version."""
+        self._faults.before("store.head")
+        found = self.get(bucket, key)
+        if found is None:
+            return None
+        return ObjectSeen(size_bytes=len(found.body), etag=found.etag, version_id=found.version_id)
+
+    def copy(self, bucket: str, source_key: str, key: str) -> None:
+        """The bytes; what kind they are, the new key says."""
+        self._faults.before("store.copy")
+        found = self.get(bucket, source_key)
+        if found is None:
+            raise Gone("CopyObject: the source is not there.")
+        self.put(bucket, key, found.body)
+        self._faults.after("store.copy")
+
+    def read(self, bucket: str, key: str) -> tuple[bytes, str] | None:
+        """Raises ValueError beyond READ_BYTES_MAX."""
+        self._faults.before("store.read")
+        found = self.get(bucket, key)
+        if found is None:
+            return None
+        if len(found.body) > READ_BYTES_MAX:
+            raise ValueError(f"{key} has {len(found.body)} bytes: not a small one.")
+        return found.body, found.etag
+
+    def write(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes,
+        *,
+        content_type: str,
+        if_match: str = "",
+        if_absent: bool = False,
+    ) -> None:
+        """At most one of the conditions."""
+        if if_match and if_absent:
+            raise ValueError("An object cannot be absent and match.")
+        self._faults.before("store.write")
+        found = self.get(bucket, key)
+        if if_absent and found is not None:
+            raise Conflict("PutObject: the key is taken.")
+        if if_match and (found is None or found.etag != if_match):
+            raise Conflict("PutObject: the object is another one.")
+        self.put(bucket, key, body, content_type=content_type)
+        self._faults.after("store.write")
+
+    def put(
+        self, bucket: str, key: str, body: bytes, *, content_type: str = "application/octet-stream"
+    ) -> Object:
+        """Stores as S3 itself does, for uploads and workers."""
+        self._written += 1
+        stored = Object(
+            body=body,
+            etag=hashlib.md5(body, usedforsecurity=False).hexdigest(),
+            version_id=f"v{self._written}" if self._versioned else "",
+            content_type=content_type,
+        )
+        older = self._versions.get((bucket, key), []) if self._versioned else []
+        self._versions[bucket, key] = [*older, stored]
+        return stored
+
+    def get(self, bucket: str, key: str, version_id: str = "") -> Object | None:
+        """A version of an object, or its newest."""
+        versions = self._versions.get((bucket, key), [])
+        if version_id:
+            return next((held for held in versions if held.version_id == version_id), None)
+        return versions[-1] if versions else None
+
+    def remove(self, bucket: str, key: str) -> None:
+        """With all its versions."""
+        self._versions.pop((bucket, key), None)
+
+    def keys(self, bucket: str, prefix: str = "") -> list[str]:
+        """In order."""
+        return sorted(
+            key for held, key in self._versions if held == bucket and key.startswith(prefix)
+        )

@@ -35,6 +35,8 @@ class TaskView:
     known_status: str = "PENDING"
     pull_started_at: float = 0.0
     started_at: float = 0.0
+    #: As of the container's last word on it.
+    protected: bool = False
 
     @property
     def container_name(self) -> str:
@@ -170,6 +172,7 @@ class AgentServer:
             return 200, {"failure": reason}
         state = answer["protectedTasks"][0]
         expires = state.get("expirationDate")
+        view.protected = state["protectionEnabled"]
         return 200, {
             "protection": {
                 "ExpirationDate": _stamp(expires.timestamp()) if expires else None,

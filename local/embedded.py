@@ -5,11 +5,9 @@ does not belong into memory). It never sees the caller's AWS configuration: the 
 made here, so no credential of a real account can reach a Lambda of the laptop.
 """
 
-import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -30,8 +28,6 @@ REGION = "us-east-1"
 
 #: From start to the first answer. It takes half a second; a cold disk is given time.
 _READY_SECONDS = 60
-#: From SIGTERM to SIGKILL.
-_STOP_SECONDS = 5
 
 
 class EmbeddedAwsFailed(RuntimeError):
@@ -50,24 +46,17 @@ class EmbeddedAws:
     @property
     def environment(self) -> dict[str, str]:
         """What an AWS CLI or SDK needs to speak to it."""
-        return {
-            "AWS_ENDPOINT_URL": self.endpoint_url,
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
-            "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
-        }
+        return environment(self.endpoint_url)
 
     def client(self, service: str, **options: Any) -> Any:
         """A boto3 client of it, whatever the caller's environment says."""
         return client(service, self.endpoint_url, **options)
 
     def stop(self) -> None:
-        """Ends it and everything that runs beneath it, and removes what it kept."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(_STOP_SECONDS)
+        """Ends it and everything that runs beneath it, and removes what it kept.
+
+        Without asking: it has nothing to save, and asked, it would wait for Lambdas under way.
+        """
         _close(self.process)
         for kept in ("s3", "tmp"):
             shutil.rmtree(self.folder / kept, ignore_errors=True)
@@ -77,6 +66,17 @@ class EmbeddedAws:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def environment(endpoint_url: str) -> dict[str, str]:
+    """What an AWS CLI or SDK needs to speak to an embedded AWS."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+    }
 
 
 def client(service: str, endpoint_url: str, **options: Any) -> Any:

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,13 +54,13 @@ class Settings:
     command: Sequence[str]
     python_path: Sequence[Path]
     #: Added to every container: ffmpeg's place, and the like.
-    environment: dict[str, str]
+    environment: Mapping[str, str]
     #: How long a pretended image pull takes.
     pull_seconds: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)
-class _Run:
+class Run:
     """One task on this machine."""
 
     view: TaskView
@@ -82,7 +82,7 @@ class LocalFargate:
         self._ecs = embedded.client("ecs", settings.endpoint_url)
         self._server = AgentServer(settings.endpoint_url)
         self._definitions: dict[str, dict[str, Any]] = {}
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, Run] = {}
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="mayfly-fargate", daemon=True)
 
@@ -112,10 +112,9 @@ class LocalFargate:
             raise NoSuchTask(f"No container runs for the task {task}.")
         _lose(run.process)
 
-    def log_of(self, task: str) -> Path | None:
-        """Where a running task's output goes."""
-        run = self._runs.get(task)
-        return run.log if run else None
+    def runs(self) -> list[Run]:
+        """The tasks on this machine, oldest first."""
+        return sorted(self._runs.values(), key=lambda run: run.start_at)
 
     def _watch(self) -> None:
         # Containers are started by this thread alone: the kernel ties them to their starter.
@@ -156,7 +155,7 @@ class LocalFargate:
             records += answer["tasks"]
         return records
 
-    def _accept(self, record: dict[str, Any]) -> _Run:
+    def _accept(self, record: dict[str, Any]) -> Run:
         definition = self._definition(record["taskDefinitionArn"])
         identity = record["taskArn"].rpartition("/")[2]
         view = TaskView(record=record, definition=definition)
@@ -166,7 +165,7 @@ class LocalFargate:
         self._submit(record, status="PENDING", pullStartedAt=now)
         (self._settings.folder / "logs" / "workers").mkdir(parents=True, exist_ok=True)
         stop_seconds = definition["containerDefinitions"][0].get("stopTimeout")
-        return _Run(
+        return Run(
             view=view,
             stop_seconds=stop_seconds or _STOP_SECONDS_DEFAULT,
             scratch=self._settings.folder / "scratch" / identity,
@@ -174,7 +173,7 @@ class LocalFargate:
             start_at=now + self._settings.pull_seconds,
         )
 
-    def _advance(self, run: _Run) -> None:
+    def _advance(self, run: Run) -> None:
         stopping = run.record["desiredStatus"] == "STOPPED"
         if run.process is None:
             if stopping:
@@ -189,7 +188,7 @@ class LocalFargate:
         elif run.kill_at is not None and time.time() >= run.kill_at:
             _lose(run.process)
 
-    def _begin(self, run: _Run) -> None:
+    def _begin(self, run: Run) -> None:
         run.scratch.mkdir(parents=True)
         with run.log.open("ab") as log:
             run.process = subprocess.Popen(
@@ -205,7 +204,7 @@ class LocalFargate:
         run.view.known_status = "RUNNING"
         self._submit(run.record, status="RUNNING", pullStoppedAt=run.view.started_at)
 
-    def _end(self, run: _Run, exit_code: int | None = None) -> None:
+    def _end(self, run: Run, exit_code: int | None = None) -> None:
         arn = run.record["taskArn"]
         one: dict[str, Any] = {"containerName": run.view.container_name, "status": "STOPPED"}
         if exit_code is not None:
@@ -217,7 +216,7 @@ class LocalFargate:
         shutil.rmtree(run.scratch, ignore_errors=True)
         del self._runs[arn]
 
-    def _environment(self, run: _Run) -> dict[str, str]:
+    def _environment(self, run: Run) -> dict[str, str]:
         """The container's whole environment; nothing of the terminal's reaches it."""
         settings = self._settings
         declared = run.view.definition["containerDefinitions"][0].get("environment", ())

@@ -2,7 +2,7 @@
 
 Started by `local.embedded` and by nobody else. It binds 127.0.0.1 before MiniStack is imported
 (MiniStack reads its port from the environment then), tells its starter the port in one line of
-JSON, and serves until SIGTERM. It must never listen on another address.
+JSON, and serves until it is killed. It must never listen on another address.
 """
 
 import argparse
@@ -10,7 +10,6 @@ import asyncio
 import json
 import logging
 import os
-import signal
 import socket
 
 from local.ecs.install import install
@@ -25,7 +24,9 @@ def main() -> None:
     listener = socket.create_server(("127.0.0.1", options.port), backlog=512)
     port = listener.getsockname()[1]
     os.environ["GATEWAY_PORT"] = str(port)
-    install(options.draining_seconds)
+    store = install(options.draining_seconds)
+    # MiniStack looks at its schedules every ten seconds; a rule of a minute would take seventy.
+    store.bus._SCHEDULER_TICK_INTERVAL = 1
     os.write(1, json.dumps({"port": port}).encode() + b"\n")
     os.dup2(2, 1)  # whatever else is printed is log
     asyncio.run(_serve(listener))
@@ -40,12 +41,9 @@ async def _serve(listener: socket.socket) -> None:
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.keep_alive_timeout = 75
-    config.graceful_timeout = 1
     config.loglevel = "WARNING"
     logging.getLogger("hypercorn.access").disabled = True
-    stopping = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
-    await serve(app, config, shutdown_trigger=stopping.wait)
+    await serve(app, config)
 
 
 if __name__ == "__main__":

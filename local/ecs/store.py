@@ -32,7 +32,7 @@ _ECS_NAMES = (
     "_sanitize", "_services", "_tags", "_task_defs", "_tasks", "error_response_json",
     "get_account_id", "get_region", "json_response", "request_scope",
 )  # fmt: skip
-_EVENT_NAMES = ("_put_events",)
+_EVENT_NAMES = ("_SCHEDULER_TICK_INTERVAL", "_put_events")
 
 
 class WrongMiniStack(RuntimeError):

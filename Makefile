@@ -71,12 +71,13 @@ image: setup ## Build the worker's image with docker, podman or buildah
 	docker/build.sh
 
 .PHONY: deploy
-deploy: synth ## Create or update the stack in your AWS account: make deploy [STACK=mayfly]
-	$(BIN)/python -m infra.deploy deploy --stack "$(STACK)" --assembly build/cdk.out
+deploy: setup ## Create or update the stack in your AWS account: make deploy [STACK=n] [IMAGE=uri]
+	$(BIN)/python -m build_tools.stage lambda
+	$(BIN)/python -m infra.deploy deploy --stack "$(STACK)" $(if $(IMAGE),--image "$(IMAGE)") $(FLAGS)
 
 .PHONY: destroy
-destroy: setup ## Delete the stack and whatever it hatched; the data bucket stays
-	$(BIN)/python -m infra.deploy destroy --stack "$(STACK)"
+destroy: setup ## Delete the stack and what it hatched; data stays unless FLAGS=--delete-data
+	$(BIN)/python -m infra.deploy destroy --stack "$(STACK)" $(FLAGS)
 
 .PHONY: clean
 clean: ## Remove what was built; the tools stay (rm -rf .tools .venv removes those too)

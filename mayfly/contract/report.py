@@ -6,6 +6,7 @@ A report must never carry a signed URL. Unknown fields are ignored within a majo
 
 import msgspec
 
+from mayfly.contract import wire
 from mayfly.contract.recipe import Recipe
 from mayfly.contract.wire import Version
 
@@ -104,3 +105,9 @@ class RenewalWanted(_Said, frozen=True, kw_only=True, tag="renewal_wanted"):
 
 
 Report = Started | Progressed | Encoded | Interrupted | Failed | Adopted | RenewalWanted
+
+
+def read_report(body: str | bytes) -> Report:
+    """A report from its message. Raises Refusal."""
+    report: Report = wire.decode(Report, body)  # type: ignore[arg-type]
+    return report

@@ -51,4 +51,8 @@ def pulled(row: PoolRow, at: float) -> Update | None:
     """Closes the pool, once, when it has crashed too often."""
     if row.crashes < limits.CRASHES_MAX or row.broken_at is not None:
         return None
-    return Update(key=pool_key(row.pool), set={"broken_at": at}, require={"broken_at": Absent()})
+    return Update(
+        key=pool_key(row.pool),
+        set={"broken_at": at, "foreign": False},
+        require={"broken_at": Absent()},
+    )

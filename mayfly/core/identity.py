@@ -41,3 +41,14 @@ def job_id(tenant: str, source: SourceObject, recipe: Recipe, run: int) -> str:
 def digest(content: bytes) -> str:
     """26 lower-case letters and digits (128 bits) of some content."""
     return base64.b32encode(hashlib.sha256(content).digest()[:16]).decode().rstrip("=").lower()
+
+
+def adopted_job_id(body: bytes, message_id: str) -> str:
+    """The job of a task that a user put straight onto a jobs queue: this message, however often
+    it is delivered."""
+    return digest(message_id.encode() + b"\n" + body)
+
+
+def adopted_token(body: bytes) -> str:
+    """The token of an adopted task: known to whoever holds its message, and to nobody else."""
+    return digest(b"token\n" + body)

@@ -60,6 +60,55 @@ RENEW_SECONDS = 600
 #: A single POST or PUT carries at most 5 GB (S3 quotas); one output is one POST.
 OUTPUT_BYTES_MAX = 5 * 10**9
 
+# --- The source ------------------------------------------------------------------------------
+
+#: Larger than 8K in either direction (8192 x 8192): decoders then hold gigabytes of pictures.
+SOURCE_PIXELS_MAX = 8192 * 8192
+
+#: Slow motion of telephones has 240 frames a second, of special cameras 960; a header that claims
+#: more is broken or hostile.
+SOURCE_FRAMES_PER_SECOND_MAX = 1000
+
+#: Broadcast files carry a picture, up to 16 mono sound tracks and some data.
+SOURCE_STREAMS_MAX = 64
+
+#: No worker could hold the message for as long as encoding more would take.
+SOURCE_SECONDS_MAX = 24 * 3600
+
+# --- The worker's machine --------------------------------------------------------------------
+
+#: Of the task's memory, what ffmpeg may not have: Python with boto3 takes 70 MiB, the rest is
+#: for the files' pages.
+RESERVED_MEMORY_MIB = 384
+
+#: What must stay free on the disk beside a source, for the outputs.
+RESERVED_DISK_BYTES = 512 * 1024**2
+
+#: One encode. It ends before SQS takes the message away, with time to deliver.
+ENCODE_SECONDS_MAX = 10 * 3600
+
+#: ffmpeg says every second how far it is; silence for this long is a hang. The one silent stretch
+#: of honest work is moving the index to the front: 13 s/GB.
+STALL_SECONDS_MAX = 300
+
+#: A task received with less than this to live is not begun.
+GRANT_SECONDS_MIN = 30
+
+#: How long a worker whose grants died waits for the renewal that it asked for.
+RENEWAL_WAIT_SECONDS = 90
+
+#: Scale-in protection is asked for so long at a time, and asked for again this often while busy.
+#: ECS shares 200 calls (80 a second) among all tasks of an account.
+PROTECTION_MINUTES = 10
+PROTECTION_RENEW_SECONDS = 60
+
+#: A worker that was refused protection, or cannot reach a queue, looks again after this.
+REFUSED_PAUSE_SECONDS = 5
+
+#: The first pause before a task that failed for unknown reasons is handed out again; each receive
+#: doubles it.
+RETRY_PAUSE_SECONDS = 10
+
 # --- Pools -----------------------------------------------------------------------------------
 
 #: Released tasks per worker: one in work and one waiting, so that no worker idles, and a cancel
@@ -104,5 +153,8 @@ assert POLL_SECONDS < LEAVE_SECONDS < STOP_SECONDS <= 120
 assert SIGNER_REUSE_SECONDS + GRANT_SECONDS <= SIGNER_SESSION_SECONDS
 assert RENEW_SECONDS > 2 * HEARTBEAT_SECONDS + 3 * TICK_SECONDS
 assert SILENCE_SECONDS > VISIBILITY_SECONDS * RECEIVES_MAX
-assert HOLD_SECONDS_MAX < 12 * 3600
+assert ENCODE_SECONDS_MAX + GRANT_SECONDS < HOLD_SECONDS_MAX < 12 * 3600
+assert STALL_SECONDS_MAX > 13 * OUTPUT_BYTES_MAX / 10**9
+assert PROTECTION_RENEW_SECONDS < PROTECTION_MINUTES * 60 / 2
+assert GRANT_SECONDS_MIN < RENEW_SECONDS
 assert LEASE_SECONDS < TICK_SECONDS < SERVICE_EXPIRES_SECONDS

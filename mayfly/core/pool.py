@@ -4,7 +4,8 @@ Level-triggered: every planner compares what is open with what runs, whatever ev
 here; a lost event is healed by the next look. Theory of operation:
 
 - The target is the number of open tasks, at most `workers_max`, and 0 without open jobs, when
-  paused or when the brake is pulled. So idle workers leave while a straggler runs.
+  paused or when the brake is pulled. So idle workers leave while a straggler runs. Users' own tasks
+  on the queue, which nobody counts yet, are good for one worker.
 - One service of the current task definition serves the pool; it is resized, never re-created,
   while there is work. Its name carries an opaque id, since a DRAINING name cannot be created again.
 - Closing is a drain: desired 0, wait until nothing runs, delete without force. New work meanwhile
@@ -100,15 +101,9 @@ def target_of(row: PoolRow, open_tasks: int, paused: bool, policy: PoolPolicy) -
 
     An open job has at least one open task, even when the index does not show it yet.
     """
-    foreign = row.foreign_ticks >= FOREIGN_TICKS
-    if paused or row.broken_at is not None or (row.open_jobs <= 0 and not foreign):
+    if paused or row.broken_at is not None or (row.open_jobs <= 0 and not row.foreign):
         return 0
     return min(policy.workers_max, max(open_tasks, row.open_jobs, 1))
-
-
-#: Messages without any open work are seen on this many ticks before a worker is hatched for them:
-#: SQS's counts lag by up to a minute.
-FOREIGN_TICKS = 2
 
 
 def needs_a_look(row: PoolRow, target: int) -> bool:

@@ -152,8 +152,8 @@ class PoolRow(msgspec.Struct, frozen=True, kw_only=True):
     crashes: int = 0
     #: The brake was pulled at this time.
     broken_at: float | None = None
-    #: Ticks in a row that saw messages on the queue without any open work.
-    foreign_ticks: int = 0
+    #: Users' own tasks were seen on the queue without any open job.
+    foreign: bool = False
     #: Planners that came while another held the lease: it looks again before it lets go.
     looks_wanted: int = 0
 

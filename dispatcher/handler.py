@@ -1,0 +1,50 @@
+"""The edge of the dispatcher: an SQS batch in, the partial batch answer out. No decision here."""
+
+import os
+from typing import Any
+
+from aws_lambda_powertools import Logger, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor,
+    EventType,
+    process_partial_response,
+)
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from dispatcher import desk
+from mayfly.aws.world import aws_world
+from mayfly.contract.settings import FunctionSettings
+from mayfly.core.commands import Command
+from mayfly.perform import engine
+
+#: The name under which all of Mayfly logs: Powertools makes it JSON.
+logger = Logger(service="dispatcher", logger_name="mayfly")
+settings = FunctionSettings.from_env(os.environ)
+world = aws_world(settings)
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> Any:
+    """Opens the jobs of a batch, then releases and plans once for all of them."""
+    todo: list[Command] = []
+
+    def take(record: SQSRecord) -> None:
+        todo.extend(desk.take(world, record.body))
+
+    answer = process_partial_response(event, take, processor, context)
+    engine.run(world, todo)
+    for figure in world.tally.take():
+        _publish(figure.name, figure.unit, figure.value, dict(figure.dimensions))
+    return answer
+
+
+def _publish(name: str, unit: str, value: float, dimensions: dict[str, str]) -> None:
+    base = {"stack": settings.stack}
+    with single_metric(
+        name, MetricUnit(unit), value, namespace="Mayfly", default_dimensions=base
+    ) as metric:
+        for key, text in dimensions.items():
+            metric.add_dimension(key, text)

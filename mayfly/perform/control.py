@@ -1,0 +1,41 @@
+"""Writes control objects: the only way back to a running worker."""
+
+from mayfly.contract import wire
+from mayfly.contract.task import Control
+from mayfly.core import naming
+from mayfly.core.rows import JobSpec, TaskRow, from_item, spec_key, task_key
+from mayfly.perform import signing
+from mayfly.perform.world import World
+
+
+def renew_grants(world: World, job_id: str, task_id: str) -> None:
+    """The task's URLs, signed anew. Raises Temporary."""
+    task_item, spec_item = world.table.get(task_key(job_id, task_id), spec_key(job_id))
+    if task_item is None or spec_item is None:
+        return
+    spec = from_item(JobSpec, spec_item)
+    if spec.source is None:
+        return  # a user's own URLs cannot be renewed by us
+    grants = signing.grants(world, from_item(TaskRow, task_item), spec)
+    _write(world, job_id, task_id, Control(grants=grants))
+
+
+def stop_workers(world: World, job_id: str, task_id: str | None, reason: str) -> None:
+    """Tells the worker of one task, or of every task of the job, to stop. Raises Temporary."""
+    names = [task_id] if task_id else _tasks_of(world, job_id)
+    for name in names:
+        _write(world, job_id, name, Control(order="stop", reason=reason))
+
+
+def _tasks_of(world: World, job_id: str) -> list[str]:
+    rows = world.table.rows(f"job#{job_id}", "task#")
+    return [str(row["task_id"]) for row in rows]
+
+
+def _write(world: World, job_id: str, task_id: str, control: Control) -> None:
+    world.store.write(
+        world.settings.bucket,
+        naming.control_key(job_id, task_id),
+        wire.encode(control),
+        content_type="application/json",
+    )

@@ -1,0 +1,133 @@
+"""Event in, rows changed, commands out; then the commands are run.
+
+`apply` is the only way in which rows of jobs and tasks change: load, ask the core, commit on
+condition, and when somebody was quicker, load and ask again. It must never change a row that the
+core did not name.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from mayfly.core import brake, commands, events, limits, machine
+from mayfly.core.decision import Decision
+from mayfly.core.events import Event
+from mayfly.core.rows import JobHead, TaskRow, from_item, head_key, task_key
+from mayfly.perform import announcing, control, planning, publishing, releasing
+from mayfly.perform.ports import Conflict, Temporary
+from mayfly.perform.world import World
+
+log = logging.getLogger("mayfly")
+
+#: Commands that commands may lead to; more is a loop.
+_ROUNDS_MAX = 32
+
+
+class UnknownJob(Temporary):
+    """A report came before its job's row, or long after: SQS delivers it again, then buries it."""
+
+
+class WrongToken(Exception):
+    """Somebody reports on a task without its token: dropped, and worth an alarm."""
+
+
+def load(world: World, job_id: str, task_id: str | None) -> tuple[JobHead | None, TaskRow | None]:
+    """The head and, if asked for, one task of a job."""
+    keys = [head_key(job_id)] + ([task_key(job_id, task_id)] if task_id else [])
+    items = world.table.get(*keys)
+    head = from_item(JobHead, items[0]) if items[0] else None
+    task = from_item(TaskRow, items[1]) if task_id and items[1] else None
+    return head, task
+
+
+def apply(
+    world: World, event: Event, job_id: str, task_id: str | None = None, token: str | None = None
+) -> Decision:
+    """Advances the machine by one event; what was decided is written, its commands are not run.
+
+    Raises UnknownJob, WrongToken, machine.IllegalEvent, Temporary.
+    """
+    for attempt in range(limits.CONFLICT_TRIES_MAX):
+        head, task = load(world, job_id, task_id)
+        if task_id and (head is None or task is None):
+            raise UnknownJob(f"{type(event).__name__} for job {job_id}, which is not known (yet).")
+        if token is not None and task is not None and task.token != token:
+            raise WrongToken(f"A report on job {job_id} came with a wrong token.")
+        decision = machine.advance(head, task, event)
+        try:
+            if decision.changes:
+                world.table.commit(decision.changes)
+        except Conflict:
+            world.clock.sleep(world.dice.jitter(0.05 * 2**attempt))
+            continue
+        _tell(event, job_id, task_id, head, decision.ignored)
+        return decision
+    raise Temporary(f"Job {job_id} is too busy: {limits.CONFLICT_TRIES_MAX} tries met another.")
+
+
+def run(world: World, todo: Sequence[commands.Command]) -> None:
+    """Runs commands, and the commands they lead to, until none is left. Raises Temporary.
+
+    Releases of one pool are one; a pool is seen to once, after everything else.
+    """
+    for _ in range(_ROUNDS_MAX):
+        if not todo:
+            return
+        following: list[commands.Command] = []
+        for command in _arranged(todo):
+            following.extend(_perform(world, command))
+        todo = following
+    raise RuntimeError(f"Commands lead to commands without end: {todo}")
+
+
+def _arranged(todo: Sequence[commands.Command]) -> list[commands.Command]:
+    """Each command once; seeing to pools last, so that it sees what the others did."""
+    distinct = list(dict.fromkeys(todo))
+    pools = [c for c in distinct if isinstance(c, commands.SeeToPool)]
+    return [c for c in distinct if not isinstance(c, commands.SeeToPool)] + list(pools)
+
+
+def _perform(world: World, command: commands.Command) -> Sequence[commands.Command]:
+    match command:
+        case commands.ReleaseTasks(pool=pool, first=first):
+            releasing.release_tasks(world, pool, first, apply)
+        case commands.SeeToPool(pool=pool):
+            planning.see_to_pool(world, pool)
+        case commands.CountTasks(job_id=job_id):
+            event = events.TasksCounted(at=world.clock.now())
+            return apply(world, event, job_id).commands
+        case commands.PublishOutputs(job_id=job_id):
+            return apply(world, publishing.publish(world, job_id), job_id).commands
+        case commands.AnnounceOutcome(job_id=job_id):
+            announcing.announce(world, job_id)
+            told = events.OutcomeAnnounced(at=world.clock.now())
+            return apply(world, told, job_id).commands
+        case commands.RenewGrants(job_id=job_id, task_id=task_id):
+            control.renew_grants(world, job_id, task_id)
+        case commands.StopWorkers(job_id=job_id, reason=reason, task_id=task_id):
+            control.stop_workers(world, job_id, task_id, reason)
+        case commands.NoteWorkerStarted(pool=pool):
+            _set_brake_back(world, pool)
+    return ()
+
+
+def _set_brake_back(world: World, pool: str) -> None:
+    try:
+        world.table.commit([brake.set_back(pool)])
+    except Conflict:
+        return  # it was not set, as nearly always
+
+
+def _tell(
+    event: Event, job_id: str, task_id: str | None, head: JobHead | None, ignored: str
+) -> None:
+    log.info(
+        "%s",
+        f"{type(event).__name__} ignored: {ignored}" if ignored else type(event).__name__,
+        extra={
+            "action": "apply",
+            "event": type(event).__name__,
+            "job_id": job_id,
+            "task_id": task_id,
+            "state": head.state.value if head else None,
+        },
+    )

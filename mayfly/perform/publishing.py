@@ -1,0 +1,107 @@
+"""Publishes a job's outputs: server-side copies from the attempt that won to clean names.
+
+Outputs appear whole (a copy does), the last one last; `latest.json` moves only forward. Doing it
+twice does the same.
+"""
+
+import logging
+
+import msgspec
+
+from mayfly.contract.failure import failure
+from mayfly.contract.recipe import Recipe
+from mayfly.contract.report import Artifact
+from mayfly.core import naming
+from mayfly.core.events import OutputsPublished, PublishFailed
+from mayfly.core.rows import JobHead, JobSpec, TaskRow, from_item, head_key, spec_key
+from mayfly.perform.ports import Conflict, Gone
+from mayfly.perform.world import World
+
+log = logging.getLogger("mayfly")
+
+_LATEST_TRIES_MAX = 5
+
+
+def publish(world: World, job_id: str) -> OutputsPublished | PublishFailed:
+    """Copies every output to its clean name. Raises Temporary."""
+    head_item, spec_item = world.table.get(head_key(job_id), spec_key(job_id))
+    head, spec = from_item(JobHead, head_item), from_item(JobSpec, spec_item)
+    artifacts = artifacts_of(world, job_id)
+    if problem := _not_whole(job_id, spec, artifacts):
+        return PublishFailed(at=world.clock.now(), failure=failure("output_broken", problem))
+    assert spec.source is not None
+    for artifact in artifacts:
+        key = naming.output_key(spec.source.key, head.preset, job_id, artifact.file)
+        try:
+            world.store.copy(world.settings.bucket, artifact.key, key)
+        except Gone:
+            if world.store.head(world.settings.bucket, key) is None:
+                detail = f"{artifact.file} is not where its worker put it"
+                return PublishFailed(
+                    at=world.clock.now(), failure=failure("publish_failed", detail)
+                )
+    _move_latest(world, head, spec, artifacts)
+    return OutputsPublished(at=world.clock.now())
+
+
+def artifacts_of(world: World, job_id: str) -> tuple[Artifact, ...]:
+    """What the attempts that won have stored."""
+    rows = world.table.rows(f"job#{job_id}", "task#")
+    return tuple(artifact for row in rows for artifact in from_item(TaskRow, row).artifacts)
+
+
+def _not_whole(job_id: str, spec: JobSpec, artifacts: tuple[Artifact, ...]) -> str:
+    """A worker is believed only within its own prefix, and only with every file of the recipe."""
+    recipe = msgspec.json.decode(spec.recipe, type=Recipe)
+    promised = {output.file for output in recipe.outputs}
+    brought = {artifact.file for artifact in artifacts}
+    if promised != brought:
+        return f"promised {', '.join(sorted(promised))}, got {', '.join(sorted(brought))}"
+    prefix = f"{naming.WORK}{job_id}/"
+    strays = [a.file for a in artifacts if not a.key.startswith(prefix) or ".." in a.key]
+    return f"{strays[0]} lies outside of its job" if strays else ""
+
+
+def _move_latest(
+    world: World, head: JobHead, spec: JobSpec, artifacts: tuple[Artifact, ...]
+) -> None:
+    """Points `latest.json` at this job unless a newer upload's job was quicker."""
+    source = spec.source
+    if source is None or not source.sequencer:
+        return  # only uploads have an order
+    key = naming.latest_key(source.key, head.preset)
+    body = _latest(head, source.key, source.sequencer, artifacts)
+    for _ in range(_LATEST_TRIES_MAX):
+        found = world.store.read(world.settings.bucket, key)
+        if found and not naming.is_newer(source.sequencer, _sequencer_of(found[0])):
+            return
+        try:
+            world.store.write(
+                world.settings.bucket,
+                key,
+                body,
+                content_type="application/json",
+                if_match=found[1] if found else "",
+                if_absent=found is None,
+            )
+            return
+        except Conflict:
+            continue
+    log.warning("latest.json is contended; left as it is.", extra={"job_id": head.job_id})
+
+
+def _latest(
+    head: JobHead, source_key: str, sequencer: str, artifacts: tuple[Artifact, ...]
+) -> bytes:
+    outputs = {
+        artifact.file: naming.output_key(source_key, head.preset, head.job_id, artifact.file)
+        for artifact in artifacts
+    }
+    return msgspec.json.encode({"job_id": head.job_id, "sequencer": sequencer, "outputs": outputs})
+
+
+def _sequencer_of(body: bytes) -> str:
+    try:
+        return str(msgspec.json.decode(body).get("sequencer", ""))
+    except (msgspec.DecodeError, AttributeError):
+        return ""

@@ -1,0 +1,47 @@
+"""Mints the grants of a task: the only rights a worker has on the bucket.
+
+Signed just before they are needed, by the signer role, for this task's keys alone.
+"""
+
+import msgspec
+
+from mayfly.contract.recipe import Recipe
+from mayfly.contract.task import Grants, Source, Task
+from mayfly.core import limits, naming
+from mayfly.core.rows import JobSpec, TaskRow
+from mayfly.perform.world import World
+
+
+def grants(world: World, task: TaskRow, spec: JobSpec) -> Grants:
+    """URLs for the source (pinned), the attempts' prefix and the control object."""
+    assert spec.source is not None, "an adopted task brings its own URLs"
+    bucket = world.settings.bucket
+    source = spec.source
+    return Grants(
+        source=world.signer.get(
+            source.bucket, source.key, etag=source.etag, version_id=source.version_id
+        ),
+        upload=world.signer.post(
+            bucket, naming.work_prefix(task.job_id, task.task_id), limits.OUTPUT_BYTES_MAX
+        ),
+        control=world.signer.get(bucket, naming.control_key(task.job_id, task.task_id)),
+        grants_end_at=world.signer.grants_end_at(),
+    )
+
+
+def task_message(world: World, task: TaskRow, spec: JobSpec) -> Task:
+    """The message for the jobs queue."""
+    assert spec.source is not None
+    signed = grants(world, task, spec)
+    return Task(
+        source=Source(
+            fetch=signed.source, size_bytes=spec.source.size_bytes, etag=spec.source.etag
+        ),
+        recipe=msgspec.json.decode(spec.recipe, type=Recipe),
+        upload=signed.upload,
+        job_id=task.job_id,
+        task_id=task.task_id,
+        token=task.token,
+        control=signed.control,
+        grants_end_at=signed.grants_end_at,
+    )

@@ -1,0 +1,108 @@
+"""Takes ECS task events: what is billed, who crashed, and that a pool may be ready to close."""
+
+import datetime
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mayfly.core import brake, commands, events, limits, naming
+from mayfly.core.brake import WorkerStopped
+from mayfly.core.changes import Put
+from mayfly.core.rows import (
+    TaskRow,
+    billed_key,
+    from_item,
+    open_tasks_partition,
+    out_tasks_partition,
+)
+from mayfly.perform import engine, planning
+from mayfly.perform.ports import Conflict
+from mayfly.perform.world import World
+
+log = logging.getLogger("mayfly")
+
+#: Jobs of a broken pool that one event fails; the tick sees to the rest.
+_BROKEN_JOBS_MAX = 100
+
+
+def take_task_event(world: World, detail: Mapping[str, Any]) -> Sequence[commands.Command]:
+    """One `ECS Task State Change`. Duplicates do the same again. Raises Temporary."""
+    service = str(detail.get("group", "")).removeprefix("service:")
+    pool = naming.pool_of_service(service)
+    if pool is None:
+        return ()  # a task of somebody else in our cluster
+    worker = str(detail["taskArn"]).rpartition("/")[2]
+    world.table.commit([_billed(detail, service, worker)])
+    if detail.get("lastStatus") != "STOPPED":
+        return ()
+    stop = WorkerStopped(
+        worker=worker,
+        service=service,
+        pool=pool,
+        stop_code=str(detail.get("stopCode", "")),
+        reason=str(detail.get("stoppedReason", "")),
+        exit_code=_exit_code(detail),
+    )
+    return (*_judge(world, stop), commands.SeeToPool(pool=pool))
+
+
+def break_pool(world: World, pool: str) -> Sequence[commands.Command]:
+    """Fails the open jobs of a pool whose brake is pulled. Raises Temporary."""
+    todo: list[commands.Command] = []
+    for partition in (out_tasks_partition(pool), open_tasks_partition(pool)):
+        for item in world.table.index(partition, limit=_BROKEN_JOBS_MAX):
+            row = from_item(TaskRow, item)
+            broke = events.PoolBroke(at=world.clock.now())
+            todo.extend(engine.apply(world, broke, row.job_id).commands)
+    return todo
+
+
+def _judge(world: World, stop: WorkerStopped) -> Sequence[commands.Command]:
+    if not brake.is_crash(stop):
+        return ()
+    log.warning(
+        "A worker stopped of itself.",
+        extra={"action": "brake", "pool": stop.pool, "stop_code": stop.stop_code}
+        | {"exit_code": stop.exit_code, "reason": stop.reason[:200], "worker": stop.worker},
+    )
+    world.table.commit([brake.counted(stop.pool)])
+    row, _ = planning.read_pool(world, stop.pool)
+    pulled = brake.pulled(row, world.clock.now())
+    if pulled is None:
+        return ()
+    try:
+        world.table.commit([pulled])
+    except Conflict:
+        return ()  # another event pulled it
+    world.tally.add("BrakePulled", pool=stop.pool)
+    return break_pool(world, stop.pool)
+
+
+def _billed(detail: Mapping[str, Any], service: str, worker: str) -> Put:
+    began = detail.get("pullStartedAt") or detail.get("createdAt")
+    began_at = _seconds(began)
+    item = {
+        "worker": worker,
+        "began_at": began_at,
+        "stopped_at": _seconds(detail["stoppedAt"]) if detail.get("stoppedAt") else None,
+        "vcpu": int(detail.get("cpu", 0)) / 1024,
+        "memory_gib": int(detail.get("memory", 0)) / 1024,
+        "spot": detail.get("capacityProviderName") == "FARGATE_SPOT",
+        "stop_code": str(detail.get("stopCode", "")),
+        "expires_at": int(began_at) + limits.RECORD_SECONDS,
+    }
+    return Put(key=billed_key(service, worker), item=item)
+
+
+def _exit_code(detail: Mapping[str, Any]) -> int | None:
+    codes = [c.get("exitCode") for c in detail.get("containers", []) if c.get("exitCode")]
+    if codes:
+        return int(codes[0])
+    told = [c["exitCode"] for c in detail.get("containers", []) if "exitCode" in c]
+    return int(told[0]) if told and told[0] is not None else None
+
+
+def _seconds(stamp: Any) -> float:
+    if isinstance(stamp, int | float):
+        return float(stamp)
+    return datetime.datetime.fromisoformat(str(stamp).replace("Z", "+00:00")).timestamp()

@@ -1,0 +1,62 @@
+"""Everything that performing needs, handed in at the edge: ports, and what the stack says.
+
+The one place where a use case finds its ports. It makes nothing itself; `mayfly.aws.world` and
+`mayfly.memory.world` do.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+from mayfly.contract.settings import FunctionSettings
+from mayfly.core.pool import PoolPolicy
+from mayfly.perform import ports
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One figure for the dashboard."""
+
+    name: str
+    value: float
+    unit: str = "Count"
+    dimensions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+class Tally:
+    """Figures gathered during one invocation; the edge publishes and forgets them."""
+
+    def __init__(self) -> None:
+        self._gathered: list[Measurement] = []
+
+    def add(self, name: str, value: float = 1.0, unit: str = "Count", **dimensions: str) -> None:
+        """Gathers one figure."""
+        self._gathered.append(Measurement(name=name, value=value, unit=unit, dimensions=dimensions))
+
+    def take(self) -> list[Measurement]:
+        """All figures since the last call."""
+        gathered, self._gathered = self._gathered, []
+        return gathered
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """The ports and the stack's settings."""
+
+    settings: FunctionSettings
+    table: ports.JobTable
+    #: The jobs queue of each pool.
+    jobs_queues: Mapping[str, ports.Queue]
+    signer: ports.Signer
+    services: ports.Services
+    store: ports.Store
+    bus: ports.Bus
+    clock: ports.Clock
+    dice: ports.Dice
+    tally: Tally = dataclasses.field(default_factory=Tally)
+
+    def policy(self, pool: str) -> PoolPolicy:
+        """What the stack says about a pool. Raises KeyError."""
+        settings = self.settings.pool(pool)
+        return PoolPolicy(
+            workers_max=settings.workers_max, task_definition=settings.task_definition
+        )

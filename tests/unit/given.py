@@ -1,0 +1,122 @@
+"""Rows and events that unit tests start from."""
+
+from typing import Any
+
+import msgspec
+
+from mayfly.contract import presets
+from mayfly.contract.failure import failure
+from mayfly.contract.recipe import Recipe
+from mayfly.contract.report import Artifact, Media
+from mayfly.core import events as e
+from mayfly.core.identity import SourceObject
+from mayfly.core.rows import JobHead, JobState, TaskRow, TaskState
+
+AT = 1_800_000_000.0
+RECIPE: Recipe = presets.all_presets()["mp4-720p"].recipe
+SOURCE = SourceObject(
+    bucket="media", key="uploads/mp4-720p/a clip.mp4", etag="e1", size_bytes=1000, sequencer="0A"
+)
+ARTIFACT = Artifact(
+    file="video.mp4",
+    key="work/job1/encode/nonce1/video.mp4",
+    size_bytes=10,
+    sha256="0" * 64,
+    media=Media(container="mov", frames=24),
+)
+
+
+def a_job(state: JobState = JobState.RUNNING, **fields: Any) -> JobHead:
+    head = JobHead(
+        job_id="job1",
+        state=state,
+        tenant="default",
+        pool="standard",
+        preset="mp4-720p",
+        source=SOURCE.address,
+        run=1,
+        priority=0,
+        accepted_at=AT,
+        updated_at=AT,
+        open_tasks=1,
+    )
+    return msgspec.structs.replace(head, **fields)
+
+
+def a_task(state: TaskState = TaskState.RUNNING, **fields: Any) -> TaskRow:
+    row = TaskRow(
+        job_id="job1",
+        task_id="encode",
+        state=state,
+        pool="standard",
+        token="token1",
+        priority=0,
+        created_at=AT,
+        version=3,
+        attempt="nonce1" if state is TaskState.RUNNING else "",
+        attempts=1 if state is TaskState.RUNNING else 0,
+    )
+    return msgspec.structs.replace(row, **fields)
+
+
+def every_event() -> dict[type[Any], Any]:
+    """One of each kind."""
+    said: dict[str, Any] = {
+        "at": AT,
+        "attempt": "nonce1",
+        "worker": "w1",
+        "service": "mayfly-standard-s1",
+    }
+    found = [
+        e.RequestAccepted(
+            at=AT,
+            job_id="job1",
+            tenant="default",
+            pool="standard",
+            preset="mp4-720p",
+            recipe=RECIPE,
+            source=SOURCE,
+            run=1,
+            priority=0,
+            token="token1",
+        ),
+        e.RequestRefused(
+            at=AT,
+            job_id="job1",
+            tenant="default",
+            preset="",
+            source="s",
+            failure=failure("request_refused"),
+        ),
+        e.TaskAdopted(
+            at=AT,
+            job_id="job1",
+            task_id="encode",
+            token="token1",
+            pool="standard",
+            recipe=RECIPE,
+            source="host/path",
+            attempt="nonce1",
+            worker="w1",
+            service="s",
+        ),
+        e.TasksCounted(at=AT),
+        e.OutputsPublished(at=AT),
+        e.PublishFailed(at=AT, failure=failure("publish_failed")),
+        e.OutcomeAnnounced(at=AT),
+        e.CancelRequested(at=AT),
+        e.PoolBroke(at=AT),
+        e.TickPassed(at=AT),
+        e.TaskReleased(at=AT),
+        e.TaskEnqueued(at=AT),
+        e.TaskStarted(**said),
+        e.TaskProgressed(**said, fraction=0.5, stage="encoding", speed=2.0),
+        e.TaskEncoded(**said, artifacts=(ARTIFACT,), busy_seconds=10.0),
+        e.TaskInterrupted(**said, reason="spot_interruption", busy_seconds=5.0),
+        e.TaskRefused(**said, failure=failure("not_media"), busy_seconds=1.0),
+        e.TaskFailed(**said, failure=failure("encoder_failed"), busy_seconds=1.0),
+        e.RenewalWanted(**said),
+        e.TaskDeadLettered(at=AT),
+        e.TaskWentSilent(at=AT),
+    ]
+    return {type(event): event for event in found}

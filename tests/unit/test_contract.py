@@ -1,0 +1,178 @@
+"""What users write is strict, and every refusal is a sentence."""
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mayfly.contract import failure, presets, wire
+from mayfly.contract.recipe import Recipe
+from mayfly.contract.report import Report, Started, read_report
+from mayfly.contract.request import Request, resolve_recipe
+from mayfly.contract.settings import FunctionSettings, PoolSettings, WorkerSettings
+from mayfly.contract.task import Control, Task
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (
+            '{"source": "s3://b/k", "sauce": 1}',
+            "sauce: got an unknown field, but it must be one of: source",
+        ),
+        ("{}", "source: got nothing, but it must be a string"),
+        ('{"source": 7}', "source: got 7, but it must be a string"),
+        ('{"source": "s3://b/k", "priority": 99}', "priority: got 99, but it must be"),
+        (
+            '{"source": "s3://b/k", "pool": "huge"}',
+            'pool: got "huge", but it must be one of: large, small, standard',
+        ),
+        (
+            '{"source": "s3://b/k", "recipe": {"outputs": []}}',
+            "recipe.outputs: got [], but it must be",
+        ),
+        (
+            '{"source": "s3://b/k", "recipe": {"outputs": [{"kind": "video", "crf": 99}]}}',
+            "recipe.outputs[0].crf: got 99, but it must be",
+        ),
+        (
+            '{"source": "s3://b/k", "recipe": {"outputs": [{"kind": "video", "speed": "warp"}]}}',
+            'recipe.outputs[0].speed: got "warp", but it must be one of: ',
+        ),
+        ("not json", "the message: got 8 bytes that are not JSON"),
+        ("", "the message: got nothing"),
+        ("[]", "the message: got [], but it must be an object"),
+        ('{"source": "s3://b/k", "version": 2}', "version: got 2, but it must be"),
+    ],
+)
+def test_a_refusal_names_the_field_what_it_got_and_what_it_may_be(body: str, sentence: str) -> None:
+    with pytest.raises(wire.Refusal) as refused:
+        wire.decode(Request, body)
+    assert sentence in str(refused.value)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["source", "recipe", "outputs", "kind", "crf", "box", "x"]),
+                inner,
+                max_size=3,
+            )
+        ),
+        max_leaves=8,
+    )
+)
+def test_any_json_is_a_request_or_a_refusal_in_one_short_sentence(value: object) -> None:
+    try:
+        assert isinstance(wire.convert(Request, value), Request)
+    except wire.Refusal as refusal:
+        assert str(refusal).endswith(".") and len(str(refusal)) < 500
+
+
+def test_a_deep_message_is_refused_and_not_a_crash() -> None:
+    with pytest.raises(wire.Refusal):
+        wire.decode(Request, "[" * 100_000)
+
+
+@pytest.mark.parametrize("name", list(presets.all_presets()))
+def test_every_preset_is_a_valid_recipe_with_a_reason(name: str) -> None:
+    preset = presets.all_presets()[name]
+    assert preset.why.endswith(".") and preset.recipe.outputs
+
+
+def test_an_unknown_preset_is_refused_with_the_list_of_known_ones() -> None:
+    with pytest.raises(wire.Refusal, match="audio-m4a, mp4-720p, poster"):
+        resolve_recipe(Request(source="s3://b/k", preset="mp5"), "mp4-720p")
+
+
+def test_a_preset_beside_a_recipe_is_refused() -> None:
+    recipe = presets.all_presets()["poster"].recipe
+    with pytest.raises(wire.Refusal, match="not both"):
+        resolve_recipe(Request(source="s3://b/k", preset="poster", recipe=recipe), "poster")
+
+
+def test_the_default_preset_is_used_when_none_is_named() -> None:
+    assert resolve_recipe(Request(source="s3://b/k"), "poster")[0] == "poster"
+
+
+def test_two_outputs_of_one_name_are_refused() -> None:
+    output = presets.all_presets()["poster"].recipe.outputs[0]
+    with pytest.raises(wire.Refusal, match=r"poster\.jpg"):
+        resolve_recipe(
+            Request(source="s3://b/k", recipe=Recipe(outputs=(output, output))), "poster"
+        )
+
+
+@pytest.mark.parametrize("name", ["../x", "A.mp4", ".hidden", "a/b", "x" * 65, ""])
+def test_a_file_name_that_could_leave_its_folder_is_refused(name: str) -> None:
+    with pytest.raises(wire.Refusal, match="file"):
+        wire.convert(Recipe, {"outputs": [{"kind": "poster", "file": name}]})
+
+
+def test_old_workers_and_new_lambdas_ignore_what_they_do_not_know() -> None:
+    said = Started(job_id="j", task_id="t", token="k", attempt="a", at=1.0)
+    body = wire.encode(said).replace(b'"job_id"', b'"later":{"x":1},"job_id"')
+    assert read_report(body) == said
+    assert wire.decode(Control, b'{"order":"stop","news":true}').order == "stop"
+
+
+def test_a_message_of_another_major_version_is_refused() -> None:
+    with pytest.raises(wire.Refusal, match="version"):
+        wire.decode(
+            Task,
+            b'{"version":2,"source":{"fetch":{"url":"https://x"}},"recipe":{"outputs":[{"kind":"poster"}]},"upload":{"by":"put","urls":{}}}',
+        )
+
+
+@pytest.mark.parametrize("code", list(failure.KNOWN))
+def test_every_failure_says_what_happened_and_what_to_do(code: str) -> None:
+    found = failure.failure(code, "a detail")
+    assert found.sentence.endswith(".") and "a detail" in found.sentence and found.advice
+
+
+def test_an_unknown_code_of_a_newer_worker_is_tried_again() -> None:
+    assert failure.class_of("from_the_future") is failure.FailureClass.UNKNOWN
+
+
+def test_settings_survive_the_environment() -> None:
+    pool = PoolSettings(
+        name="standard",
+        jobs_queue_url="u",
+        task_definition="t:1",
+        vcpu=2,
+        memory_mib=4096,
+        workers_max=3,
+    )
+    function = FunctionSettings(
+        stack="m",
+        table="t",
+        bucket="b",
+        requests_queue_url="r",
+        done_queue_url="d",
+        signer_role_arn="a",
+        cluster="c",
+        subnets=("s1", "s2"),
+        security_groups=("g",),
+        assign_public_ip=True,
+        default_preset="mp4-720p",
+        pools=(pool,),
+    )
+    assert FunctionSettings.from_env(function.to_env()) == function
+    worker = WorkerSettings(
+        pool="standard",
+        jobs_queue_url="j",
+        done_queue_url="d",
+        scratch="/s",
+        threads=2,
+        memory_mib=1,
+    )
+    assert WorkerSettings.from_env(worker.to_env()) == worker
+
+
+@pytest.mark.parametrize("kind", [Request, Recipe, Task, Report])
+def test_every_message_has_a_json_schema(kind: type) -> None:
+    assert "$defs" in msgspec.json.schema(kind)

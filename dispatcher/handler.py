@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from aws_lambda_powertools import Logger, single_metric
+from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import (
     BatchProcessor,
@@ -19,8 +20,9 @@ from mayfly.contract.settings import FunctionSettings
 from mayfly.core.commands import Command
 from mayfly.perform import engine
 
-#: The name under which all of Mayfly logs: Powertools makes it JSON.
-logger = Logger(service="dispatcher", logger_name="mayfly")
+logger = Logger(service="dispatcher")
+#: The rooms below log under this name with the standard library; Powertools makes it JSON.
+copy_config_to_registered_loggers(logger, include={"mayfly"})
 settings = FunctionSettings.from_env(os.environ)
 world = aws_world(settings)
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)

@@ -4,7 +4,7 @@ An alarm stands on one metric each, never on metric math: the embedded AWS knows
 Silence is no alarm: every one treats missing data as well.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
@@ -13,6 +13,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from infra import metrics, names
+from infra.config import Pool
 from infra.metrics import Published
 from infra.queues import Queues
 
@@ -26,6 +27,7 @@ class Alarms(Construct):
         construct_id: str,
         *,
         queues: Queues,
+        pools: Sequence[Pool],
         functions: Mapping[str, lambda_.Function],
         topic: str,
     ) -> None:
@@ -37,7 +39,7 @@ class Alarms(Construct):
         self._dead_letters(queues)
         self._waiting(queues)
         self._errors(functions)
-        self._workers()
+        self._workers(pools)
 
     def _dead_letters(self, queues: Queues) -> None:
         for queue in queues.unconsumed_dead:
@@ -87,21 +89,29 @@ class Alarms(Construct):
                 at_least=3,
             )
 
-    def _workers(self) -> None:
+    def _workers(self, pools: Sequence[Pool]) -> None:
+        for pool in pools:
+            self._alarm(
+                f"idle-workers-{pool.name}",
+                metrics.published(Published.IDLE_WORKERS, statistic="Minimum", pool=pool.name),
+                "Workers have been running for fifteen minutes while no job is open: money for "
+                "nothing. See 'mayfly workers'; a service that the tick does not close can be "
+                "deleted by hand.",
+                minutes=15,
+            )
+            self._alarm(
+                f"brake-{pool.name}",
+                metrics.published(Published.BRAKE_PULLED, pool=pool.name),
+                "Workers stopped again and again without taking work, so the pool was closed and "
+                "its jobs failed. Usual causes: an image that cannot be pulled or is of the other "
+                "architecture. Read the stopped tasks' reasons, deploy the fix, rerun the jobs.",
+            )
         self._alarm(
-            "idle-workers",
-            metrics.published(Published.WORKERS_WITHOUT_WORK, statistic="Minimum"),
-            "Workers have been running for fifteen minutes while no job is open: money for "
-            "nothing. See 'mayfly workers'; a service that the tick does not close can be deleted "
-            "by hand.",
-            minutes=15,
-        )
-        self._alarm(
-            "brake",
-            metrics.published(Published.BRAKE_PULLED),
-            "Workers stopped again and again without taking work, so their pool was closed and "
-            "its jobs failed. Usual causes: an image that cannot be pulled or is of the other "
-            "architecture. Read the stopped tasks' reasons, deploy the fix, and rerun the jobs.",
+            "wrong-token",
+            metrics.published(Published.REPORTS_WITH_WRONG_TOKEN),
+            "A report named a task without knowing its token, and changed nothing. Either a "
+            "worker's queue permission is in strange hands or two versions disagree: see who "
+            "sent it in the completion handler's log.",
         )
 
     def _alarm(

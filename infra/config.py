@@ -143,7 +143,7 @@ class Config:
         unknown = sorted(ours.keys() - _READERS.keys())
         if unknown:
             raise ConfigError(
-                f"No setting is called {unknown[0]!r}; there are {_listed(_READERS)}."
+                f"No setting is called {unknown[0]!r}; settings are {_listed(_READERS)}."
             )
         chosen: dict[str, Any] = {
             key: _READERS[key](key, value.strip()) for key, value in ours.items()

@@ -68,9 +68,10 @@ class Dashboard(Construct):
             _graph(
                 "What the tick had to mend",
                 [
-                    metrics.published(Published.WORKERS_WITHOUT_WORK, statistic="Maximum"),
+                    *self._by_pool(Published.IDLE_WORKERS),
+                    *self._by_pool(Published.BRAKE_PULLED),
                     metrics.published(Published.UNKNOWN_SERVICES_DELETED),
-                    metrics.published(Published.BRAKE_PULLED),
+                    metrics.published(Published.REPORTS_WITH_WRONG_TOKEN),
                 ],
             ),
         )

@@ -79,12 +79,20 @@ def hatch_workers(role: iam.Role, workers: Workers) -> None:
             "ecs:CreateService",
             "ecs:UpdateService",
             "ecs:DeleteService",
-            "ecs:DescribeServices",
             "ecs:TagResource",
         ],
         on=[names.arn("ecs", f"service/{workers.cluster_name}/{names.SERVICE_PREFIX}*")],
         wildcard_because="Services are made at run time under fresh names: AWS refuses to "
         "re-create one that drains.",
+    )
+    # Of any name: one service of a stranger in the list would have the whole call refused.
+    allow(
+        role,
+        "SeeServices",
+        actions=["ecs:DescribeServices"],
+        on=[names.arn("ecs", f"service/{workers.cluster_name}/*")],
+        when=in_our_cluster,
+        wildcard_because="The janitor looks at every service of our cluster.",
     )
     allow(
         role,

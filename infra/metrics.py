@@ -28,9 +28,10 @@ class Published(StrEnum):
     OPEN_JOBS = "OpenJobs"  # [pool], every tick
     OPEN_TASKS = "OpenTasks"  # [pool], every tick
     WORKERS_RUNNING = "WorkersRunning"  # [pool], every tick
-    WORKERS_WITHOUT_WORK = "WorkersWithoutWork"  # running while no job is open; every tick
+    IDLE_WORKERS = "IdleWorkers"  # [pool], ticks that see workers run while no job is open
     JOBS_BY_STATE = "JobsByState"  # [state], every tick
-    BRAKE_PULLED = "BrakePulled"
+    BRAKE_PULLED = "BrakePulled"  # [pool]
+    REPORTS_WITH_WRONG_TOKEN = "ReportsWithWrongToken"  # noqa: S105, a metric's name
     UNKNOWN_SERVICES_DELETED = "UnknownServicesDeleted"
 
 

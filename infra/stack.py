@@ -178,6 +178,7 @@ class MayflyStack(Stack):
             self,
             "alarms",
             queues=self.queues,
+            pools=self._config.pools,
             functions=functions,
             topic=self._config.alarm_topic,
         )

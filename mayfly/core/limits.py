@@ -97,9 +97,10 @@ GRANT_SECONDS_MIN = 30
 #: How long a worker whose grants died waits for the renewal that it asked for.
 RENEWAL_WAIT_SECONDS = 90
 
-#: Scale-in protection is asked for so long at a time, and asked for again this often while busy.
-#: ECS shares 200 calls (80 a second) among all tasks of an account.
-PROTECTION_MINUTES = 10
+#: Scale-in protection is taken on the way from idle to busy, for longer than any task is held, and
+#: given back when idle; ECS allows 48 h. While busy it is taken again between two tasks, at most
+#: this often: ECS shares 200 calls, then 80 a second, among all tasks of an account.
+PROTECTION_MINUTES = 12 * 60
 PROTECTION_RENEW_SECONDS = 60
 
 #: A worker that was refused protection, or cannot reach a queue, looks again after this.
@@ -155,6 +156,6 @@ assert RENEW_SECONDS > 2 * HEARTBEAT_SECONDS + 3 * TICK_SECONDS
 assert SILENCE_SECONDS > VISIBILITY_SECONDS * RECEIVES_MAX
 assert ENCODE_SECONDS_MAX + GRANT_SECONDS < HOLD_SECONDS_MAX < 12 * 3600
 assert STALL_SECONDS_MAX > 13 * OUTPUT_BYTES_MAX / 10**9
-assert PROTECTION_RENEW_SECONDS < PROTECTION_MINUTES * 60 / 2
+assert HOLD_SECONDS_MAX + PROTECTION_RENEW_SECONDS <= PROTECTION_MINUTES * 60 <= 48 * 3600
 assert GRANT_SECONDS_MIN < RENEW_SECONDS
 assert LEASE_SECONDS < TICK_SECONDS < SERVICE_EXPIRES_SECONDS

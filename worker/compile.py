@@ -1,0 +1,252 @@
+"""Compiles a recipe and a source into one ffmpeg command line: one decode for all outputs. Pure.
+
+The only module that knows ffmpeg-python, and it only writes with it. Nothing that a user typed
+becomes an option, a filter or a path, but for file names of the recipe's narrow pattern; there is
+never a URL on the line.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import ffmpeg
+
+from mayfly.contract.recipe import Aac, AudioOutput, Output, PosterOutput, Recipe, VideoOutput
+from mayfly.core import limits
+from worker.picture import Size, fit
+from worker.preflight import Material
+from worker.probe import INPUT_GUARD, Stream
+
+#: Where the source lies and the outputs go, beneath the attempt's folder.
+SOURCE = "in/source"
+OUTPUTS = "out"
+
+#: Channel counts that AAC has a layout for; seven are mixed down to six.
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+#: Sampling rates of AAC up to 48 kHz; others become the highest.
+_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+#: Where ffprobe sees that a frame holds two fields.
+_INTERLACED = ("tt", "bb", "tb", "bt")
+#: Keyframes are forced a little before the beat, since 2 s of 23.976 fps are no whole frames.
+_BEAT_SLACK_SECONDS = 0.001
+
+_GLOBAL = (
+    "-hide_banner",
+    "-nostdin",  # a key press on a terminal must not stop an encode
+    "-v", "level+verbose",  # each line says how grave it is; verbose ends with what was decoded
+    "-nostats",
+    "-progress", "pipe:1",
+    "-stats_period", "1",
+    "-xerror",  # the first decoding error ends it; without, a damaged source exits 0
+    "-max_alloc", str(1 << 30),  # one block, of which a hostile header could ask for any size
+    "-y",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """What an output will be: the proof holds the file against it."""
+
+    output: Output
+    size: Size | None = None
+    #: None: no sound.
+    channels: int | None = None
+
+    @property
+    def path(self) -> str:
+        """Beneath the attempt's folder."""
+        return f"{OUTPUTS}/{self.output.file}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A command line and what it promises."""
+
+    argv: tuple[str, ...]
+    promises: tuple[Promise, ...]
+
+
+def compile_plan(recipe: Recipe, material: Material, *, ffmpeg_path: str, threads: int) -> Plan:
+    """The one command line of a recipe."""
+    source = ffmpeg.input(f"file:{SOURCE}", **_input_options(threads))
+    promises = tuple(_promise(output, material) for output in recipe.outputs)
+    pictures = _pictures(source, material, [p for p in promises if p.size is not None])
+    sounds = _sounds(source, material, [p for p in promises if p.channels is not None])
+    outputs = [_output(p, material, pictures, sounds, threads) for p in promises]
+    arguments = ffmpeg.merge_outputs(*outputs).get_args()
+    # Filters run in a thread each and may use more of their own: bounded like the encoder's.
+    graph = ("-filter_complex_threads", str(threads))
+    return Plan(argv=(ffmpeg_path, *_GLOBAL, *graph, *arguments), promises=promises)
+
+
+def _input_options(threads: int) -> dict[str, Any]:
+    protocols, demuxers = INPUT_GUARD[1], INPUT_GUARD[3]
+    return {
+        "protocol_whitelist": protocols,  # local files, no network, nothing nested
+        "format_whitelist": demuxers,  # content decides the demuxer, so name those that may
+        "max_pixels": limits.SOURCE_PIXELS_MAX,  # a 1 MB picture can decode to gigabytes
+        "threads": threads,  # fixed: the same task takes the same memory everywhere
+    }
+
+
+def _promise(output: Output, material: Material) -> Promise:
+    match output:
+        case VideoOutput():
+            assert material.picture is not None
+            sound = material.sound if output.audio else None
+            return Promise(
+                output=output,
+                size=fit(material.picture, output.box),
+                channels=_channels(sound, output.audio) if sound and output.audio else None,
+            )
+        case AudioOutput():
+            assert material.sound is not None
+            return Promise(output=output, channels=_channels(material.sound, output.audio))
+        case PosterOutput():
+            assert material.picture is not None
+            return Promise(output=output, size=fit(material.picture, output.box))
+
+
+def _channels(sound: Stream, aac: Aac) -> int:
+    wanted = min(sound.channels or 1, aac.channels_max)
+    return max(count for count in _LAYOUTS if count <= wanted)
+
+
+def _pictures(source: Any, material: Material, promises: Sequence[Promise]) -> dict[str, Any]:
+    """A filtered stream for each output that shows a picture, all from one decode."""
+    if not promises or material.picture is None:
+        return {}
+    # ffmpeg turns the picture upright by itself before the first filter (-autorotate).
+    decoded = source[str(material.picture.index)]
+    if material.picture.field_order in _INTERLACED:
+        # One frame for one frame, and only those that say they are interlaced.
+        decoded = decoded.filter("bwdif", mode="send_frame", parity="auto", deint="interlaced")
+    branches = _branches(decoded, "split", len(promises))
+    return {
+        promise.output.file: _filtered(branch, promise, material)
+        for branch, promise in zip(branches, promises, strict=True)
+    }
+
+
+def _filtered(branch: Any, promise: Promise, material: Material) -> Any:
+    assert promise.size is not None
+    full_range = {}
+    if isinstance(promise.output, PosterOutput):
+        frame = round(promise.output.at_fraction * (material.scan.frames - 1))
+        # By number, not by time: it is exact whatever the clock does.
+        branch = branch.filter("select", f"eq(n,{frame})")
+        full_range = {"out_range": "full"}  # JPEG knows no other
+    return (
+        # Both sides are ours: a source that changes size midway stays in one shape. Bicubic is
+        # ffmpeg's default, named so that a newer one cannot change the picture.
+        branch.filter(
+            "scale", promise.size.width, promise.size.height, flags="bicubic", **full_range
+        )
+        # Square pixels: the shape is in the size now.
+        .filter("setsar", 1)
+        # 8 bits, 4:2:0: the one format that every player decodes.
+        .filter("format", "yuvj420p" if full_range else "yuv420p")
+    )
+
+
+def _output(
+    promise: Promise,
+    material: Material,
+    pictures: dict[str, Any],
+    sounds: dict[str, Any],
+    threads: int,
+) -> Any:
+    output, target = promise.output, f"file:{promise.path}"
+    match output:
+        case VideoOutput():
+            streams = [pictures[output.file]]
+            options = _h264(output, material, threads)
+            if promise.channels is not None and output.audio is not None:
+                streams.append(sounds[output.file])
+                options |= _aac(output.audio)
+            return ffmpeg.output(*streams, target, **options, **_mp4("mp4"))
+        case AudioOutput():
+            return ffmpeg.output(sounds[output.file], target, **_aac(output.audio), **_mp4("ipod"))
+        case PosterOutput():
+            return ffmpeg.output(
+                pictures[output.file],
+                target,
+                **{
+                    "format": "image2",
+                    "update": 1,  # one file, whatever its name
+                    "c:v": "mjpeg",
+                    "q:v": output.quality,
+                    "frames:v": 1,
+                    "fps_mode:v": "passthrough",  # the one chosen, none for the gap before
+                    "map_metadata": -1,
+                    "threads": 1,
+                },
+            )
+
+
+def _h264(output: VideoOutput, material: Material, threads: int) -> dict[str, Any]:
+    assert material.picture is not None
+    beat = output.keyframe_seconds
+    distance = beat - _BEAT_SLACK_SECONDS
+    options: dict[str, Any] = {
+        "c:v": "libx264",
+        "preset": output.speed,
+        "crf": output.crf,
+        "profile:v": "high",  # what every decoder of this century knows
+        # x264's output depends on its thread count, so it is never left to the machine.
+        "threads": threads,
+        # Every decoded frame once: none doubled to fill a gap, none dropped.
+        "fps_mode:v": "passthrough",
+        # Its moment stays exact: the source's own ticks, not those of a guessed frame rate.
+        "enc_time_base:v": "demux",
+        # By time, since frames of a variable rate do not count it.
+        "force_key_frames:v": f"expr:isnan(prev_forced_t)+gte(t,prev_forced_t+{distance:g})",
+        # Sound that begins late must not end the encode for want of a buffer.
+        "max_muxing_queue_size": 9999,
+    }
+    rate = material.picture.frames_per_second
+    if rate:
+        options["g"] = max(1, round(rate * beat))  # the same beat, for x264's own planning
+    return options
+
+
+def _aac(aac: Aac) -> dict[str, Any]:
+    return {"c:a": "aac", "b:a": f"{aac.bitrate_kbps}k"}
+
+
+def _sounds(source: Any, material: Material, promises: Sequence[Promise]) -> dict[str, Any]:
+    """A filtered stream for each output that has sound."""
+    if not promises or material.sound is None:
+        return {}
+    # Gaps are filled with silence, so that sound and picture stay together; and it begins where
+    # the picture's clock does, since players treat a late start in different ways.
+    steady = source[str(material.sound.index)].filter("aresample", **{"async": 1, "first_pts": 0})
+    rate = material.sound.sample_rate
+    return {
+        promise.output.file: branch.filter(
+            "aformat",
+            sample_fmts="fltp",
+            sample_rates=rate if rate in _RATES_HZ else _RATES_HZ[-1],
+            channel_layouts=_LAYOUTS[promise.channels or 1],
+        )
+        for promise, branch in zip(
+            promises, _branches(steady, "asplit", len(promises)), strict=True
+        )
+    }
+
+
+def _branches(stream: Any, split: str, count: int) -> list[Any]:
+    if count == 1:
+        return [stream]
+    node = stream.filter_multi_output(split, count)
+    return [node[index] for index in range(count)]
+
+
+def _mp4(container: str) -> dict[str, Any]:
+    return {
+        "format": container,
+        "movflags": "+faststart",  # the index in front: playback starts before it is loaded
+        # Telephones write where and when a film was made; what is published must not tell.
+        "map_metadata": -1,
+        "map_chapters": -1,  # they would become a track of their own
+    }

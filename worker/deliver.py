@@ -1,0 +1,164 @@
+"""Stores an output through the task's signed form or URLs, and tells its hash.
+
+The file is streamed from disk, never held in memory, and hashed on its way. Each try signs nothing
+and trusts nothing of the one before. It must never name a URL in an error.
+"""
+
+import dataclasses
+import hashlib
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mayfly.contract.report import Artifact, Media
+from mayfly.contract.task import PostForm, PutUrls
+from worker import http
+from worker.ends import Halted, Reason, WorkFailed
+from worker.grants import HeldGrants
+from worker.halt import Halt
+from worker.http import HostRule
+
+#: Pauses of 0.5, 1, 2 and 4 s between them.
+_TRIES_MAX = 5
+_PAUSE_SECONDS = 0.5
+_CHUNK_BYTES = 1 << 18
+_LATER = (408, 409, 425, 429)
+#: S3's words for a file beyond the policy's length.
+_TOO_LARGE = "EntityTooLarge"
+
+_CONTENT_TYPES = {
+    ".mp4": "video/mp4",
+    ".m4a": "audio/mp4",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+}
+
+
+def content_type(file: str) -> str:
+    """By the name's end."""
+    return _CONTENT_TYPES.get(Path(file).suffix, "application/octet-stream")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    #: Before and after the file's bytes.
+    head: bytes
+    foot: bytes
+    key: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Deliverer:
+    """Stores the outputs of one attempt."""
+
+    rule: HostRule
+    grants: HeldGrants
+    halt: Halt
+    #: The attempt's own: two attempts never write the same key.
+    nonce: str
+
+    def deliver(self, path: Path, media: Media) -> Artifact:
+        """Raises WorkFailed, Halted."""
+        size = path.stat().st_size
+        said = ""
+        for attempt in range(_TRIES_MAX):
+            if attempt:
+                self.halt.wait(_PAUSE_SECONDS * 2 ** (attempt - 1))
+            request = self._request(path.name, size)
+            digest = hashlib.sha256()
+            try:
+                said = self._send(request, path, size, digest)
+            except http.Broken as broken:
+                said = str(broken)
+            except http.Refused as refused:
+                raise WorkFailed("delivery_refused", f"{path.name}: {refused}") from None
+            if not said:
+                return Artifact(
+                    file=path.name,
+                    key=request.key,
+                    size_bytes=size,
+                    sha256=digest.hexdigest(),
+                    media=media,
+                )
+        raise WorkFailed("delivery_failed", f"{path.name}: {said} after {_TRIES_MAX} tries")
+
+    def _send(self, request: _Request, path: Path, size: int, digest: "hashlib._Hash") -> str:
+        """Empty when it is stored; else why the same may succeed later."""
+        length = len(request.head) + size + len(request.foot)
+        with http.exchange(
+            request.method,
+            request.url,
+            rule=self.rule,
+            halt=self.halt,
+            headers={**request.headers, "Content-Length": str(length)},
+            body=self._body(request, path, digest),
+        ) as response:
+            status = response.status
+            if status in (200, 201, 204):
+                return ""
+            if status in _LATER or status >= 500:
+                return f"the storage answered {status}"
+            code = http.error_code(response)
+        if code == http.EXPIRED or (status in (401, 403) and self.grants.dead()):
+            raise Halted(Reason.GRANT_EXPIRED)
+        if code == _TOO_LARGE:
+            raise WorkFailed("output_limit", f"{path.name} has {size} bytes")
+        raise WorkFailed(
+            "delivery_refused", f"{path.name}: the storage answered {status} {code}".rstrip()
+        )
+
+    def _body(self, request: _Request, path: Path, digest: "hashlib._Hash") -> Iterator[bytes]:
+        if request.head:
+            yield request.head
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                self.halt.check()
+                digest.update(chunk)
+                yield chunk
+        if request.foot:
+            yield request.foot
+
+    def _request(self, file: str, size: int) -> _Request:
+        match self.grants.upload:
+            case PostForm() as form:
+                if size > form.size_bytes_max:
+                    raise WorkFailed("output_limit", f"{file} has {size} bytes")
+                return _post(form, f"{form.key_prefix}{self.nonce}/{file}", file)
+            case PutUrls(urls=urls):
+                if file not in urls:
+                    raise WorkFailed("delivery_refused", f"there is no URL for {file}")
+                granted = urls[file]
+                # Exactly the signed headers: a Content-Type of ours would break an older signature.
+                return _Request(
+                    method="PUT", url=granted.url, headers=granted.headers,
+                    head=b"", foot=b"", key="",
+                )  # fmt: skip
+
+
+def _post(form: PostForm, key: str, file: str) -> _Request:
+    """A multipart form. S3 ignores every field after the file, so the file is the last."""
+    boundary = secrets.token_hex(16)
+    kind = content_type(file)
+    fields = {name: value for name, value in form.fields.items() if name.lower() != "key"}
+    for name in fields:
+        if name.lower() == "content-type":  # only where the policy speaks of it
+            fields[name] = kind
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in {"key": key, **fields}.items()
+    ]
+    parts.append(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{file}"\r\n'
+        f"Content-Type: {kind}\r\n\r\n"
+    )
+    return _Request(
+        method="POST",
+        url=form.url,
+        headers={"Content-Type": f"multipart/form-data; boundary={boundary}"},
+        head="".join(parts).encode(),
+        foot=f"\r\n--{boundary}--\r\n".encode(),
+        key=key,
+    )

@@ -1,0 +1,132 @@
+"""While a task is worked on: keep its message, read its orders, say how far it is.
+
+One thread for each task, from before the download until after the report. It never outlives its
+task: it is joined before the message is deleted, so no late beat can hide a message that was
+handed back. `beat()` is one beat and waits for nothing, so tests own the time.
+"""
+
+import dataclasses
+import logging
+import threading
+
+from mayfly.contract import report
+from mayfly.core import limits
+from mayfly.perform.ports import HandleLost, Queue, Temporary
+from worker.clock import WorkerClock
+from worker.control import ControlReader
+from worker.ends import Reason
+from worker.grants import HeldGrants
+from worker.halt import Halt
+from worker.speak import Speaker
+
+_LOG = logging.getLogger("mayfly.worker")
+
+#: A beat under way ends in this time: a send to SQS that has to be tried again, at worst.
+_JOIN_SECONDS_MAX = 4.0
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Progress:
+    """How far the work is; written by the work, read by the beat."""
+
+    fraction: float = 0.0
+    stage: str = "fetching"
+    speed: float | None = None
+
+
+class Heartbeat:
+    """The beats of one task."""
+
+    def __init__(
+        self,
+        *,
+        jobs: Queue,
+        handle: str,
+        speaker: Speaker,
+        clock: WorkerClock,
+        control: ControlReader,
+        grants: HeldGrants,
+        halt: Halt,
+        progress: Progress,
+    ) -> None:
+        self._jobs = jobs
+        self._handle = handle
+        self._speaker = speaker
+        self._clock = clock
+        self._control = control
+        self._grants = grants
+        self._halt = halt
+        self._progress = progress
+        self._began = clock.monotonic()
+        self._said = 0.0
+        self._asked_at: float | None = None
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Beats from now on; the first beat comes after one interval, since the receive itself
+        hid the message."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """No beat begins after this."""
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join(_JOIN_SECONDS_MAX)
+
+    def _run(self) -> None:
+        while not self._over.wait(limits.HEARTBEAT_SECONDS):
+            try:
+                self.beat()
+            except Exception:  # noqa: BLE001 - one bad beat must not end the others
+                _LOG.exception("A heartbeat failed.", extra=self._speaker.log_fields)
+
+    def beat(self) -> None:
+        """One beat."""
+        if self._clock.monotonic() - self._began > limits.HOLD_SECONDS_MAX:
+            self._halt.set(Reason.HELD_TOO_LONG)
+        self._keep()
+        self._obey()
+        if self._halt.reason is None and not self._over.is_set():
+            self._tell()
+            self._ask_for_renewal()
+
+    def _keep(self) -> None:
+        try:
+            self._jobs.extend(self._handle, limits.VISIBILITY_SECONDS)
+        except HandleLost:
+            self._halt.set(Reason.LOST)
+        except Temporary:
+            # Two beats may fail before the message shows again; even then only one commit counts.
+            _LOG.warning(
+                "The hold on the message was not extended.", extra=self._speaker.log_fields
+            )
+
+    def _obey(self) -> None:
+        order = self._control.read(self._grants, self._halt)
+        if order is None:
+            return
+        if order.grants is not None and self._grants.renew(order.grants):
+            self._asked_at = None
+            _LOG.info("The grants were renewed.", extra=self._speaker.log_fields)
+        if order.order == "stop":
+            self._halt.set(Reason.ORDERED)
+
+    def _tell(self) -> None:
+        # Monotonic within an attempt, and below 1: `encoded` alone says that it is done.
+        self._said = max(self._said, min(self._progress.fraction, 0.999))
+        self._speaker.murmur(
+            report.Progressed,
+            fraction=round(self._said, 4),
+            stage=self._progress.stage,
+            speed=self._progress.speed,
+        )
+
+    def _ask_for_renewal(self) -> None:
+        left = self._grants.left_seconds()
+        if left is None or left >= limits.RENEW_SECONDS:
+            return
+        now = self._clock.monotonic()
+        waited = self._asked_at is None or now - self._asked_at >= limits.TICK_SECONDS
+        if waited and self._speaker.murmur(report.RenewalWanted):
+            self._asked_at = now

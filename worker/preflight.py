@@ -1,0 +1,112 @@
+"""Decides before the encode whether it can succeed: a source that cannot ends its job in seconds,
+with a code of its own. Pure.
+
+It must never be lenient where the proof would be strict: what passes here is worth its encode.
+"""
+
+import dataclasses
+
+from mayfly.contract.recipe import AudioOutput, PosterOutput, Recipe, VideoOutput
+from mayfly.contract.task import PutUrls, Upload
+from mayfly.core import limits
+from worker.ends import WorkFailed
+from worker.probe import Probe, Scan, Stream
+from worker.sniff import Sniffed
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """A source that may be encoded."""
+
+    probe: Probe
+    scan: Scan
+    picture: Stream | None
+    sound: Stream | None
+
+    def seconds(self) -> float | None:
+        """How long the source plays; what the container says, else what its packets say."""
+        spans = (self.scan.sound_span_seconds or 0.0, self.scan.span_seconds())
+        return self.probe.format.duration or max(spans) or None
+
+
+def check_task(recipe: Recipe, upload: Upload) -> None:
+    """Before anything is fetched: every output has a place to go. Raises WorkFailed."""
+    names = [output.file for output in recipe.outputs]
+    if len(set(names)) < len(names):
+        raise WorkFailed("request_refused", "two outputs of the recipe have the same file name")
+    if isinstance(upload, PutUrls):
+        missing = sorted(set(names) - set(upload.urls))
+        if missing:
+            raise WorkFailed("delivery_refused", f"there is no URL for {', '.join(missing)}")
+
+
+def check_bytes(sniffed: Sniffed) -> None:
+    """Before any parser sees them. Raises WorkFailed."""
+    if sniffed.size_bytes == 0:
+        raise WorkFailed("source_empty")
+    if sniffed.playlist:
+        raise WorkFailed("playlist_refused")
+    if sniffed.truncated:
+        raise WorkFailed("source_truncated", sniffed.truncated)
+
+
+def check_probe(probe: Probe, recipe: Recipe) -> None:
+    """Before its packets are read. Raises WorkFailed."""
+    picture, sound = probe.picture(), probe.sound()
+    if not any(stream.codec_type in ("video", "audio") for stream in probe.streams):
+        raise WorkFailed("not_media", "it holds neither a picture nor sound")
+    _check_absurd(probe, picture)
+    for output in recipe.outputs:
+        if isinstance(output, VideoOutput | PosterOutput) and picture is None:
+            raise WorkFailed("no_video", f"{output.file} cannot be made")
+        if isinstance(output, AudioOutput) and sound is None:
+            raise WorkFailed("no_audio", f"{output.file} cannot be made")
+
+
+def check_scan(probe: Probe, scan: Scan, recipe: Recipe) -> Material:
+    """After its packets are read. Raises WorkFailed."""
+    material = Material(probe=probe, scan=scan, picture=probe.picture(), sound=probe.sound())
+    promised = material.picture.nb_frames if material.picture else None
+    if scan.ended_early:
+        raise WorkFailed("source_truncated", "its demuxer met the end too early")
+    if promised is not None and promised > scan.packets:
+        raise WorkFailed(
+            "source_truncated", f"its index promises {promised} pictures, it holds {scan.packets}"
+        )
+    wants_picture = any(not isinstance(output, AudioOutput) for output in recipe.outputs)
+    if wants_picture and material.picture is not None:
+        if scan.frames == 0:
+            raise WorkFailed("no_video", "its video track is empty")
+        if scan.broken_packets:
+            raise WorkFailed(
+                "source_corrupt", f"{scan.broken_packets} of its {scan.packets} packets are damaged"
+            )
+    return material
+
+
+def _check_absurd(probe: Probe, picture: Stream | None) -> None:
+    if len(probe.streams) > limits.SOURCE_STREAMS_MAX:
+        raise WorkFailed(
+            "source_absurd",
+            f"{len(probe.streams)} streams, at most {limits.SOURCE_STREAMS_MAX}",
+        )
+    if (probe.format.duration or 0) > limits.SOURCE_SECONDS_MAX:
+        raise WorkFailed(
+            "source_absurd",
+            f"{probe.format.duration:.0f} s long, at most {limits.SOURCE_SECONDS_MAX}",
+        )
+    if picture is None:
+        return
+    if picture.width * picture.height > limits.SOURCE_PIXELS_MAX:
+        raise WorkFailed(
+            "source_absurd",
+            f"{picture.width}x{picture.height}, at most {limits.SOURCE_PIXELS_MAX} pixels",
+        )
+    if picture.width < 1 or picture.height < 1:
+        raise WorkFailed("source_corrupt", "its video has no dimensions")
+    if picture.frames_per_second > limits.SOURCE_FRAMES_PER_SECOND_MAX:
+        raise WorkFailed(
+            "source_absurd",
+            f"{picture.frames_per_second:.0f} frames a second, "
+            f"at most {limits.SOURCE_FRAMES_PER_SECOND_MAX}",
+        )

@@ -1,0 +1,340 @@
+"""What is in a file, as ffprobe tells it, typed; and the list of its packets.
+
+ffprobe parses strangers' bytes too: it runs under the same bounds as ffmpeg, with the demuxers
+named and only local files to read. It must never be given a URL.
+"""
+
+import dataclasses
+import re
+from array import array
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+
+from mayfly.contract.report import Media
+from mayfly.core import limits
+from worker.ends import WorkFailed
+from worker.halt import Halt
+from worker.run import Bounds, Ending, Fate, run
+
+#: Every demuxer that may touch a source: the containers people upload, and none that reads other
+#: files or URLs (hls, dash, concat, image2, sdp, …), none without a clock of its own (raw video:
+#: nobody could prove that it is whole), no still pictures.
+DEMUXERS = (
+    "mov", "matroska", "mpegts", "mpeg", "avi", "flv", "asf", "mxf", "ogg", "gif", "dv",
+    "mp3", "aac", "ac3", "eac3", "flac", "wav", "w64", "aiff", "caf", "amr",
+)  # fmt: skip
+
+#: Both flags come before the input, or they do not count for it. The prefix `file:` keeps a
+#: name from being read as a protocol.
+INPUT_GUARD = ("-protocol_whitelist", "file", "-format_whitelist", ",".join(DEMUXERS))
+
+#: A probe reads a few megabytes.
+_PROBE_SECONDS_MAX = 60
+_PROBE_BYTES_MAX = 4 << 20
+#: A scan reads the whole file: 200 GB at 50 MB/s.
+_SCAN_SECONDS_MAX = 4000
+_MEMORY_BYTES_MAX = 1 << 30
+#: B-frames come out of order by a few frames; a clock that went back further was set anew.
+_REORDER_SECONDS_MAX = 2.0
+#: How the demuxers of Matroska and of MP4 say it, with an exit code of 0.
+_ENDED_EARLY = ("File ended prematurely", "partial file")
+
+_STREAM_FIELDS = (
+    "index,codec_type,codec_name,width,height,sample_aspect_ratio,pix_fmt,field_order,"
+    "avg_frame_rate,r_frame_rate,start_time,duration,nb_frames,nb_read_packets,sample_rate,channels"
+)
+_SHOWN = (
+    f"stream={_STREAM_FIELDS}:stream_disposition:stream_side_data=rotation"
+    ":format=format_name,start_time,duration,nb_streams"
+)
+
+
+class SideData(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a stream's side data, the display matrix."""
+
+    rotation: float = 0.0
+
+
+class Stream(msgspec.Struct, frozen=True, kw_only=True):
+    """One stream, with ffprobe's names."""
+
+    index: int
+    codec_type: str = ""
+    codec_name: str = ""
+    width: int = 0
+    height: int = 0
+    sample_aspect_ratio: str = ""
+    pix_fmt: str = ""
+    field_order: str = ""
+    avg_frame_rate: str = "0/0"
+    r_frame_rate: str = "0/0"
+    start_time: float | None = None
+    duration: float | None = None
+    nb_frames: int | None = None
+    nb_read_packets: int | None = None
+    sample_rate: int = 0
+    channels: int = 0
+    disposition: dict[str, int] = {}
+    side_data_list: tuple[SideData, ...] = ()
+
+    @property
+    def rotation(self) -> float:
+        """Degrees, counter-clockwise."""
+        return next((side.rotation for side in self.side_data_list if side.rotation), 0.0)
+
+    @property
+    def frames_per_second(self) -> float:
+        """The average; 0 when unknown."""
+        return ratio(self.avg_frame_rate) or ratio(self.r_frame_rate)
+
+
+class Format(msgspec.Struct, frozen=True, kw_only=True):
+    """The container."""
+
+    format_name: str = ""
+    start_time: float | None = None
+    duration: float | None = None
+    nb_streams: int = 0
+
+
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """A file's container and streams."""
+
+    format: Format
+    streams: tuple[Stream, ...] = ()
+
+    def picture(self) -> Stream | None:
+        """The video: the one with most pixels. A cover is a picture attached to sound, no video."""
+        moving = [
+            stream
+            for stream in self.streams
+            if stream.codec_type == "video"
+            and stream.codec_name
+            and not any(
+                stream.disposition.get(name)
+                for name in ("attached_pic", "timed_thumbnails", "still_image")
+            )
+        ]
+        return max(moving, key=lambda stream: stream.width * stream.height, default=None)
+
+    def sound(self) -> Stream | None:
+        """The first sound track that a decoder is known for."""
+        return next(
+            (
+                stream
+                for stream in self.streams
+                if stream.codec_type == "audio" and stream.codec_name not in ("", "unknown")
+            ),
+            None,
+        )
+
+    def media(self, *, frames: int | None = None) -> Media:
+        """As a report tells it."""
+        picture, sound = self.picture(), self.sound()
+        return Media(
+            container=self.format.format_name,
+            duration_seconds=self.format.duration,
+            video_codec=picture.codec_name if picture else None,
+            width=picture.width if picture else None,
+            height=picture.height if picture else None,
+            frames=frames,
+            audio_codec=sound.codec_name if sound else None,
+            sample_rate_hz=sound.sample_rate if sound else None,
+            channels=sound.channels if sound else None,
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """The packets of the two streams that are used: the reference that no decoder can bend."""
+
+    #: Packets of the picture that are meant to be shown, and the moments of those that say one.
+    frames: int = 0
+    moments: "array[float]" = dataclasses.field(default_factory=lambda: array("d"))
+    #: Every moment is known, and none comes twice or jumps back further than B-frames do.
+    regular: bool = False
+    #: All packets of the picture, hidden ones too: what an index counts.
+    packets: int = 0
+    #: The demuxer said that the file ends early.
+    ended_early: bool = False
+    #: A packet that the demuxer could not read to its end.
+    broken_packets: int = 0
+    #: What the sound's packets add up to, and how far they reach from the first to the last.
+    sound_seconds: float | None = None
+    sound_span_seconds: float | None = None
+    sound_start: float | None = None
+
+    def span_seconds(self) -> float:
+        """From the first frame's moment to the last one's."""
+        return self.moments[-1] - self.moments[0] if self.moments else 0.0
+
+
+def ratio(text: str) -> float:
+    """`30000/1001`, `64:45` and the like; 0 when it is none."""
+    above, _, below = text.replace(":", "/").partition("/")
+    try:
+        return float(above) / float(below or 1)
+    except (ValueError, ZeroDivisionError):
+        return 0.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Prober:
+    """ffprobe, bounded."""
+
+    ffprobe: str
+
+    def probe(self, name: str, *, folder: Path, halt: Halt, demuxer: str = "") -> Probe:
+        """A file of the folder; with a demuxer named, one of our own outputs, whose packets are
+        counted. Raises WorkFailed(not_media), Halted."""
+        lines: list[bytes] = []
+        guard = ("-format_whitelist", demuxer, "-f", demuxer, "-count_packets")
+        ending = self._run(
+            [
+                *(guard if demuxer else ()),
+                "-show_entries",
+                _SHOWN,
+                "-of", "json=compact=1",
+            ],
+            name, folder, halt, lines.append, seconds=_PROBE_SECONDS_MAX, printed=_PROBE_BYTES_MAX,
+        )  # fmt: skip
+        if ending.fate is Fate.OUTPUT_LIMIT:
+            raise WorkFailed("source_absurd", "it describes itself in more than 4 MiB")
+        if ending.fate is not Fate.SUCCEEDED:
+            raise WorkFailed("not_media", last_words(ending))
+        try:
+            return msgspec.json.decode(b"\n".join(lines), type=Probe, strict=False)
+        except msgspec.DecodeError:
+            raise WorkFailed("not_media", "its description cannot be read") from None
+
+    def scan(self, name: str, probe: Probe, *, folder: Path, halt: Halt) -> Scan:
+        """Reads every packet once, decodes none. Raises WorkFailed, Halted."""
+        reader = _PacketReader(probe)
+        ending = self._run(
+            ["-show_entries", "packet=stream_index,pts_time,duration_time,flags", "-of", "csv=p=0"],
+            name, folder, halt, reader.line, seconds=_SCAN_SECONDS_MAX,
+        )  # fmt: skip
+        if ending.fate is not Fate.SUCCEEDED:
+            raise WorkFailed("source_corrupt", last_words(ending))
+        return reader.scan(" ".join(ending.tail))
+
+    def decoded_frames(self, name: str, stream: int, *, folder: Path, halt: Halt) -> int:
+        """How many pictures come out of a decoder that is not the encode's. Costs a decode."""
+        lines: list[bytes] = []
+        self._run(
+            ["-count_frames", "-select_streams", str(stream),
+             "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0"],
+            name, folder, halt, lines.append, seconds=limits.ENCODE_SECONDS_MAX,
+        )  # fmt: skip
+        numbers = [int(line) for line in (raw.strip(b", \r") for raw in lines) if line.isdigit()]
+        return numbers[0] if numbers else 0
+
+    def _run(
+        self,
+        arguments: list[str],
+        name: str,
+        folder: Path,
+        halt: Halt,
+        take: Callable[[bytes], object],
+        *,
+        seconds: float,
+        printed: int = 1 << 40,
+    ) -> Ending:
+        def on_line(line: bytes) -> bool:
+            take(line)
+            return True
+
+        return run(
+            [self.ffprobe, "-hide_banner", "-v", "error", *INPUT_GUARD, *arguments, f"file:{name}"],
+            folder=folder,
+            bounds=Bounds(
+                seconds=seconds,
+                memory_bytes=_MEMORY_BYTES_MAX,
+                file_bytes=0,  # it has nothing to write
+                stdout_bytes=printed,
+            ),
+            halt=halt,
+            on_line=on_line,
+        )
+
+
+class _PacketReader:
+    """Adds up the scan's lines: `0,1.480000,0.040000,K__`."""
+
+    def __init__(self, probe: Probe) -> None:
+        picture, sound = probe.picture(), probe.sound()
+        self._picture = str(picture.index).encode() if picture else b""
+        self._sound = str(sound.index).encode() if sound else b""
+        self._moments = array("d")
+        self._frames = 0
+        self._packets = 0
+        self._latest = float("-inf")
+        self._jumped = False
+        self._broken = 0
+        self._seconds = 0.0
+        self._reach: tuple[float, float] | None = None
+        self._sound_known = True
+
+    def line(self, line: bytes) -> None:
+        """One packet."""
+        fields = line.rstrip().split(b",")
+        if len(fields) < 4:
+            return
+        index, moment, seconds, flags = fields[:4]
+        if index == self._picture:
+            self._packets += 1
+            self._broken += b"C" in flags
+            if b"D" not in flags:  # an edit list may hide packets
+                self._frames += 1
+                if moment != b"N/A":
+                    self._see(float(moment))
+        elif index == self._sound and b"D" not in flags:
+            self._hear(moment, seconds)
+
+    def _see(self, moment: float) -> None:
+        self._moments.append(moment)
+        self._jumped |= moment < self._latest - _REORDER_SECONDS_MAX
+        self._latest = max(self._latest, moment)
+
+    def _hear(self, moment: bytes, seconds: bytes) -> None:
+        if moment == b"N/A" or seconds == b"N/A":
+            self._sound_known = False
+            return
+        start, length = float(moment), float(seconds)
+        self._seconds += length
+        first, last = self._reach or (start, start)
+        self._reach = (min(first, start), max(last, start + length))
+
+    def scan(self, said: str) -> Scan:
+        """What all lines come to; `said` is what the demuxer complained of."""
+        moments = array("d", sorted(self._moments))
+        known = self._sound_known and self._reach is not None
+        return Scan(
+            frames=self._frames,
+            packets=self._packets,
+            moments=moments,
+            ended_early=any(words in said for words in _ENDED_EARLY),
+            regular=len(moments) == self._frames
+            and not self._jumped
+            and all(a < b for a, b in pairwise(moments)),
+            broken_packets=self._broken,
+            sound_seconds=self._seconds if known else None,
+            sound_span_seconds=self._reach[1] - self._reach[0] if known and self._reach else None,
+            sound_start=self._reach[0] if known and self._reach else None,
+        )
+
+
+def last_words(ending: Ending) -> str:
+    """The end of a program's log: what it said last says most. Addresses in it change with every
+    run and are cut out, so that equal failures read alike."""
+    grave = [line for line in ending.tail if not _CHATTER.search(line)]
+    return " | ".join(_PLACE.sub("", _ADDRESS.sub("", line)) for line in grave[-6:])
+
+
+_ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
+_PLACE = re.compile(r"file:(in|out)/")
+#: With `-v level+verbose` each line says how grave it is.
+_CHATTER = re.compile(r"\[(verbose|info|debug)\]")

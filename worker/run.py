@@ -1,0 +1,250 @@
+"""Runs one program of ffmpeg's family and says what became of it.
+
+Why it is so careful: the program reads bytes that a stranger made. So it gets a process group of
+its own, an environment with nothing in it, limits on memory, files and time, and nobody's
+credentials. It is the only module that starts processes; it must never log an argument list, and
+never believe an exit code alone (a shorter file exits 0 too: see `worker.prove`).
+"""
+
+import contextlib
+import enum
+import os
+import resource
+import selectors
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from worker.halt import Halt
+
+#: SIGTERM lets ffmpeg close its files, SIGKILL follows: everything it wrote is thrown away anyway.
+TERM_SECONDS = 1.0
+#: How long a limit or a halt may go unseen.
+_LOOK_SECONDS = 0.2
+#: What is kept of standard error: its last lines, each cut. ffmpeg's own closing words take 40.
+_TAIL_LINES_MAX = 120
+_LINE_CHARACTERS_MAX = 300
+#: ffmpeg opens its inputs, outputs and pipes; a demuxer that opens hundreds of files is an attack.
+_FILES_MAX = 128
+_CHUNK_BYTES = 1 << 16
+#: A line of standard output that does not end: nothing of ours prints one.
+_LINE_BYTES_MAX = 1 << 20
+
+#: Called with each line of standard output; true when it shows that the work moved on.
+OnLine = Callable[[bytes], bool]
+
+
+class Fate(enum.Enum):
+    """What became of the program."""
+
+    SUCCEEDED = enum.auto()
+    FAILED = enum.auto()
+    TIME_LIMIT = enum.auto()
+    STALLED = enum.auto()
+    MEMORY_LIMIT = enum.auto()
+    OUTPUT_LIMIT = enum.auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What the program may use."""
+
+    seconds: float
+    #: Private writable memory. Address space is no measure: threads reserve 64 MiB each of it.
+    memory_bytes: int
+    #: The largest file that it may write.
+    file_bytes: int
+    #: Without a line that moved on for this long, it hangs.
+    stall_seconds: float = float("inf")
+    #: What it may print on standard output.
+    stdout_bytes: int = 1 << 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How the program ended."""
+
+    fate: Fate
+    exit_code: int
+    tail: tuple[str, ...]
+    cpu_seconds: float
+    wall_seconds: float
+
+
+_live: set[int] = set()
+
+
+def kill_all() -> None:
+    """Ends every program at once: for a process that is about to exit in a hurry."""
+    for pid in tuple(_live):
+        _signal_group(pid, signal.SIGKILL)
+
+
+def run(
+    argv: Sequence[str], *, folder: Path, bounds: Bounds, halt: Halt, on_line: OnLine
+) -> Ending:
+    """Runs to the end, whatever end. Raises Halted once the group is dead."""
+    halt.check()
+    began = time.monotonic()
+    with subprocess.Popen(
+        list(argv),
+        cwd=folder,
+        env=_environment(folder),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        _live.add(process.pid)
+        try:
+            _bound(process.pid, bounds)
+            watch = _Watch(process, bounds, began, on_line)
+            stopped = watch.until_end(halt)
+        finally:
+            usage = _reap(process)
+            _live.discard(process.pid)
+    halt.check()
+    return Ending(
+        fate=stopped or _fate(process.returncode, watch.tail),
+        exit_code=process.returncode,
+        tail=tuple(watch.tail),
+        cpu_seconds=usage,
+        wall_seconds=time.monotonic() - began,
+    )
+
+
+class _Watch:
+    """Reads both pipes and keeps the limits, in one thread."""
+
+    def __init__(
+        self, process: "subprocess.Popen[bytes]", bounds: Bounds, began: float, on_line: OnLine
+    ) -> None:
+        self.tail: deque[str] = deque(maxlen=_TAIL_LINES_MAX)
+        self._process = process
+        self._bounds = bounds
+        self._began = began
+        self._moved = began
+        self._on_line = on_line
+        self._printed = 0
+
+    def until_end(self, halt: Halt) -> Fate | None:
+        """None when the program closed its pipes by itself."""
+        assert self._process.stdout is not None and self._process.stderr is not None
+        partial = {self._process.stdout: b"", self._process.stderr: b""}
+        with selectors.DefaultSelector() as selector:
+            for pipe in partial:
+                os.set_blocking(pipe.fileno(), False)
+                selector.register(pipe, selectors.EVENT_READ)
+            while selector.get_map():
+                for key, _ in selector.select(_LOOK_SECONDS):
+                    pipe = (
+                        self._process.stdout
+                        if key.fileobj is self._process.stdout
+                        else (self._process.stderr)
+                    )
+                    chunk = os.read(pipe.fileno(), _CHUNK_BYTES)
+                    if not chunk:
+                        selector.unregister(pipe)
+                    partial[pipe] = self._lines(
+                        partial[pipe] + chunk, out=pipe is self._process.stdout, last=not chunk
+                    )
+                if halt.reason is not None:
+                    return Fate.FAILED
+                if (broken := self._broken()) is not None:
+                    return broken
+        return None
+
+    def _lines(self, text: bytes, *, out: bool, last: bool) -> bytes:
+        *lines, rest = text.split(b"\n")
+        if (last and rest) or len(rest) > _LINE_BYTES_MAX:
+            lines.append(rest)
+            rest = b""
+        for line in lines:
+            if out:
+                self._printed += len(line) + 1
+                if self._on_line(line):
+                    self._moved = time.monotonic()
+            elif line.strip():
+                self.tail.append(line.decode("utf-8", "replace").strip()[:_LINE_CHARACTERS_MAX])
+        return rest
+
+    def _broken(self) -> Fate | None:
+        now = time.monotonic()
+        if now - self._began > self._bounds.seconds:
+            return Fate.TIME_LIMIT
+        if now - self._moved > self._bounds.stall_seconds:
+            return Fate.STALLED
+        if self._printed > self._bounds.stdout_bytes:
+            return Fate.OUTPUT_LIMIT
+        return None
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Nothing of ours: no AWS_*, ECS_* or MAYFLY_* name reaches a program that reads strangers'
+    bytes. (Its parent is not dumpable, so it cannot read them from /proc either.)"""
+    return {
+        "PATH": os.defpath,
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "LC_ALL": "C",  # error texts that can be recognised
+        "AV_LOG_FORCE_NOCOLOR": "1",
+    }
+
+
+def _bound(pid: int, bounds: Bounds) -> None:
+    """Limits by prlimit after the start: Python code between fork and exec may deadlock in a
+    process with threads. The program has read nothing of its input in these microseconds."""
+    if not hasattr(resource, "prlimit"):
+        return  # not Linux: the laptop's word is taken for time and halt alone
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        for limit, value in (
+            (resource.RLIMIT_DATA, bounds.memory_bytes),
+            (resource.RLIMIT_FSIZE, bounds.file_bytes),
+            (resource.RLIMIT_NOFILE, _FILES_MAX),
+            (resource.RLIMIT_CORE, 0),
+        ):
+            resource.prlimit(pid, limit, (value, value))
+    # When the machine's memory ends before the limit does, the kernel shall take the encoder and
+    # leave the worker, which reports it.
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/oom_score_adj").write_text("1000")
+
+
+def _reap(process: "subprocess.Popen[bytes]") -> float:
+    """Ends the group if it still runs; returns the CPU seconds it used, its children included."""
+    deadline = time.monotonic()
+    for number, seconds in ((0, 0.05), (signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, 60.0)):
+        if number:
+            _signal_group(process.pid, number)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                process.returncode = os.waitstatus_to_exitcode(status)
+                _signal_group(process.pid, signal.SIGKILL)  # whatever it left in its group
+                return usage.ru_utime + usage.ru_stime
+            time.sleep(0.005)
+    raise RuntimeError("A killed program cannot be reaped: the machine is broken.")
+
+
+def _signal_group(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+
+
+def _fate(exit_code: int, tail: Sequence[str]) -> Fate:
+    if exit_code == 0:
+        return Fate.SUCCEEDED
+    text = "\n".join(tail)
+    if exit_code == -signal.SIGXFSZ or "File too large" in text or "No space left" in text:
+        return Fate.OUTPUT_LIMIT
+    # -9 that is not ours is the kernel's, for memory.
+    if exit_code == -signal.SIGKILL or "Cannot allocate memory" in text:
+        return Fate.MEMORY_LIMIT
+    if "malloc of size" in text or "x264 [error]: malloc" in text:
+        return Fate.MEMORY_LIMIT
+    return Fate.FAILED

@@ -1,0 +1,85 @@
+"""Looks at a job again and again until it has ended. Reads only."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from console.ends import WrongCall
+from mayfly.contract.outcome import Outcome
+from mayfly.core.rows import ENDS, JobHead, TaskRow, from_item, head_key
+
+if TYPE_CHECKING:
+    from mayfly.perform.world import World
+
+#: A look costs two small reads of the table.
+LOOK_SECONDS = 0.5
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A job as it was at one moment."""
+
+    at: float
+    head: JobHead
+    tasks: tuple[TaskRow, ...]
+
+
+def look(world: "World", job_id: str) -> Look | None:
+    """The job now; None when it is not known."""
+    (item,) = world.table.get(head_key(job_id))
+    if item is None:
+        return None
+    rows = world.table.rows(f"job#{job_id}", "task#")
+    return Look(
+        at=world.clock.now(),
+        head=from_item(JobHead, item),
+        tasks=tuple(from_item(TaskRow, row) for row in rows),
+    )
+
+
+def known(world: "World", job_id: str) -> Look:
+    """The job now. Raises WrongCall when it is not known."""
+    seen = look(world, job_id)
+    if seen is None:
+        raise WrongCall(
+            f"There is no job {job_id} on the stack {world.settings.stack}.",
+            "`mayfly jobs` lists the newest; another stack is named with --stack.",
+        )
+    return seen
+
+
+def until_opened(world: "World", job_id: str, wait_seconds: float) -> Look | None:
+    """The job as soon as the dispatcher has opened it; None when it has not in time."""
+    deadline = world.clock.now() + wait_seconds
+    while (seen := look(world, job_id)) is None and world.clock.now() < deadline:
+        world.clock.sleep(LOOK_SECONDS)
+    return seen
+
+
+def follow(world: "World", job_id: str, look_seconds: float = LOOK_SECONDS) -> Iterator[Look]:
+    """Every look until the job has ended, the last one included. Raises WrongCall."""
+    while True:
+        seen = known(world, job_id)
+        yield seen
+        if seen.head.state in ENDS:
+            return
+        world.clock.sleep(look_seconds)
+
+
+def changes(looks: Iterator[Look], what: Callable[[Look], object]) -> Iterator[Look]:
+    """Those looks in which something is different from the look before."""
+    before: object = None
+    for seen in looks:
+        now = what(seen)
+        if now != before:
+            yield seen
+        before = now
+
+
+def outcome_of(world: "World", job_id: str) -> Outcome:
+    """How an ended job ended."""
+    from mayfly.perform import announcing
+
+    outcome = announcing.outcome_of(world, job_id)
+    assert outcome is not None, "asked of an ended job"
+    return outcome

@@ -1,0 +1,224 @@
+"""`mayfly local …`: AWS on this machine."""
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from console import options, reach
+from console.ends import WrongCall, speaking
+from console.voice import Voice
+
+if TYPE_CHECKING:
+    from local.cloud import LocalCloud
+    from mayfly.contract.outcome import Outcome
+
+app = typer.Typer(
+    name="local",
+    help="AWS on this machine: the same template, the same code, no account.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, max=64, help="The most workers at once. Default: the template's."),
+]
+
+
+@app.command()
+def up(
+    workers: Workers = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Start the laptop cloud and keep it, until Ctrl-C or `mayfly local down`; both exit 0.
+
+    JSON: one document when it is ready: {"endpoint_url", "region", "outputs", "workers"}.
+    """
+    with speaking(as_json) as voice:
+        from local import cloud
+
+        cloud.up(
+            lambda ready: _ready(voice, ready),
+            options=_options(workers, port),
+            say=lambda text: voice.say(f"… {text}"),
+        )
+
+
+def _options(workers: int | None, port: int = 0) -> Any:
+    from local import cloud
+
+    return cloud.Options(workers={"standard": workers} if workers else {}, port=port)
+
+
+def _ready(voice: Voice, ready: "LocalCloud") -> None:
+    from local import cloud
+
+    voice.document(cloud.describe(ready))
+    outputs = ready.outputs
+    exports = " ".join(f"{name}={value}" for name, value in ready.environment.items())
+    voice.say(f"The laptop cloud stands at {ready.endpoint_url}.", style="green")
+    voice.say("Use it from another terminal:")
+    voice.say("  mayfly submit FILE --wait")
+    voice.say("or with the plain AWS CLI:")
+    voice.say(f"  export {exports}")
+    voice.say(f"  aws s3 cp FILE s3://{outputs['Bucket']}/uploads/{outputs['DefaultPreset']}/")
+    voice.say(f"  requests queue: {outputs['RequestsQueueUrl']}")
+    voice.say(f"Logs: {ready.folder / 'logs'}. End it with Ctrl-C or `mayfly local down`.")
+
+
+@app.command()
+def down(as_json: options.AsJson = False) -> None:
+    """End the running laptop cloud and everything in it.
+
+    JSON: {"ended": true}.
+    """
+    with speaking(as_json) as voice:
+        from local import cloud
+
+        cloud.down()
+        voice.document({"ended": True})
+        voice.say("The laptop cloud is gone.")
+
+
+@app.command()
+def ps(as_json: options.AsJson = False) -> None:
+    """List the workers that run in the laptop cloud.
+
+    JSON: {"workers": [task, arn, pool, service, capacity, status, desired_status, protected,
+    started_at, vcpu, memory_mib, log]}.
+    """
+    with speaking(as_json) as voice:
+        from local import cloud
+
+        workers = cloud.attach().ps()
+        voice.document({"workers": [dataclasses.asdict(worker) for worker in workers]})
+        if not workers:
+            voice.say("No worker runs.")
+            return
+        voice.table(
+            ("TASK", "POOL", "STATUS", "PROTECTED", "CAPACITY", "LOG"),
+            [
+                (w.task, w.pool, w.status, "yes" if w.protected else "no", w.capacity, w.log)
+                for w in workers
+            ],
+        )
+
+
+@app.command()
+def interrupt(
+    task: Annotated[str, typer.Argument(help="The task, or the beginning of its name: see ps.")],
+    kill: Annotated[bool, typer.Option("--kill", help="At once, without Spot's notice.")] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Take a worker's machine away, as Spot does.
+
+    JSON: {"task", "kill"}.
+    """
+    with speaking(as_json) as voice:
+        from local import cloud
+
+        cloud.attach().interrupt(task, kill=kill)
+        voice.document({"task": task, "kill": kill})
+        voice.say("Killed without notice." if kill else "Interrupted, as Spot does.")
+
+
+@app.command()
+def encode(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The video.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="The folder for the outputs; same names are replaced.")
+    ],
+    preset: options.PresetName = None,
+    workers: Workers = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Encode a file on this machine, through the whole system.
+
+    Uses the running laptop cloud, else starts one for the time being.
+
+    JSON: {"job_id", "outcome", "receipt", "files"}.
+    """
+    with speaking(as_json) as voice:
+        from console import submitting
+
+        path = submitting.checked_file(file)
+        make_folder(out)
+        check_preset(preset)
+        with laptop(voice, workers) as (cloud, _):
+            _encode(voice, reach.of_laptop(cloud), path, preset, out)
+
+
+def _encode(voice: Voice, at: reach.Stack, path: Path, preset: str | None, out: Path) -> None:
+    from console import jobs, jobview, submitting
+    from mayfly.perform import receipts
+
+    submitted = submitting.upload(voice, at, path, preset)
+    job_id = submitting.opened(at, submitted).head.job_id
+    try:
+        outcome = jobs.follow_job(voice, at, job_id)
+    except KeyboardInterrupt:
+        jobs.cancel_job(at, job_id)  # nobody waits for it any more
+        raise
+    files = fetch(at, outcome, out)
+    receipt = receipts.receipt_of(at.world, job_id)
+    voice.document(
+        {"job_id": job_id, "outcome": outcome, "receipt": receipt}
+        | {"files": [str(file) for file in files]}
+    )
+    jobs.tell_end(voice, outcome)
+    for file in files:
+        voice.say(f"→ {file}")
+    voice.say(jobview.receipt_line(receipt))
+
+
+def fetch(at: reach.Stack, outcome: "Outcome", out: Path) -> list[Path]:
+    """Downloads the deliverables; each appears whole."""
+    files = []
+    for output in outcome.outputs:
+        at.cargo.download(output.key, out / output.file, lambda _: None)
+        files.append(out / output.file)
+    return files
+
+
+def make_folder(folder: Path) -> None:
+    """The folder for outputs. Raises WrongCall."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WrongCall(
+            f"The folder {folder} cannot be made: {error.strerror}.", "Give another with --out."
+        ) from None
+
+
+def check_preset(preset: str | None) -> None:
+    """Asked before a cloud is started for it. Raises Refusal."""
+    from mayfly.contract.request import Request, resolve_recipe
+
+    if preset is not None:
+        resolve_recipe(Request(source="s3://-/-", preset=preset), preset)
+
+
+@contextmanager
+def laptop(voice: Voice, workers: int | None = None) -> Iterator[tuple[Any, bool]]:
+    """The running laptop cloud, else one for the time being; and whether it is our own."""
+    from local import cloud
+
+    facts = reach.laptop_facts()
+    if facts is not None:
+        if workers:
+            raise WrongCall(
+                "A laptop cloud is running, with its own number of workers.",
+                "Leave --workers out, or end it first: mayfly local down.",
+            )
+        voice.say(f"Uses the laptop cloud that is running ({facts.endpoint_url}).")
+        yield cloud.AttachedCloud(facts), False
+        return
+    with cloud.LocalCloud.start(
+        options=_options(workers), say=lambda text: voice.say(f"… {text}")
+    ) as own:
+        yield own, True

@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 
+from local import lambdas
 from local.ecs.install import install
 
 
@@ -25,6 +26,7 @@ def main() -> None:
     port = listener.getsockname()[1]
     os.environ["GATEWAY_PORT"] = str(port)
     store = install(options.draining_seconds)
+    lambdas.install()
     # MiniStack looks at its schedules every ten seconds; a rule of a minute would take seventy.
     store.bus._SCHEDULER_TICK_INTERVAL = 1
     os.write(1, json.dumps({"port": port}).encode() + b"\n")

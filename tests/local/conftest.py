@@ -1,6 +1,7 @@
 """An embedded AWS for the tests of this folder, and a cluster of its own for each test."""
 
 import json
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -183,13 +184,16 @@ def agent(cluster: Cluster, tmp_path: Path) -> Iterator[fargate.LocalFargate]:
 
 def stand_in_settings(cluster: Cluster, folder: Path) -> fargate.Settings:
     """An agent's settings whose containers run `stand_in.py`."""
-    import sys
-
     return fargate.Settings(
         endpoint_url=cluster.aws.endpoint_url,
         cluster=cluster.name,
         folder=folder,
-        command=[sys.executable, "-I", str(Path(__file__).with_name("stand_in.py"))],
+        command=stand_in_command(),
         python_path=[],
         environment={"STAND_IN_REPORT": str(folder / "report")},
     )
+
+
+def stand_in_command() -> list[str]:
+    """What the containers of these tests run instead of the worker."""
+    return [sys.executable, "-I", str(Path(__file__).with_name("stand_in.py"))]

@@ -311,3 +311,21 @@ def _where(link: Path) -> Path:
         return link.readlink()
     except OSError:
         return Path()
+
+
+def test_a_function_s_code_is_unpacked_once_for_all_its_processes(
+    aws: embedded.EmbeddedAws, function: Function
+) -> None:
+    function.map(BatchSize=1)
+    for number in range(4):
+        function.sqs.send_message(QueueUrl=function.source, MessageBody=f"slow {number}")
+    told: list[dict[str, Any]] = []
+
+    def several() -> bool:
+        told.extend(function.told())
+        return len({one["run"] for one in told}) > 1
+
+    wait_for(several)
+    processes = list((aws.folder / "tmp").glob(f"ministack-lambda-{function.name}-*/code/main.py"))
+    assert len(processes) > 1
+    assert len({path.resolve() for path in processes}) == 1

@@ -74,8 +74,7 @@ def _value(raw: Mapping[str, Any]) -> Any:
 
 
 def _number(text: str) -> int | float:
-    try:
+    if text.lstrip("-").isdigit() and len(text) <= _DIGITS_MAX:
         return int(text)
-    except ValueError:
-        parsed = float(text)
-        return int(parsed) if parsed.is_integer() else parsed
+    parsed = float(text)
+    return int(parsed) if parsed.is_integer() and abs(parsed) < 10**_DIGITS_MAX else parsed

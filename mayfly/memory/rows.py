@@ -69,9 +69,9 @@ def normal(value: Any) -> Any:
         case float():
             if not math.isfinite(value) or abs(value) > _MAGNITUDE_MAX:
                 raise ValueError("DynamoDB keeps finite numbers below 1e125.")
-            if value.is_integer() or abs(value) < 1 / _MAGNITUDE_MAX:
-                return int(value)
-            return value
+            if abs(value) < 1 / _MAGNITUDE_MAX:
+                return 0
+            return int(value) if value.is_integer() and abs(value) < 10**DIGITS_MAX else value
         case list() | tuple():
             return [normal(item) for item in value]
         case Mapping():
@@ -125,7 +125,7 @@ def _sum(name: str, old: Any, delta: Any) -> int | float:
     if not _is_number(old) or not _is_number(delta):
         raise ValueError(f"{name}: only a number can be added to a number.")
     total = _EXACT.add(decimal.Decimal(repr(old)), decimal.Decimal(repr(normal(delta))))
-    return int(total) if total == total.to_integral_value() else float(total)
+    return normal(float(total) if total % 1 else int(total))  # type: ignore[no-any-return]
 
 
 def _joined(name: str, old: Any, values: tuple[Any, ...]) -> list[Any]:

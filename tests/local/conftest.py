@@ -1,6 +1,7 @@
 """An embedded AWS for the tests of this folder, and a cluster of its own for each test."""
 
 import json
+import os
 import sys
 import time
 import uuid
@@ -26,6 +27,19 @@ def wait_for(what: Callable[[], Any], seconds: float = DEADLINE_SECONDS) -> Any:
             return answer
         time.sleep(0.02)
     raise AssertionError(f"not within {seconds} s: {what}")
+
+
+def living(folder: Path) -> list[str]:
+    """The processes that were started with this folder."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            about = (place / "environ").read_bytes() + (place / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if str(folder).encode() in about and place.name != str(os.getpid()):
+            found.append(place.name)
+    return found
 
 
 @pytest.fixture(scope="session")

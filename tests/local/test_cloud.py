@@ -14,7 +14,7 @@ import pytest
 from local import assembly, cloud, fargate, standing
 from local.cloud import LocalCloud, Options
 from local.workers import Worker
-from tests.local.conftest import stand_in_command, wait_for
+from tests.local.conftest import living, stand_in_command, wait_for
 
 pytestmark = [pytest.mark.embedded, pytest.mark.xdist_group("cloud"), pytest.mark.timeout(240)]
 
@@ -153,19 +153,6 @@ def foreground(folder: Path) -> Iterator["subprocess.Popen[str]"]:
             if process.poll() is None:
                 process.kill()
             process.wait()
-
-
-def living(folder: Path) -> list[str]:
-    """The processes that were started with this folder."""
-    found = []
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            about = (place / "environ").read_bytes() + (place / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if str(folder).encode() in about and place.name != str(os.getpid()):
-            found.append(place.name)
-    return found
 
 
 def test_down_ends_it_and_nothing_is_left(tmp_path: Path) -> None:

@@ -7,10 +7,14 @@ import json
 from pathlib import Path
 
 import pytest
+
+from infra import app
+
+# After `infra`, which tells jsii where Node is: jsii starts it while aws_cdk is imported.
+# isort: split
 from aws_cdk import Validations
 from cdk_nag import AwsSolutionsChecks
 
-from infra import app
 from infra.config import Config
 from tests.infra.synthesised import Template
 

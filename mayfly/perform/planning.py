@@ -89,7 +89,7 @@ def _perform(world: World, name: str, command: pool.ServiceCommand) -> None:
     log.info(
         "%s",
         f"{type(command).__name__} {command.name}",
-        extra={"action": "plan_pool", "pool": name, "service": command.name},
+        extra={"action": "plan_pool", "pool": name, "service_name": command.name},
     )
     match command:
         case pool.CreateService():

@@ -78,7 +78,9 @@ def _delete_orphans(world: World, known: frozenset[str]) -> None:
     """Unknown services that outlived their tag. Known ones never go for that reason."""
     for service in world.services.tagged():
         if pool.is_orphan(service, known, world.clock.now()):
-            log.warning("An unknown service outlived its tag.", extra={"service": service.name})
+            log.warning(
+                "An unknown service outlived its tag.", extra={"service_name": service.name}
+            )
             if service.desired > 0:
                 world.services.resize(service.name, 0)
             elif service.running == 0:

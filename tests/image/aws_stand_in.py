@@ -46,10 +46,10 @@ class _Answers(BaseHTTPRequestHandler):
         self._answer({"MessageId": "1", "MD5OfMessageBody": ""} if action == "SendMessage" else {})
 
     def do_PUT(self) -> None:
-        self._body()
+        wanted = json.loads(self._body())["ProtectionEnabled"]
         self.server.asked.append("PUT " + self.path)
         task = "arn:aws:ecs:eu-west-1:1:task/c/t"
-        self._answer({"protection": {"ProtectionEnabled": False, "TaskArn": task}})
+        self._answer({"protection": {"ProtectionEnabled": wanted, "TaskArn": task}})
 
     def do_GET(self) -> None:
         if self.path == "/credentials":

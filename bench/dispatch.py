@@ -3,7 +3,7 @@
 The real use cases of the dispatcher over the real adapters, against the embedded AWS with the real
 template, planners paused so that no worker takes the processor. The limit beside the figure: the
 rate at which the same process makes the least that a job needs, one table write and one send.
-Interleaved A B A B; the rates are wall seconds of one emulator on this machine, so only their ratio
+The rates are wall seconds of one emulator on this machine, so only their ratio
 and the number of calls mean anything elsewhere.
 
     python -m bench.dispatch
@@ -53,15 +53,12 @@ def _world(cloud: LocalCloud) -> World:
 
 def _measure(world: World) -> dict[str, object]:
     calls = _count_calls()
-    dispatch, bare = [], []
     _dispatch(world, "warm")
     _least(world, "warm")
     calls.clear()
-    for number in range(ROUNDS):
-        dispatch.append(_seconds(lambda n=number: _dispatch(world, f"d{n}")))  # type: ignore[misc]
+    dispatch = [_seconds(_dispatch, world, f"d{number}") for number in range(ROUNDS)]
     per_job = {name: count / (ROUNDS * BATCH * BATCHES) for name, count in calls.items()}
-    for number in range(ROUNDS):
-        bare.append(_seconds(lambda n=number: _least(world, f"b{n}")))  # type: ignore[misc]
+    bare = [_seconds(_least, world, f"b{number}") for number in range(ROUNDS)]
     jobs = BATCH * BATCHES
     return {
         "metric": "dispatch_jobs_per_second",
@@ -104,9 +101,9 @@ def _upload(world: World, name: str) -> str:
     return json.dumps({"Records": [record]})
 
 
-def _seconds(work: Callable[[], None]) -> float:
+def _seconds(work: Callable[[World, str], None], world: World, name: str) -> float:
     began = time.perf_counter()
-    work()
+    work(world, name)
     return time.perf_counter() - began
 
 

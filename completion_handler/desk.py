@@ -5,29 +5,35 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from mayfly.contract.report import read_report
+from mayfly.core import limits
 from mayfly.core.commands import Command
 from mayfly.perform import engine, letters, reporting, watching
+from mayfly.perform.ports import Message, Temporary
 from mayfly.perform.world import World
 
 Take = Callable[[World, str, str], Sequence[Command]]
 
 
-def take(world: World, queue_name: str, body: str, message_id: str) -> Sequence[Command]:
+def take(world: World, queue_name: str, message: Message) -> Sequence[Command]:
     """Commands that follow; run them once for the whole batch.
 
     Raises Temporary, and KeyError for a queue that nobody takes from.
     """
-    return _TAKERS[_kind_of(queue_name)](world, body, message_id)
+    kind = _kind_of(world, queue_name)
+    try:
+        return _TAKERS[kind](world, message.body, message.message_id)
+    except Temporary:
+        # The queue hides a message for six times the function's time-out; a report that came
+        # before its job's row must not wait half an hour for it.
+        if kind == "done":
+            world.done_queue.extend(message.handle, limits.RETRY_SECONDS)
+        raise
 
 
-def _kind_of(queue_name: str) -> str:
-    """`mayfly-jobs-standard-dead` -> jobs-dead. The stack's name may stand in front of it."""
-    dead = queue_name.endswith("-dead")
-    parts = queue_name.removesuffix("-dead").split("-")
-    for kind in ("jobs", "requests", "done", "events"):
-        if kind in parts:
-            return f"{kind}-dead" if dead else kind
-    raise KeyError(queue_name)
+def _kind_of(world: World, queue_name: str) -> str:
+    """`<stack>-jobs-<pool>-dead` -> `jobs-dead`; a stack may be called anything."""
+    kind = queue_name.removeprefix(f"{world.settings.stack}-")
+    return "jobs-dead" if kind.startswith("jobs-") and kind.endswith("-dead") else kind
 
 
 def _report(world: World, body: str, _: str) -> Sequence[Command]:

@@ -19,6 +19,7 @@ from mayfly.aws.world import aws_world
 from mayfly.contract.settings import FunctionSettings
 from mayfly.core.commands import Command
 from mayfly.perform import engine, ticking
+from mayfly.perform.ports import Message
 
 logger = Logger(service="completion_handler")
 #: The rooms below log under this name with the standard library; Powertools makes it JSON.
@@ -35,7 +36,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
 
     def take(record: SQSRecord) -> None:
         queue_name = record.event_source_arn.rpartition(":")[2]
-        todo.extend(desk.take(world, queue_name, record.body, record.message_id))
+        message = Message(
+            body=record.body,
+            handle=record.receipt_handle,
+            message_id=record.message_id,
+            receives=int(record.attributes.approximate_receive_count or 1),
+        )
+        todo.extend(desk.take(world, queue_name, message))
 
     answer: Any = None
     if "Records" in event:

@@ -22,6 +22,7 @@ def aws_world(settings: FunctionSettings) -> World:
         jobs_queues={
             pool.name: SqsQueue(clients.sqs(), pool.jobs_queue_url) for pool in settings.pools
         },
+        done_queue=SqsQueue(clients.sqs(), settings.done_queue_url),
         signer=StsSigner(clients.sts(), settings.signer_role_arn, clock),
         services=EcsServices(
             clients.ecs(),

@@ -134,6 +134,9 @@ TICK_SECONDS = 60
 
 # --- Handlers --------------------------------------------------------------------------------
 
+#: A report that could not be taken now is taken again after this.
+RETRY_SECONDS = 20
+
 #: Tries of a transaction that met another one, each after a jittered pause.
 CONFLICT_TRIES_MAX = 8
 

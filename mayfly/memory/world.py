@@ -26,6 +26,7 @@ class MemoryWorld:
     bus: MemoryBus
     jobs: MemoryQueue
     jobs_dead: MemoryQueue
+    done: MemoryQueue
 
 
 #: A stack with one pool of three workers, as a new account would have it.
@@ -62,6 +63,7 @@ def memory_world(settings: FunctionSettings = SETTINGS, seed: int = 0) -> Memory
     services = MemoryServices(clock, stack=settings.stack)
     bus = MemoryBus()
     dead = MemoryQueue(clock)
+    done = MemoryQueue(clock, visibility_seconds=1800)
     jobs = MemoryQueue(
         clock,
         visibility_seconds=limits.VISIBILITY_SECONDS,
@@ -72,6 +74,7 @@ def memory_world(settings: FunctionSettings = SETTINGS, seed: int = 0) -> Memory
         settings=settings,
         table=table,
         jobs_queues={"standard": jobs},
+        done_queue=done,
         signer=MemorySigner(clock, store),
         services=services,
         store=store,
@@ -88,4 +91,5 @@ def memory_world(settings: FunctionSettings = SETTINGS, seed: int = 0) -> Memory
         bus=bus,
         jobs=jobs,
         jobs_dead=dead,
+        done=done,
     )

@@ -46,6 +46,7 @@ class World:
     table: ports.JobTable
     #: The jobs queue of each pool.
     jobs_queues: Mapping[str, ports.Queue]
+    done_queue: ports.Queue
     signer: ports.Signer
     services: ports.Services
     store: ports.Store

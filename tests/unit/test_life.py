@@ -67,9 +67,12 @@ def dispatch(w: MemoryWorld, *bodies: str) -> None:
 def report(w: MemoryWorld, *reports: Report) -> None:
     todo: list[commands.Command] = []
     for said in reports:
-        body = wire.encode(said).decode()
-        todo += completion.take(w.world, "mayfly-done", body, "m1")
+        todo += completion.take(w.world, "mayfly-done", letter(wire.encode(said).decode()))
     engine.run(w.world, todo)
+
+
+def letter(body: str, message_id: str = "m1") -> Message:
+    return Message(body=body, handle="h", message_id=message_id, receives=1)
 
 
 def tick(w: MemoryWorld, after: float = 60) -> None:
@@ -200,10 +203,10 @@ def test_a_poison_task_is_tried_three_times_then_dead_lettered_and_the_job_ends(
         report(w, Failed(**said(task, f"n{n}"), code="encoder_failed"))
         w.jobs.extend(message.handle, 0)
     assert w.jobs.receive(wait_seconds=0) == []
-    (letter,) = w.jobs_dead.receive(wait_seconds=0)
+    (dead,) = w.jobs_dead.receive(wait_seconds=0)
     engine.run(
         w.world,
-        completion.take(w.world, "mayfly-jobs-standard-dead", letter.body, letter.message_id),
+        completion.take(w.world, "mayfly-jobs-standard-dead", dead),
     )
     (outcome,) = outcomes(w)
     assert outcome.failure is not None and outcome.failure.code == "encoder_failed"
@@ -353,15 +356,19 @@ def test_messages_of_jobs_that_ended_are_thrown_away_without_a_machine(w: Memory
 
 
 def test_an_unreadable_task_ends_in_an_outcome_too(w: MemoryWorld) -> None:
-    engine.run(w.world, completion.take(w.world, "mayfly-jobs-standard-dead", "{}", "m9"))
+    engine.run(w.world, completion.take(w.world, "mayfly-jobs-standard-dead", letter("{}")))
     (outcome,) = outcomes(w)
     assert outcome.failure is not None and outcome.failure.code == "task_unreadable"
 
 
 def test_a_report_for_a_job_not_known_yet_is_delivered_again(w: MemoryWorld) -> None:
     early = Started(job_id="nobody", task_id="encode", token="t", attempt="n", at=1.0)
+    w.done.send(wire.encode(early))
+    (message,) = w.done.receive(wait_seconds=0)
     with pytest.raises(Temporary):
-        report(w, early)
+        completion.take(w.world, "mayfly-done", message)
+    w.clock.sleep(limits.RETRY_SECONDS + 1)
+    assert len(w.done.receive(wait_seconds=0)) == 1
 
 
 def test_a_renewal_is_found_in_the_control_object(w: MemoryWorld) -> None:
@@ -395,7 +402,7 @@ def test_a_pool_whose_workers_stop_before_they_begin_is_closed_and_its_jobs_fail
             "memory": "4096",
         }
         body = json.dumps({"detail": detail})
-        engine.run(w.world, completion.take(w.world, "mayfly-events", body, f"m{n}"))
+        engine.run(w.world, completion.take(w.world, "mayfly-events", letter(body, f"m{n}")))
     (outcome,) = outcomes(w)
     assert outcome.failure is not None and outcome.failure.code == "pool_broken"
     tick(w)

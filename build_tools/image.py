@@ -212,7 +212,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except image_tools.Unable as reason:
         sys.exit(str(reason))
     except subprocess.CalledProcessError as failed:
-        sys.exit(f"{failed.cmd[0]} failed ({failed.returncode}); its own words are above.")
+        hint = " If no registry can be reached: --base debootstrap." * (choice.base == "registry")
+        sys.exit(f"{failed.cmd[0]} failed ({failed.returncode}); its own words are above.{hint}")
 
 
 if __name__ == "__main__":

@@ -25,12 +25,14 @@ from worker.stop import Stop
 _LOG = logging.getLogger("mayfly.worker")
 
 _PR_SET_DUMPABLE = 4
+#: Its queue refuses it for good, or worse.
+_BROKEN = 1
 #: The call was wrong: a variable or a program is missing.
 _WRONG = 2
 
 
 def main() -> int:
-    """0 after it was told to leave; 2 when it cannot begin."""
+    """0 after it was told to leave; 1 when it cannot go on; 2 when it cannot begin."""
     logs.start()
     stop = Stop()
     stop.install()
@@ -42,7 +44,11 @@ def main() -> int:
         return _WRONG
     loop = compose(settings, stop)
     _LOG.info("The worker of the pool %s waits for tasks.", settings.pool)
-    loop.run()
+    try:
+        loop.run()
+    except Exception:  # noqa: BLE001 - whatever it is, it is said in our own form
+        _LOG.exception("The worker cannot go on.")
+        return _BROKEN
     _LOG.info("The worker leaves.")
     return 0
 

@@ -37,7 +37,6 @@ _GLOBAL = (
     "-nostats",
     "-progress", "pipe:1",
     "-stats_period", "1",
-    "-xerror",  # the first decoding error ends it; without, a damaged source exits 0
     "-max_alloc", str(1 << 30),  # one block, of which a hostile header could ask for any size
     "-y",
 )  # fmt: skip
@@ -68,7 +67,7 @@ class Plan:
 
 def compile_plan(recipe: Recipe, material: Material, *, ffmpeg_path: str, threads: int) -> Plan:
     """The one command line of a recipe."""
-    source = ffmpeg.input(f"file:{SOURCE}", **_input_options(threads))
+    source = ffmpeg.input(f"file:{SOURCE}", **_input_options(threads, material))
     promises = tuple(_promise(output, material) for output in recipe.outputs)
     pictures = _pictures(source, material, [p for p in promises if p.size is not None])
     sounds = _sounds(source, material, [p for p in promises if p.channels is not None])
@@ -76,12 +75,17 @@ def compile_plan(recipe: Recipe, material: Material, *, ffmpeg_path: str, thread
     arguments = ffmpeg.merge_outputs(*outputs).get_args()
     # Filters run in a thread each and may use more of their own: bounded like the encoder's.
     graph = ("-filter_complex_threads", str(threads))
-    return Plan(argv=(ffmpeg_path, *_GLOBAL, *graph, *arguments), promises=promises)
+    # The first error of a demuxer or decoder ends it; without, a damaged source exits 0. Where a
+    # stream is spliced the demuxer's word counts for nothing, so there the decoder alone is
+    # strict (`err_detect`), and the proof reads how many errors it met.
+    strict = () if material.spliced else ("-xerror",)
+    return Plan(argv=(ffmpeg_path, *_GLOBAL, *strict, *graph, *arguments), promises=promises)
 
 
-def _input_options(threads: int) -> dict[str, Any]:
+def _input_options(threads: int, material: Material) -> dict[str, Any]:
     protocols, demuxers = INPUT_GUARD[1], INPUT_GUARD[3]
     return {
+        **({"err_detect": "explode"} if material.spliced else {}),
         "protocol_whitelist": protocols,  # local files, no network, nothing nested
         "format_whitelist": demuxers,  # content decides the demuxer, so name those that may
         "max_pixels": limits.SOURCE_PIXELS_MAX,  # a 1 MB picture can decode to gigabytes
@@ -132,9 +136,7 @@ def _filtered(branch: Any, promise: Promise, material: Material) -> Any:
     assert promise.size is not None
     full_range = {}
     if isinstance(promise.output, PosterOutput):
-        frame = round(promise.output.at_fraction * (material.scan.frames - 1))
-        # By number, not by time: it is exact whatever the clock does.
-        branch = branch.filter("select", f"eq(n,{frame})")
+        branch = branch.filter("select", _chosen(promise.output, material))
         full_range = {"out_range": "full"}  # JPEG knows no other
     return (
         # Both sides are ours: a source that changes size midway stays in one shape. Bicubic is
@@ -147,6 +149,19 @@ def _filtered(branch: Any, promise: Promise, material: Material) -> Any:
         # 8 bits, 4:2:0: the one format that every player decodes.
         .filter("format", "yuvj420p" if full_range else "yuv420p")
     )
+
+
+def _chosen(poster: PosterOutput, material: Material) -> str:
+    """Selects the poster's picture. By its moment: a decoder that swallows the first pictures of a
+    recording shifts the numbers. By number only where the clock is not to be trusted."""
+    scan = material.scan
+    number = round(poster.at_fraction * (scan.frames - 1))
+    if not scan.regular or number == 0:
+        return f"gte(n,{number})"
+    # ffmpeg counts time from the container's start. Half a picture early, against rounding.
+    early = (scan.moments[number] - scan.moments[number - 1]) / 2
+    moment = scan.moments[number] - early - (material.probe.format.start_time or 0.0)
+    return f"gte(t,{moment:.6f})"
 
 
 def _output(

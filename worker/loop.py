@@ -93,9 +93,9 @@ class Loop:
         self.stop.guard(attempt.order.halt)
         try:
             self._serve(attempt)
-        except (Temporary, Gone):
+        except Exception:  # noqa: BLE001 - a queue's refusals are many, and one task is not all
             # Not heard: the message stays and comes back by itself.
-            _LOG.error("The report was not heard.", extra=attempt.speaker.log_fields)
+            _LOG.exception("The report was not heard.", extra=attempt.speaker.log_fields)
         finally:
             self.stop.guard(None)
 

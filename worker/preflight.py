@@ -23,6 +23,12 @@ class Material:
     picture: Stream | None
     sound: Stream | None
 
+    @property
+    def spliced(self) -> bool:
+        """A transport stream whose packets do not follow each other, as where two recordings meet:
+        its demuxer calls a whole picture damaged there."""
+        return "mpegts" in self.probe.format.format_name and self.scan.broken_packets > 0
+
     def seconds(self) -> float | None:
         """How long the source plays; what the container says, else what its packets say."""
         spans = (self.scan.sound_span_seconds or 0.0, self.scan.span_seconds())
@@ -66,7 +72,7 @@ def check_probe(probe: Probe, recipe: Recipe) -> None:
 def check_scan(probe: Probe, scan: Scan, recipe: Recipe) -> Material:
     """After its packets are read. Raises WorkFailed."""
     material = Material(probe=probe, scan=scan, picture=probe.picture(), sound=probe.sound())
-    promised = material.picture.nb_frames if material.picture else None
+    promised = _promised(probe, material.picture)
     if scan.ended_early:
         raise WorkFailed("source_truncated", "its demuxer met the end too early")
     if promised is not None and promised > scan.packets:
@@ -77,11 +83,16 @@ def check_scan(probe: Probe, scan: Scan, recipe: Recipe) -> Material:
     if wants_picture and material.picture is not None:
         if scan.frames == 0:
             raise WorkFailed("no_video", "its video track is empty")
-        if scan.broken_packets:
+        if scan.broken_packets and not material.spliced:
             raise WorkFailed(
                 "source_corrupt", f"{scan.broken_packets} of its {scan.packets} packets are damaged"
             )
     return material
+
+
+def _promised(probe: Probe, picture: Stream | None) -> int | None:
+    """What the index counts. Only MP4's is to be trusted: AVI's counts empty chunks too."""
+    return picture.nb_frames if picture and "mp4" in probe.format.format_name.split(",") else None
 
 
 def _check_absurd(probe: Probe, picture: Stream | None) -> None:

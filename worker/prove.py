@@ -30,6 +30,7 @@ _PICTURE_SECONDS_OFF_MAX = 0.1
 _SOUND_SECONDS_OFF_MAX = 0.3
 
 _DECODED = re.compile(r"Input stream #0:(\d+) \(video\): .*?(\d+) frames decoded")
+_ERRORS = re.compile(r"Input stream #0:\d+ .*?(\d+) decode errors")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,9 @@ class Judge:
 
     def prove(self, plan: Plan, material: Material, ending: Ending) -> tuple[Media, ...]:
         """What each output is. Raises WorkFailed(output_broken, source_truncated), Halted."""
+        errors = sum(int(found[1]) for line in ending.tail if (found := _ERRORS.search(line)))
+        if errors:
+            raise WorkFailed("source_corrupt", f"the decoders met {errors} errors")
         frames = None
         if any(isinstance(promise.output, VideoOutput) for promise in plan.promises):
             frames = self._frames(material, ending)

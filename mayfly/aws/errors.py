@@ -49,6 +49,7 @@ TEMPORARY_CODES = frozenset(
 
 #: The call never reached AWS, or its answer never came back.
 _UNREACHED = (
+    exceptions.ConnectionError,
     exceptions.HTTPClientError,
     exceptions.CredentialRetrievalError,
     exceptions.MetadataRetrievalError,

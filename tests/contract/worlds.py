@@ -99,13 +99,14 @@ class AwsWorld:
         return self._queue({"VisibilityTimeout": str(visibility_seconds)})
 
     def queue_with_dead_letters(self, receives_max: int) -> tuple[Queue, Queue]:
-        dead_url = self._queue_url({})
-        asked = self.client("sqs").get_queue_attributes(
-            QueueUrl=dead_url, AttributeNames=["QueueArn"]
-        )
-        arn = asked["Attributes"]["QueueArn"]
+        dead, arn = self.queue_with_arn()
         redrive = f'{{"deadLetterTargetArn": "{arn}", "maxReceiveCount": {receives_max}}}'
-        return self._queue({"RedrivePolicy": redrive}), SqsQueue(self.client("sqs"), dead_url)
+        return self._queue({"RedrivePolicy": redrive}), dead
+
+    def queue_with_arn(self) -> tuple[Queue, str]:
+        url = self._queue_url({})
+        told = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        return SqsQueue(self.client("sqs"), url), str(told["Attributes"]["QueueArn"])
 
     def _queue(self, attributes: dict[str, str]) -> Queue:
         return SqsQueue(self.client("sqs"), self._queue_url(attributes))

@@ -1,0 +1,124 @@
+"""The Store port: conditional writes, server-side copies, small reads."""
+
+import pytest
+
+from mayfly.aws import s3
+from mayfly.perform.ports import Conflict, Gone, Store
+from tests.contract.worlds import AwsWorld, World
+
+
+@pytest.fixture
+def bucket(world: World) -> str:
+    return world.bucket()
+
+
+@pytest.fixture
+def store(world: World) -> Store:
+    return world.store()
+
+
+def write(store: Store, bucket: str, key: str, body: bytes, **conditions: object) -> None:
+    store.write(bucket, key, body, content_type="application/json", **conditions)  # type: ignore[arg-type]
+
+
+def test_what_is_not_there_is_none(store: Store, bucket: str) -> None:
+    assert store.head(bucket, "missing") is None
+    assert store.read(bucket, "missing") is None
+
+
+@pytest.mark.parametrize("key", ["a/b.json", "ü +&%?#/\U0001f980 .mp4", "work/j/t//x"])
+def test_an_object_is_read_back_under_any_key(store: Store, bucket: str, key: str) -> None:
+    write(store, bucket, key, b'{"a": 1}')
+    head, read = store.head(bucket, key), store.read(bucket, key)
+    assert head is not None
+    assert read == (b'{"a": 1}', head.etag)
+    assert head.size_bytes == 8
+    assert head.etag
+    assert '"' not in head.etag
+
+
+def test_a_second_write_of_what_must_be_absent_loses(store: Store, bucket: str) -> None:
+    write(store, bucket, "k", b"first", if_absent=True)
+    with pytest.raises(Conflict):
+        write(store, bucket, "k", b"second", if_absent=True)
+    read = store.read(bucket, "k")
+    assert read is not None
+    assert read[0] == b"first"
+
+
+def test_of_two_writers_that_read_the_same_one_wins(store: Store, bucket: str) -> None:
+    """`latest.json` moves only forward: it is compared and set by its ETag."""
+    write(store, bucket, "latest.json", b"1")
+    read = store.read(bucket, "latest.json")
+    assert read is not None
+    write(store, bucket, "latest.json", b"2", if_match=read[1])
+    with pytest.raises(Conflict):
+        write(store, bucket, "latest.json", b"3", if_match=read[1])
+    assert (store.read(bucket, "latest.json") or (b"",))[0] == b"2"
+
+
+def test_a_write_over_what_was_removed_loses(store: Store, bucket: str) -> None:
+    with pytest.raises(Conflict):
+        write(store, bucket, "missing", b"1", if_match="0" * 32)
+    assert store.head(bucket, "missing") is None
+
+
+def test_a_write_with_both_conditions_is_refused(store: Store, bucket: str) -> None:
+    with pytest.raises(ValueError):
+        write(store, bucket, "k", b"1", if_match="0" * 32, if_absent=True)
+
+
+@pytest.mark.parametrize("source", ["work/a/video.mp4", "work/ü +&%?#/\U0001f980.mp4"])
+def test_a_copy_has_the_bytes_of_its_source(store: Store, bucket: str, source: str) -> None:
+    write(store, bucket, source, b"film")
+    store.copy(bucket, source, "outputs/a/video.mp4")
+    store.copy(bucket, source, "outputs/a/video.mp4")
+    assert (store.read(bucket, "outputs/a/video.mp4") or (b"",))[0] == b"film"
+
+
+def test_a_copy_of_what_is_not_there_is_gone(store: Store, bucket: str) -> None:
+    with pytest.raises(Gone):
+        store.copy(bucket, "missing", "outputs/a")
+    assert store.head(bucket, "outputs/a") is None
+
+
+def test_an_object_that_is_not_small_is_not_read(store: Store, world: World, bucket: str) -> None:
+    world.put(bucket, "large", b"x" * (s3.READ_BYTES_MAX + 1))
+    with pytest.raises(ValueError):
+        store.read(bucket, "large")
+
+
+@pytest.mark.parametrize("world", ["moto", "embedded"], indirect=True)
+@pytest.mark.embedded
+def test_a_copy_says_what_its_key_says_and_not_what_the_worker_said(
+    world: World, store: Store, bucket: str
+) -> None:
+    assert isinstance(world, AwsWorld)
+    client = world.client("s3")
+    client.put_object(Bucket=bucket, Key="work/x", Body=b"<script>", ContentType="text/html")
+    store.copy(bucket, "work/x", "outputs/a/Video.MP4")
+    store.copy(bucket, "work/x", "outputs/a/unknown")
+    kinds = [
+        client.head_object(Bucket=bucket, Key=f"outputs/a/{name}")["ContentType"]
+        for name in ("Video.MP4", "unknown")
+    ]
+    assert kinds == ["video/mp4", "application/octet-stream"]
+
+
+@pytest.mark.parametrize("world", ["moto", "embedded"], indirect=True)
+@pytest.mark.embedded
+def test_a_large_copy_is_made_of_parts(
+    world: World, store: Store, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CopyObject ends at 5 GiB; the parts of a test are as small as S3 allows."""
+    assert isinstance(world, AwsWorld)
+    monkeypatch.setattr(s3, "COPY_PART_BYTES", 5 * 1024 * 1024)
+    body = bytes(range(256)) * 4096 * 12
+    world.put(bucket, "work/film.mp4", body)
+    store.copy(bucket, "work/film.mp4", "outputs/film.mp4")
+    client = world.client("s3")
+    copied = client.get_object(Bucket=bucket, Key="outputs/film.mp4")
+    assert copied["Body"].read() == body
+    assert copied["ETag"].strip('"').endswith("-3")
+    assert copied["ContentType"] == "video/mp4"
+    assert not client.list_multipart_uploads(Bucket=bucket).get("Uploads")

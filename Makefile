@@ -5,6 +5,8 @@ PYTHON ?= python3
 BIN    := .venv/bin
 UV     := .tools/uv/bin/uv
 STACK  ?= mayfly
+# Whatever else the command behind a target takes: make image FLAGS="--arch arm64".
+FLAGS  ?=
 
 # The environment is this tree's own, and never a Python that somebody would have to download first.
 export UV_PROJECT_ENVIRONMENT := .venv
@@ -70,9 +72,8 @@ synth: setup ## Write the CloudFormation template to build/cdk.out (no Docker, n
 	$(BIN)/python -m infra.app --out build/cdk.out
 
 .PHONY: image
-image: setup ## Build the worker's image with docker, podman or buildah
-	$(BIN)/python -m build_tools.stage linux-x86_64
-	docker/build.sh
+image: setup ## Build the worker's image with docker, podman or buildah: make image [FLAGS=…]
+	docker/build.sh $(FLAGS)
 
 .PHONY: deploy
 deploy: setup ## Create or update the stack in your AWS account: make deploy [STACK=n] [IMAGE=uri]

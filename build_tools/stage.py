@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from build_tools import closure, tree
+from build_tools import closure, slim, tree
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
@@ -77,6 +77,7 @@ def stage(target: Target, deployable: str) -> bool:
         destination = fresh / source.relative_to(ROOT)
         destination.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, destination)
+    slim.drop_unspoken_services(fresh, sources)
     tree.make_plain(fresh)
     _swap(fresh, place)
     holds = tree.digest(tree.files_below(place), place)

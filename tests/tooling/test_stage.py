@@ -1,5 +1,6 @@
 """A staged folder runs by itself, holds what is used and no more, and never changes for nothing."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -92,6 +93,17 @@ def test_rooms_that_are_never_shipped_are_not_in_there(
     names = {path.name for path in tree.files_below(folder / deployable)}
     assert not any(name.startswith(("test_", "conftest")) for name in names)
     assert not list(folder.rglob("*.pyc"))
+
+
+def test_what_is_left_of_botocore_makes_every_client_that_the_code_asks_for(staged: Path) -> None:
+    asked = re.findall(r'_client\("([a-z0-9]+)"\)', (ROOT / "mayfly/aws/clients.py").read_text())
+    assert {"sqs", "s3", "dynamodb", "ecs", "sts", "events"} <= set(asked)
+    code = f"from mayfly.aws import clients\nfor name in {asked}: clients.make(name)"
+    for deployable in ("dispatcher", "completion_handler"):
+        done = alone(staged / "host" / deployable, code)
+        assert done.returncode == 0, done.stderr
+    weight = sum(path.stat().st_size for path in tree.files_below(staged / "lambda" / "dispatcher"))
+    assert weight < 16_000_000, "each cold start unpacks it"
 
 
 def test_the_functions_carry_wheels_of_lambdas_machine(staged: Path) -> None:

@@ -108,10 +108,6 @@ system)
     rm -rf /packages /var/lib/apt/lists
     ;;
 code)
-    cd /code/site
-    find botocore/data -mindepth 1 -maxdepth 1 -type d ! -name sqs -exec rm -rf {} +
-    rm -rf bin ./*/tests
-    find . -name __pycache__ -type d -prune -exec rm -rf {} +
     for half in site app; do
         find "/code/$half" -name __pycache__ -type d -prune -exec rm -rf {} +
         compile "/code/$half" /usr/local/lib/python3.13/dist-packages

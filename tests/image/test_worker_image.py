@@ -124,10 +124,10 @@ def test_python_in_the_image_has_all_that_it_was_given_and_no_way_to_a_shell(
 import ctypes, importlib, json, os, pathlib, pwd, ssl, sys, tempfile
 dynamic = pathlib.Path(ssl.__file__).parent / "lib-dynload"
 names = sorted(path.name.split(".")[0] for path in dynamic.glob("*.so"))
-for name in [*names, "worker", "mayfly", "ffmpeg", "boto3", "msgspec", "urllib3", "asyncio"]:
+for name in [*names, "worker", "mayfly", "ffmpeg", "botocore", "msgspec", "urllib3", "asyncio"]:
     importlib.import_module(name)
-import boto3
-boto3.client("sqs", region_name="eu-west-1")
+import botocore.session
+botocore.session.get_session().create_client("sqs", region_name="eu-west-1")
 def refused(folder):
     try:
         pathlib.Path(folder, "x").touch()

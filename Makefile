@@ -44,6 +44,7 @@ demo: setup ## Run one real job end to end on this machine: make demo [VIDEO=f] 
 
 .PHONY: test
 test: lint ## Run every check that CI runs
+	$(BIN)/python -m build_tools.stage host lambda linux-x86_64
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 .PHONY: lint

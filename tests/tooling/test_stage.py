@@ -48,6 +48,7 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A build folder of this test's own, filled as `make build` fills its."""
     build = tmp_path_factory.mktemp("build")
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UV_OFFLINE", "1")  # `make test` has staged before: the wheels are here
         patch.setattr(stage, "BUILD", build)
         patch.setattr(stage, "RECEIPTS", build / ".receipts")
         (build / ".receipts").mkdir()

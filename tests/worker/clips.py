@@ -147,8 +147,9 @@ class Clips:
 
     def counted(self, name: str, *more: str) -> Path:
         """Fifty grey pictures; the n-th has a luma of 16 + 4 n."""
+        grey = "format=yuv420p,geq=lum=16+4*N:cb=128:cr=128"
         return self.make(
             name,
-            "-f", "lavfi", "-i", "color=s=64x64:r=25:d=2,format=yuv420p,geq=lum=16+4*N:cb=128:cr=128",
+            "-f", "lavfi", "-i", f"color=s=64x64:r=25:d=2,{grey}",
             "-c:v", "libx264", "-qp", "0", "-bf", "2", *more,
         )  # fmt: skip

@@ -1,7 +1,5 @@
 """Clips made by ffmpeg, a storage on loopback, and a worker's loop over queues in memory."""
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,6 +58,9 @@ def settings(ffmpeg: Path, ffprobe: Path, tmp_path: Path) -> WorkerSettings:
         ffmpeg=str(ffmpeg),
         ffprobe=str(ffprobe),
     )
+
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class WorkerClock(VirtualClock):
@@ -150,6 +151,11 @@ class Rig:
         return heard
 
 
+def kinds(said: list[report.Report]) -> list[str]:
+    """What the reports are."""
+    return [type(one).__name__ for one in said]
+
+
 def recipe(name: str) -> Recipe:
     return all_presets()[name].recipe
 
@@ -157,7 +163,3 @@ def recipe(name: str) -> Recipe:
 @pytest.fixture
 def rig(bucket: store.Store, settings: WorkerSettings) -> Rig:
     return Rig(bucket, settings)
-
-
-def run(*argv: str | os.PathLike[str]) -> None:
-    subprocess.run([str(part) for part in argv], check=True, capture_output=True)

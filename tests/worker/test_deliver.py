@@ -140,7 +140,8 @@ def test_a_refusal_is_final(
 
 
 def test_an_expired_form_is_no_failure_of_the_work(bucket: store.Store, output: Path) -> None:
-    said = b"<Error><Code>AccessDenied</Code><Message>Invalid according to Policy: Policy expired.</Message></Error>"
+    why = "Invalid according to Policy: Policy expired."
+    said = f"<Error><Code>AccessDenied</Code><Message>{why}</Message></Error>".encode()
     bucket.mischief += [store.answers(403, said)]
     with pytest.raises(Halted) as halted:
         deliverer(form(bucket)).deliver(output, MEDIA)

@@ -58,9 +58,11 @@ def dropping(after: int) -> store.Mischief:
     return act
 
 
-def test_a_download_that_drops_goes_on_where_it_broke(bucket: store.Store, tmp_path: Path) -> None:
+def test_a_download_that_drops_goes_on_where_it_broke(
+    bucket: store.Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bucket.objects["a"] = BODY
-    bucket.etag = lambda _: '"v1"'  # type: ignore[method-assign]
+    monkeypatch.setattr(bucket, "etag", lambda _: '"v1"')
     bucket.mischief += [dropping(1_000_000), dropping(2_000_000)]
     fetcher(bucket.url("a")).fetch(tmp_path / "f", len(BODY))
     assert (tmp_path / "f").read_bytes() == BODY

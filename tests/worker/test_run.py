@@ -83,7 +83,10 @@ def test_a_program_that_hangs_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_program_that_wants_too_much_memory_is_refused_it(tmp_path: Path) -> None:
-    code = "import sys\ntry: x = bytearray(1 << 30)\nexcept MemoryError: sys.exit('Cannot allocate memory')"
+    code = (
+        "import sys\ntry: x = bytearray(1 << 30)\n"
+        "except MemoryError: sys.exit('Cannot allocate memory')"
+    )
     assert python(code, tmp_path, memory_bytes=256 << 20).fate is Fate.MEMORY_LIMIT
 
 

@@ -208,18 +208,8 @@ def test_the_poster_is_the_picture_that_was_asked_for(
 
     stored = encoded(rig, source, {"outputs": [poster]})["poster.jpg"]
 
-    command = [
-        ffmpeg,
-        "-v",
-        "error",
-        "-i",
-        "pipe:0",
-        "-pix_fmt",
-        "gray",
-        "-f",
-        "rawvideo",
-        "pipe:1",
-    ]
+    command = [str(ffmpeg), "-v", "error", "-i", "pipe:0"]
+    command += ["-pix_fmt", "gray", "-f", "rawvideo", "pipe:1"]
     jpeg = rig.bucket.objects[stored.key]
     grey = subprocess.run(command, input=jpeg, capture_output=True, check=True).stdout
     # A JPEG's black is 0 and its white 255, the film's 16 and 235.

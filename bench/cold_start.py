@@ -28,9 +28,7 @@ HANDLERS = {
     "completion_handler": "import completion_handler.handler",
 }
 #: What the first batch of requests needs beside the import.
-CLIENTS = (
-    "; import mayfly.aws.clients as c; [c.of(s).meta for s in ('dynamodb', 'sqs', 'sts', 's3')]"
-)
+CLIENTS = "; import mayfly.aws.clients as c; [m().meta for m in (c.dynamodb, c.sqs, c.sts, c.s3)]"
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore import exceptions
 
-from mayfly.aws import errors
+from mayfly.aws import clients, errors
 from mayfly.aws.dynamodb import DynamoTable
 from mayfly.aws.sqs import SqsQueue
 from mayfly.core.changes import Create, Key, Put, Update
@@ -28,10 +28,12 @@ class Answers:
     def __init__(self, *answers: Any) -> None:
         self._answers = list(answers)
         self.calls: list[str] = []
+        self.asked: list[dict[str, Any]] = []
 
     def __getattr__(self, name: str) -> Any:
-        def call(**_: Any) -> Any:
+        def call(**asked: Any) -> Any:
             self.calls.append(name)
+            self.asked.append(asked)
             answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
             if isinstance(answer, Exception):
                 raise answer
@@ -124,6 +126,27 @@ def test_a_change_that_must_not_happen_twice_is_a_transaction_even_alone() -> No
     table.commit([Update(key=key, set={"a": 1}, require={"a": 0})])
     table.commit([Create(key=key, item={})])
     assert client.calls == ["transact_write_items"] * 2 + ["update_item", "put_item"]
+
+
+def test_botocore_gives_every_transaction_a_token_of_its_own() -> None:
+    """The service's model says so, and the choice above rests on it."""
+    operation = clients.make("dynamodb").meta.service_model.operation_model("TransactWriteItems")
+    assert operation.idempotent_members == ["ClientRequestToken"]
+
+
+def test_every_read_is_consistent_but_that_of_the_index() -> None:
+    """Emulators always are, so only what is asked can tell."""
+    client = Answers({"Responses": {}, "Items": []})
+    table = DynamoTable(client, "t")
+    table.get(Key("p", "a"))
+    table.get(Key("p", "a"), Key("p", "b"))
+    table.rows("p")
+    table.index("g", limit=1)
+    get, batch, query, index = client.asked
+    assert get["ConsistentRead"] is True
+    assert batch["RequestItems"]["t"]["ConsistentRead"] is True
+    assert query["ConsistentRead"] is True
+    assert "ConsistentRead" not in index
 
 
 def test_keys_that_were_left_over_are_asked_for_again() -> None:

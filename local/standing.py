@@ -70,10 +70,10 @@ def find(folder: Path | None = None) -> Facts:
     """The facts of the running cloud. Raises NothingStands."""
     place = folder or home()
     lock = None if not place.is_dir() else _take(place)
-    if lock is None and place.is_dir() and (place / "local.json").is_file():
-        return Facts(**json.loads((place / "local.json").read_bytes()))
     if lock is not None:
         lock.close()
+    elif facts := _written(place):
+        return facts
     raise NothingStands("No laptop cloud is running. Start one with `mayfly local up`.")
 
 
@@ -104,6 +104,9 @@ class Post:
         if lock is None:
             raise AlreadyStands(_already(folder))
         self._lock = lock
+        if left := _written(folder):  # by one that was killed
+            shutil.rmtree(Path(left.control).parent, ignore_errors=True)
+            (folder / "local.json").unlink()
         self._private = Path(tempfile.mkdtemp(prefix="mayfly-"))
         self.control = str(self._private / "control")
         self._server: _Server | None = None
@@ -137,11 +140,17 @@ def _take(folder: Path) -> IO[str] | None:
     return lock
 
 
+def _written(folder: Path) -> Facts | None:
+    """What the folder's file says; it counts only while somebody holds the lock."""
+    try:
+        return Facts(**json.loads((folder / "local.json").read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
 def _already(folder: Path) -> str:
-    known = ""
-    with contextlib.suppress(OSError, ValueError, TypeError):
-        facts = Facts(**json.loads((folder / "local.json").read_bytes()))
-        known = f" (process {facts.pid}, {facts.endpoint_url})"
+    facts = _written(folder)
+    known = f" (process {facts.pid}, {facts.endpoint_url})" if facts else ""
     return (
         f"A laptop cloud is running already{known}. Use it from here, "
         "or end it first with `mayfly local down`."

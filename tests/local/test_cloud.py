@@ -175,10 +175,12 @@ def test_ctrl_c_ends_it_within_seconds_and_nothing_is_left(tmp_path: Path) -> No
 
 def test_killed_it_leaves_no_process_and_the_next_one_starts(tmp_path: Path) -> None:
     with foreground(tmp_path) as process:
+        control = Path(standing.find(tmp_path).control).parent
         process.kill()
     wait_for(lambda: living(tmp_path) == [])
     with pytest.raises(standing.NothingStands):
         standing.find(tmp_path)
     with foreground(tmp_path):
         assert cloud.attach(tmp_path).ps() == []
+        assert not control.exists()
         cloud.down(tmp_path)

@@ -72,7 +72,7 @@ def _ending(error: Exception) -> Ended | None:
     said = str(error)
     match error:
         case Refusal():
-            return WrongCall(said)
+            return WrongCall(said, "`mayfly schema request` and `mayfly presets` show what may be.")
         case errors.Refused():
             return NoStack(said, "See who you are there: aws sts get-caller-identity.")
         case Gone():

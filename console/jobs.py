@@ -124,7 +124,8 @@ def jobs(
 def _row(head: "JobHead", now: float) -> tuple[str, ...]:
     from console import jobview
 
-    state = head.state.value + (f" ({head.failure.code})" if head.failure else "")
+    failed = head.state.value == "failed" and head.failure
+    state = head.state.value + (f" ({head.failure.code})" if failed else "")
     taken = jobview.seconds((head.ended_at or now) - head.accepted_at)
     return (head.job_id, state, head.preset or "-", taken, head.source)
 

@@ -133,11 +133,21 @@ def failure_lines(failure: Failure) -> list[str]:
 
 def output_line(output: Published) -> str:
     """A deliverable: where it is, and what."""
-    return f"{output.key or output.file}: {media_words(output.media)}, {size(output.size_bytes)}"
+    return f"{output.key or output.file}: {properties(output)}"
 
 
-def media_words(media: Media) -> str:
-    """`mov,mp4: h264 1280x720, 720 frames, 30.00 s, aac 48000 Hz 2 ch`."""
+def properties(output: Published) -> str:
+    """What a deliverable is."""
+    return f"{media_words(output.media, output.file)}, {size(output.size_bytes)}"
+
+
+def media_words(media: Media, file: str = "") -> str:
+    """`mp4, h264 1280x720, 720 frames, aac 48000 Hz 2 ch, 30.00 s`.
+
+    ffprobe names a whole family of containers at once; the file's name says which is meant.
+    """
+    family = media.container.split(",")
+    ending = file.rpartition(".")[2]
     words: list[str] = []
     if media.video_codec:
         words.append(f"{media.video_codec} {media.width}x{media.height}")
@@ -147,7 +157,7 @@ def media_words(media: Media) -> str:
         words.append(f"{media.audio_codec} {media.sample_rate_hz} Hz {media.channels} ch")
     if media.duration_seconds is not None:
         words.append(f"{media.duration_seconds:.2f} s")
-    return ", ".join([media.container, *words])
+    return ", ".join([ending if ending in family else media.container, *words])
 
 
 def receipt_line(receipt: Receipt) -> str:

@@ -33,7 +33,7 @@ def quote(outputs: Sequence[Published]) -> Quote:
     """The price of the outputs with moving pictures; others are named as unpriced."""
     priced = [output for output in outputs if _is_video(output.media)]
     return Quote(
-        dollars=round(sum(_dollars(output.media) for output in priced), 6),
+        dollars=round(sum((_dollars(output.media) for output in priced), 0.0), 6),
         unpriced=tuple(output.file for output in outputs if not _is_video(output.media)),
     )
 

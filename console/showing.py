@@ -135,7 +135,7 @@ def _conclude(
     voice.say("What came out" if good else "What went wrong", style="green" if good else "red")
     for file, output in zip(files, outcome.outputs, strict=True):
         voice.say(f"  {file.resolve()}")
-        voice.say(f"  {jobview.media_words(output.media)}, {jobview.size(output.size_bytes)}")
+        voice.say(f"  {jobview.properties(output)}")
     for line in () if good else jobview.outcome_lines(outcome):
         voice.say(f"  {line}")
     voice.say("")

@@ -8,6 +8,7 @@ anything, so control characters are shown, not sent to the terminal.
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from rich.console import Console
 
-#: Plain progress is one line at each of these steps.
+#: Plain progress is one line at each of these steps, and none for what is quickly done.
 _PLAIN_STEP = 0.1
+_PLAIN_SECONDS = 2.0
 
 
 class Bar(Protocol):
@@ -108,10 +110,12 @@ class _Lines:
         self._voice = voice
         self._name = name
         self._next = 0.0
+        self._quiet_until = time.monotonic() + _PLAIN_SECONDS
 
     def to(self, fraction: float | None, note: str = "") -> None:
-        if fraction is None or fraction < self._next:
+        if fraction is None or fraction < self._next or time.monotonic() < self._quiet_until:
             return
+        self._quiet_until = time.monotonic() + _PLAIN_SECONDS
         self._next = (int(fraction / _PLAIN_STEP) + 1) * _PLAIN_STEP
         self._voice.say(f"{self._name}: {fraction:.0%}{f' ({note})' if note else ''}")
 

@@ -122,7 +122,7 @@ def test_an_interruption_in_the_middle_of_an_encode_leaves_in_time_and_without_a
     rig: Rig, made: Clips, queues: Queues, worker: Worker, settings: WorkerSettings
 ) -> None:
     queues.jobs.send(json.dumps(long_task(rig, made)).encode())
-    encoder = until(lambda: [argv for argv in worker.children() if "libx264" in argv], "an encode")[
+    _, encoder = until(worker.encoder, "an encode")
         0
     ]
 

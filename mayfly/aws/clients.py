@@ -58,6 +58,11 @@ def _client(service: str) -> Any:
     return _Lazy(service)
 
 
+def of(service: str) -> Any:
+    """The client of this process for a service."""
+    return _client(service)
+
+
 def sqs() -> Any:
     """The SQS client of this process."""
     return _client("sqs")

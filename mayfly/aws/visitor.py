@@ -9,13 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mayfly.aws import clients, errors, stack
-from mayfly.aws.clock import SystemClock, SystemDice
-from mayfly.aws.dynamodb import DynamoTable
-from mayfly.aws.ecs import EcsServices
-from mayfly.aws.events import EventBus
-from mayfly.aws.s3 import S3Store
-from mayfly.aws.signer import StsSigner
 from mayfly.aws.sqs import SqsQueue
+from mayfly.aws.world import aws_world
 from mayfly.contract.settings import FunctionSettings, pools_from_json
 from mayfly.perform.world import World
 
@@ -68,26 +63,7 @@ def settings_of(name: str, outputs: Mapping[str, str]) -> FunctionSettings:
 
 def world_of(settings: FunctionSettings, make: MakeClient) -> World:
     """The ports. Makes no call and no client."""
-    clock = SystemClock()
-    sqs = Late(make, "sqs")
-    return World(
-        settings=settings,
-        table=DynamoTable(Late(make, "dynamodb"), settings.table),
-        jobs_queues={pool.name: SqsQueue(sqs, pool.jobs_queue_url) for pool in settings.pools},
-        signer=StsSigner(Late(make, "sts"), settings.signer_role_arn, clock),
-        services=EcsServices(
-            Late(make, "ecs"),
-            cluster=settings.cluster,
-            stack=settings.stack,
-            subnets=settings.subnets,
-            security_groups=settings.security_groups,
-            assign_public_ip=settings.assign_public_ip,
-        ),
-        store=S3Store(Late(make, "s3")),
-        bus=EventBus(Late(make, "events"), settings.event_bus),
-        clock=clock,
-        dice=SystemDice(),
-    )
+    return aws_world(settings, lambda service: Late(make, service))
 
 
 def queue_urls(settings: FunctionSettings) -> dict[str, str]:

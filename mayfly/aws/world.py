@@ -1,6 +1,9 @@
 """All ports on AWS, from a Lambda's settings. Makes no call and no client: they make themselves
 when first used."""
 
+from collections.abc import Callable
+from typing import Any
+
 from mayfly.aws import clients
 from mayfly.aws.clock import SystemClock, SystemDice
 from mayfly.aws.dynamodb import DynamoTable
@@ -12,28 +15,30 @@ from mayfly.aws.sqs import SqsQueue
 from mayfly.contract.settings import FunctionSettings
 from mayfly.perform.world import World
 
+GetClient = Callable[[str], Any]
 
-def aws_world(settings: FunctionSettings) -> World:
-    """The world as the settings name it."""
+
+def aws_world(settings: FunctionSettings, client: GetClient = clients.of) -> World:
+    """The world as the settings name it, with clients that make themselves when first used."""
     clock = SystemClock()
     return World(
         settings=settings,
-        table=DynamoTable(clients.dynamodb(), settings.table),
+        table=DynamoTable(client("dynamodb"), settings.table),
         jobs_queues={
-            pool.name: SqsQueue(clients.sqs(), pool.jobs_queue_url) for pool in settings.pools
+            pool.name: SqsQueue(client("sqs"), pool.jobs_queue_url) for pool in settings.pools
         },
-        done_queue=SqsQueue(clients.sqs(), settings.done_queue_url),
-        signer=StsSigner(clients.sts(), settings.signer_role_arn, clock),
+        done_queue=SqsQueue(client("sqs"), settings.done_queue_url),
+        signer=StsSigner(client("sts"), settings.signer_role_arn, clock),
         services=EcsServices(
-            clients.ecs(),
+            client("ecs"),
             cluster=settings.cluster,
             stack=settings.stack,
             subnets=settings.subnets,
             security_groups=settings.security_groups,
             assign_public_ip=settings.assign_public_ip,
         ),
-        store=S3Store(clients.s3()),
-        bus=EventBus(clients.events(), settings.event_bus),
+        store=S3Store(client("s3")),
+        bus=EventBus(client("events"), settings.event_bus),
         clock=clock,
         dice=SystemDice(),
     )

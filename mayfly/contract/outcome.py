@@ -42,7 +42,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     #: Fixed per job and run, so that a repeated event can be told from a new one.
     event_id: str
     state: OutcomeState
-    #: `s3://bucket/key` of the source, or host and path of a user's own URL.
+    #: `s3://bucket/key` of the source, or a user's own URL without its query.
     source: str
     preset: str
     tenant: str

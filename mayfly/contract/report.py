@@ -96,7 +96,7 @@ class Adopted(_Said, frozen=True, kw_only=True, tag="adopted"):
 
     pool: str
     recipe: Recipe
-    #: Host and path of the source's URL, without its query.
+    #: The source's URL without its query.
     source: str
 
 

@@ -16,9 +16,14 @@ class ReleaseTasks:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SeeToPool:
-    """Compare what is open with what runs, and act."""
+    """Compare what is open with what runs, and act.
+
+    `settled`: the tick looks. Only then fewer workers are asked for while there is work, since
+    jobs that close one by one would otherwise cost a call to ECS each.
+    """
 
     pool: str
+    settled: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

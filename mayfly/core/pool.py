@@ -11,7 +11,8 @@ here; a lost event is healed by the next look. Theory of operation:
 - Closing is a drain: desired 0, wait until nothing runs, delete without force. New work meanwhile
   raises the desired count of what still stands.
 - ECS is called only when the target differs from what was asked last: Create, Update and
-  DeleteService share 5 calls/s in an account.
+  DeleteService share 5 calls/s in an account. More workers are asked for at once, none at once,
+  and fewer with the tick: a worker is billed a minute anyway.
 
 An intent is written before its call, so a crash between the two is found by the next planner.
 """
@@ -56,6 +57,8 @@ class Observed:
     open_tasks: int
     services: Sequence[ServiceSeen]
     paused: bool = False
+    #: The tick looks: now is the time to ask for fewer workers.
+    settled: bool = True
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +109,12 @@ def target_of(row: PoolRow, open_tasks: int, paused: bool, policy: PoolPolicy) -
     return min(policy.workers_max, max(open_tasks, row.open_jobs, 1))
 
 
+def not_fewer(row: PoolRow, target: int) -> int:
+    """The target, or as many as were asked for, if that is more and there is work."""
+    asked = max((service.asked for service in row.services.values()), default=0)
+    return max(target, asked) if target > 0 else 0
+
+
 def needs_a_look(row: PoolRow, target: int) -> bool:
     """Whether ECS must be asked at all."""
     if not row.services:
@@ -120,6 +129,8 @@ def plan_pool(observed: Observed, policy: PoolPolicy, now: float, new_name: str)
     """What the pool needs. `new_name` is for a service, should one be hatched."""
     row = observed.row
     target = target_of(row, observed.open_tasks, observed.paused, policy)
+    if not observed.settled:
+        target = not_fewer(row, target)
     seen = {service.name: service for service in observed.services}
     kept: dict[str, ServiceRow] = {}
     calls: list[ServiceCommand] = []

@@ -60,7 +60,7 @@ class JobHead(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str
     pool: str
     preset: str
-    #: `s3://bucket/key`, or host and path of a user's own URL.
+    #: `s3://bucket/key`, or a user's own URL without its query.
     source: str
     run: int
     priority: int

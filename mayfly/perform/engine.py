@@ -90,8 +90,8 @@ def _perform(world: World, command: commands.Command) -> Sequence[commands.Comma
     match command:
         case commands.ReleaseTasks(pool=pool, first=first):
             releasing.release_tasks(world, pool, first, apply)
-        case commands.SeeToPool(pool=pool):
-            planning.see_to_pool(world, pool)
+        case commands.SeeToPool(pool=pool, settled=settled):
+            planning.see_to_pool(world, pool, settled=settled)
         case commands.CountTasks(job_id=job_id):
             event = events.TasksCounted(at=world.clock.now())
             return apply(world, event, job_id).commands

@@ -27,7 +27,7 @@ log = logging.getLogger("mayfly")
 _LOOKS_MAX = 4
 
 
-def see_to_pool(world: World, name: str) -> None:
+def see_to_pool(world: World, name: str, *, settled: bool) -> None:
     """Plans and acts until what was planned for is what is. Raises Temporary."""
     if not name:
         return  # a refused request never had a pool
@@ -36,7 +36,7 @@ def see_to_pool(world: World, name: str) -> None:
         return
     try:
         for _ in range(_LOOKS_MAX):
-            row = _look_and_act(world, name, owner)
+            row = _look_and_act(world, name, owner, settled)
             if _let_go(world, name, owner, row.looks_wanted):
                 return
     except Conflict:
@@ -62,16 +62,16 @@ def read_pool(world: World, name: str) -> tuple[PoolRow, bool]:
     return from_item(PoolRow, {"pool": name, **(item or {})}), paused is not None
 
 
-def _look_and_act(world: World, name: str, owner: str) -> PoolRow:
+def _look_and_act(world: World, name: str, owner: str, settled: bool) -> PoolRow:
     policy = world.policy(name)
     row, paused = read_pool(world, name)
     tasks = open_task_count(world, name, policy.workers_max) if row.open_jobs > 0 else 0
     target = pool.target_of(row, tasks, paused, policy)
-    if not pool.needs_a_look(row, target):
+    if not pool.needs_a_look(row, target if settled else pool.not_fewer(row, target)):
         return row
     seen = world.services.describe(list(row.services)) if row.services else []
     plan = pool.plan_pool(
-        pool.Observed(row=row, open_tasks=tasks, services=seen, paused=paused),
+        pool.Observed(row=row, open_tasks=tasks, services=seen, paused=paused, settled=settled),
         policy,
         world.clock.now(),
         naming.service_name(name, world.dice.token()[:10]),

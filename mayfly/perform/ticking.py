@@ -58,7 +58,7 @@ def _look_at_pool(world: World, row: PoolRow) -> Sequence[commands.Command]:
     if row.broken_at is not None:
         todo.extend(watching.break_pool(world, name))
     _measure(world, row)
-    todo.append(commands.SeeToPool(pool=name))
+    todo.append(commands.SeeToPool(pool=name, settled=True))
     return todo
 
 

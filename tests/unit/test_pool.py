@@ -63,9 +63,22 @@ def test_a_service_that_is_right_is_left_alone() -> None:
     assert not pool.needs_a_look(row, 2)
 
 
-def test_idle_workers_leave_while_a_straggler_runs() -> None:
-    result = plan(a_pool(a_service(asked=3), open_jobs=1), seen(desired=3, running=3), tasks=1)
+def test_idle_workers_leave_with_the_tick_while_a_straggler_runs() -> None:
+    row = a_pool(a_service(asked=3), open_jobs=1)
+    result = plan(row, seen(desired=3, running=3), tasks=1)
     assert result.commands == (pool.ResizeService(name="s1", desired=1),)
+
+
+def test_jobs_that_close_one_by_one_do_not_cost_a_call_each() -> None:
+    row = a_pool(a_service(asked=3), open_jobs=1)
+    between = Observed(row=row, open_tasks=1, services=[seen(desired=3, running=3)], settled=False)
+    assert plan_pool(between, POLICY, NOW, "new").commands == ()
+    assert not pool.needs_a_look(row, pool.not_fewer(row, 1))
+    drained = msgspec.structs.replace(row, open_jobs=0)
+    none = Observed(row=drained, open_tasks=0, services=[seen(desired=3, running=3)], settled=False)
+    assert plan_pool(none, POLICY, NOW, "new").commands == (
+        pool.ResizeService(name="s1", desired=0),
+    )
 
 
 def test_closing_is_a_drain_first_zero_then_wait_then_delete() -> None:

@@ -123,8 +123,6 @@ def test_an_interruption_in_the_middle_of_an_encode_leaves_in_time_and_without_a
 ) -> None:
     queues.jobs.send(json.dumps(long_task(rig, made)).encode())
     _, encoder = until(worker.encoder, "an encode")
-        0
-    ]
 
     began = time.monotonic()
     assert worker.leave(seconds=limits.LEAVE_SECONDS) == 0

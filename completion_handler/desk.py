@@ -53,8 +53,10 @@ def _dead_request(world: World, body: str, _: str) -> Sequence[Command]:
     return letters.take_dead_request(world, body)
 
 
-def _task_event(world: World, body: str, _: str) -> Sequence[Command]:
+def _ecs_event(world: World, body: str, _: str) -> Sequence[Command]:
     event = msgspec.json.decode(body)
+    if event.get("detail-type") == "ECS Service Action":
+        return watching.take_service_action(world, event["detail"], event["resources"])
     return watching.take_task_event(world, event["detail"])
 
 
@@ -62,5 +64,5 @@ _TAKERS: Mapping[str, Take] = {
     "done": _report,
     "jobs-dead": _dead_task,
     "requests-dead": _dead_request,
-    "events": _task_event,
+    "events": _ecs_event,
 }

@@ -94,8 +94,6 @@ STALL_SECONDS_MAX = 300
 #: A task received with less than this to live is not begun.
 GRANT_SECONDS_MIN = 30
 
-#: How long a worker whose grants died waits for the renewal that it asked for.
-RENEWAL_WAIT_SECONDS = 90
 
 #: Scale-in protection is taken on the way from idle to busy, for longer than any task is held, and
 #: given back when idle; ECS allows 48 h. While busy it is taken again between two tasks, at most

@@ -109,6 +109,11 @@ def target_of(row: PoolRow, open_tasks: int, paused: bool, policy: PoolPolicy) -
     return min(policy.workers_max, max(open_tasks, row.open_jobs, 1))
 
 
+def is_idle(row: PoolRow) -> bool:
+    """Nothing open, nothing standing, nothing to mend: an idle stack writes no row."""
+    return row.open_jobs <= 0 and not row.services and not row.foreign and row.broken_at is None
+
+
 def not_fewer(row: PoolRow, target: int) -> int:
     """The target, or as many as were asked for, if that is more and there is work."""
     asked = max((service.asked for service in row.services.values()), default=0)

@@ -31,6 +31,8 @@ def see_to_pool(world: World, name: str, *, settled: bool) -> None:
     """Plans and acts until what was planned for is what is. Raises Temporary."""
     if not name:
         return  # a refused request never had a pool
+    if pool.is_idle(read_pool(world, name)[0]):
+        return
     owner = world.dice.token()
     if not _take_lease(world, name, owner):
         return

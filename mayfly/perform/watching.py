@@ -46,6 +46,21 @@ def take_task_event(world: World, detail: Mapping[str, Any]) -> Sequence[command
     return (*_judge(world, stop), commands.SeeToPool(pool=pool))
 
 
+def take_service_action(
+    world: World, detail: Mapping[str, Any], resources: Sequence[str]
+) -> Sequence[commands.Command]:
+    """One `ECS Service Action`: why nothing runs although there is work. Told, not acted on."""
+    pools = [naming.pool_of_service(arn.rpartition("/")[2]) for arn in resources]
+    for pool in filter(None, pools):
+        log.warning(
+            "ECS could not do what a service needs.",
+            extra={"action": "placement", "pool": pool, "reason": str(detail.get("reason", ""))}
+            | {"event": str(detail.get("eventName", ""))},
+        )
+        world.tally.add("PlacementFailures", pool=pool)
+    return ()
+
+
 def break_pool(world: World, pool: str) -> Sequence[commands.Command]:
     """Fails the open jobs of a pool whose brake is pulled. Raises Temporary."""
     todo: list[commands.Command] = []

@@ -94,7 +94,6 @@ STALL_SECONDS_MAX = 300
 #: A task received with less than this to live is not begun.
 GRANT_SECONDS_MIN = 30
 
-
 #: Scale-in protection is taken on the way from idle to busy, for longer than any task is held, and
 #: given back when idle; ECS allows 48 h. While busy it is taken again between two tasks, at most
 #: this often: ECS shares 200 calls, then 80 a second, among all tasks of an account.

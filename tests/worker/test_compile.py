@@ -1,0 +1,150 @@
+"""Golden command lines: what changes here changes what people get."""
+
+from array import array
+from typing import Any
+
+import pytest
+
+from mayfly.contract.recipe import Aac, AudioOutput, Box, PosterOutput, Recipe, VideoOutput
+from worker.compile import Plan, compile_plan
+from worker.preflight import Material
+from worker.probe import Format, Probe, Scan, Stream
+
+GUARD = (
+    "-format_whitelist mov,matroska,mpegts,mpeg,avi,flv,asf,mxf,ogg,gif,dv,mp3,aac,ac3,eac3,flac,"
+    "wav,w64,aiff,caf,amr"
+)
+HEAD = (
+    "ffmpeg -hide_banner -nostdin -v level+verbose -nostats -progress pipe:1 -stats_period 1 "
+    "-max_alloc 1073741824 -y -xerror -filter_complex_threads 2"
+)
+INPUT = f"{GUARD} -max_pixels 67108864 -protocol_whitelist file -threads 2 -i file:in/source"
+
+
+def material(**changed: Any) -> Material:
+    picture = Stream(
+        index=0, codec_type="video", codec_name="h264", width=1920, height=1080,
+        avg_frame_rate="25/1", **changed.pop("picture", {}),
+    )  # fmt: skip
+    sound = Stream(index=1, codec_type="audio", codec_name="aac", sample_rate=48000, channels=6)
+    streams = (picture,) if changed.pop("silent", False) else (picture, sound)
+    probe = Probe(
+        format=Format(format_name=changed.pop("container", "mov,mp4"), start_time=10.0),
+        streams=streams,
+    )
+    moments = array("d", [10 + n / 25 for n in range(101)])
+    scan = Scan(**{"frames": 101, "packets": 101, "regular": True, "moments": moments, **changed})
+    return Material(probe=probe, scan=scan, picture=probe.picture(), sound=probe.sound())
+
+
+def plan(*outputs: Any, **changed: Any) -> Plan:
+    return compile_plan(
+        Recipe(outputs=outputs), material(**changed), ffmpeg_path="ffmpeg", threads=2
+    )
+
+
+def line(*outputs: Any, **changed: Any) -> str:
+    return " ".join(plan(*outputs, **changed).argv)
+
+
+def test_a_film() -> None:
+    assert line(VideoOutput()) == (
+        f"{HEAD} {INPUT} -filter_complex "
+        "[0:0]scale=1280:720:flags=bicubic[s0];[s0]setsar=1[s1];[s1]format=yuv420p[s2];"
+        "[0:1]aresample=async=1:first_pts=0[s3];"
+        "[s3]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s4] "
+        "-map [s2] -map [s4] -f mp4 -b:a 128k -c:a aac -c:v libx264 -crf 23 "
+        "-enc_time_base:v demux -force_key_frames:v "
+        "expr:isnan(prev_forced_t)+gte(t,prev_forced_t+1.999) -fps_mode:v passthrough -g 50 "
+        "-map_chapters -1 -map_metadata -1 -max_muxing_queue_size 9999 -movflags +faststart "
+        "-preset medium -profile:v high -threads 2 file:out/video.mp4"
+    )
+
+
+def test_sound_alone() -> None:
+    assert line(AudioOutput(audio=Aac(bitrate_kbps=96, channels_max=8))) == (
+        f"{HEAD} {INPUT} -filter_complex [0:1]aresample=async=1:first_pts=0[s0];"
+        "[s0]aformat=channel_layouts=5.1:sample_fmts=fltp:sample_rates=48000[s1] "
+        "-map [s1] -f ipod -b:a 96k -c:a aac -map_chapters -1 -map_metadata -1 "
+        "-movflags +faststart file:out/audio.m4a"
+    )
+
+
+def test_a_poster_is_chosen_by_its_moment_on_ffmpegs_clock() -> None:
+    assert line(PosterOutput(at_fraction=0.5)) == (
+        f"{HEAD} {INPUT} -filter_complex [0:0]select=gte(t\\,1.980000)[s0];"
+        "[s0]scale=1280:720:flags=bicubic:out_range=full[s1];[s1]setsar=1[s2];"
+        "[s2]format=yuvj420p[s3] -map [s3] -f image2 -c:v mjpeg -fps_mode:v passthrough "
+        "-frames:v 1 -map_metadata -1 -q:v 3 -threads 1 -update 1 file:out/poster.jpg"
+    )
+
+
+def test_a_poster_is_counted_where_the_clock_is_not_to_be_trusted() -> None:
+    assert "select=gte(n\\,50)" in line(PosterOutput(at_fraction=0.5), regular=False)
+
+
+def test_all_outputs_come_from_one_decode() -> None:
+    argv = plan(
+        VideoOutput(), VideoOutput(file="small.mp4", box=Box(width=640, height=360)),
+        AudioOutput(), PosterOutput(),
+    ).argv  # fmt: skip
+    assert argv.count("-i") == 1
+    graph = argv[argv.index("-filter_complex") + 1]
+    assert graph.count("[0:0]") == 1
+    assert graph.count("[0:1]") == 1
+    assert "split=3" in graph
+    assert "asplit=3" in graph
+
+
+def test_a_silent_film_maps_no_sound() -> None:
+    argv = plan(VideoOutput(), silent=True).argv
+    assert argv.count("-map") == 1
+    assert "-c:a" not in argv
+
+
+def test_a_recipe_without_sound_maps_none() -> None:
+    assert "-c:a" not in plan(VideoOutput(audio=None)).argv
+
+
+@pytest.mark.parametrize("order", ["tt", "bb", "tb", "bt"])
+def test_fields_become_pictures_before_they_are_scaled(order: str) -> None:
+    graph = line(VideoOutput(), picture={"field_order": order})
+    assert "bwdif=deint=interlaced:mode=send_frame:parity=auto[s0];[s0]scale" in graph
+
+
+def test_a_spliced_stream_is_strict_in_the_decoder_alone() -> None:
+    argv = plan(VideoOutput(), container="mpegts", broken_packets=1).argv
+    assert "-xerror" not in argv
+    assert argv[argv.index("-err_detect") + 1] == "explode"
+    assert argv.index("-err_detect") < argv.index("-i")
+
+
+def test_the_guards_come_before_the_input() -> None:
+    argv = plan(VideoOutput(), PosterOutput()).argv
+    for guard in ("-protocol_whitelist", "-format_whitelist", "-max_pixels"):
+        assert argv.index(guard) < argv.index("-i")
+
+
+@pytest.mark.parametrize(
+    ("channels", "most", "layout"),
+    [
+        (1, 2, "mono"),
+        (2, 2, "stereo"),
+        (6, 2, "stereo"),
+        (7, 8, "5.1"),
+        (16, 8, "7.1"),
+        (0, 2, "mono"),
+    ],
+)
+def test_channels_are_a_layout_that_aac_knows(channels: int, most: int, layout: str) -> None:
+    sound = Stream(
+        index=0, codec_type="audio", codec_name="pcm", sample_rate=192000, channels=channels
+    )
+    probe = Probe(format=Format(), streams=(sound,))
+    found = compile_plan(
+        Recipe(outputs=(AudioOutput(audio=Aac(channels_max=most)),)),
+        Material(probe=probe, scan=Scan(), picture=None, sound=sound),
+        ffmpeg_path="ffmpeg",
+        threads=1,
+    )
+    assert f"channel_layouts={layout}:sample_fmts=fltp:sample_rates=48000" in " ".join(found.argv)

@@ -124,8 +124,9 @@ def jobs(
 def _row(head: "JobHead", now: float) -> tuple[str, ...]:
     from console import jobview
 
-    failed = head.state.value == "failed" and head.failure
-    state = head.state.value + (f" ({head.failure.code})" if failed else "")
+    state = head.state.value
+    if head.failure is not None and state == "failed":
+        state += f" ({head.failure.code})"
     taken = jobview.seconds((head.ended_at or now) - head.accepted_at)
     return (head.job_id, state, head.preset or "-", taken, head.source)
 

@@ -53,6 +53,16 @@ def see_depths(role: iam.Role, queues: Sequence[sqs.Queue]) -> None:
     )
 
 
+def sweep(role: iam.Role, queues: Sequence[sqs.Queue]) -> None:
+    """Look at what lies on a jobs queue without open work, and throw away what has ended."""
+    allow(
+        role,
+        "Sweep",
+        actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"],
+        on=[queue.queue_arn for queue in queues],
+    )
+
+
 def sign(role: iam.Role, signer: iam.Role) -> None:
     """Assume the role that signs grants."""
     allow(role, "Sign", actions=["sts:AssumeRole"], on=[signer.role_arn])
@@ -96,16 +106,8 @@ def hatch_workers(role: iam.Role, workers: Workers) -> None:
     )
     allow(
         role,
-        "SeeTasks",
-        actions=["ecs:DescribeTasks"],
-        on=[names.arn("ecs", f"task/{workers.cluster_name}/*")],
-        when=in_our_cluster,
-        wildcard_because="Tasks have ids that ECS draws; the cluster holds only workers.",
-    )
-    allow(
-        role,
         "ListOurCluster",
-        actions=["ecs:ListServices", "ecs:ListTasks"],
+        actions=["ecs:ListServices"],
         on=["*"],
         when=in_our_cluster,
         wildcard_because="Lists know no resource; the condition names our cluster.",
@@ -137,7 +139,9 @@ def list_objects(role: iam.Role, bucket: s3.Bucket, prefixes: Sequence[str]) -> 
         "ListObjects",
         actions=["s3:ListBucket"],
         on=[bucket.bucket_arn],
-        when={"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in prefixes]}},
+        # A HeadObject or GetObject of a missing key asks for this right too, and carries no
+        # prefix: without "IfExists" it would stay a 403.
+        when={"StringLikeIfExists": {"s3:prefix": [f"{prefix}*" for prefix in prefixes]}},
     )
 
 

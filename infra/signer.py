@@ -56,5 +56,6 @@ class Signer(Construct):
             "MissingIsNotForbidden",
             actions=["s3:ListBucket"],
             on=[bucket.bucket_arn],
-            when={"StringLike": {"s3:prefix": f"{WORK}*"}},
+            # A GetObject carries no prefix, and no URL of ours ever lists.
+            when={"StringLikeIfExists": {"s3:prefix": f"{WORK}*"}},
         )

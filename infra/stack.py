@@ -153,10 +153,11 @@ class MayflyStack(Stack):
         grants.see_depths(self.dispatcher.role, jobs)
         grants.list_objects(self.dispatcher.role, bucket, [UPLOADS, WORK])
         # The hourly reconciliation asks for what S3 forgot to announce, as a request.
-        grants.send(self.completion.role, [*jobs, queues.requests])
+        grants.send(self.completion.role, jobs)
         grants.see_depths(
             self.completion.role, [*queues.live, *queues.consumed_dead, *queues.unconsumed_dead]
         )
+        grants.sweep(self.completion.role, jobs)
         grants.list_objects(self.completion.role, bucket, [UPLOADS, WORK, OUTPUTS])
         grants.publish_outputs(self.completion.role, bucket)
 

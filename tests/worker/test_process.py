@@ -5,9 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +138,29 @@ def test_an_interruption_in_the_middle_of_an_encode_leaves_in_time_and_without_a
     assert not (Path(settings.scratch) / "attempt").exists()
     _assert_no_secret(" ".join(encoder), worker.log.read_text())
     assert not [part for part in encoder if "://" in part or "http" in part]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_storage_that_went_silent_does_not_keep_a_worker_from_leaving(
+    rig: Rig, made: Clips, queues: Queues, worker: Worker, method: str
+) -> None:
+    asked, over = threading.Event(), threading.Event()
+
+    def silent(handler: BaseHTTPRequestHandler, seen: store.Seen) -> bool:
+        if seen.method != method:
+            return False
+        asked.set()
+        return over.wait(60)
+
+    rig.bucket.mischief.append(silent)
+    task = rig.task(made.plain().read_bytes(), grants_end_at=time.time() + 2700)
+    queues.jobs.send(json.dumps(task).encode())
+    assert asked.wait(60)
+    began = time.monotonic()
+    assert worker.leave(seconds=limits.LEAVE_SECONDS) == 0
+    assert time.monotonic() - began < limits.LEAVE_SECONDS
+    over.set()
+    assert kinds(queues.said()) == ["Started", "Interrupted"]
 
 
 def test_a_worker_without_work_leaves_within_a_poll(worker: Worker) -> None:

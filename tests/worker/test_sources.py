@@ -234,3 +234,67 @@ def test_the_moments_of_a_variable_rate_are_kept(
     wanted, found = moments(source), moments(output)
     assert len(wanted) == len(found) > 60
     assert max(abs(a - b) for a, b in zip(wanted, found, strict=True)) < 0.001
+
+
+CONTAINERS = {
+    "a.flv": ("-c:v", "flv1", "-c:a", "libmp3lame"),
+    "a.mpg": ("-c:v", "mpeg2video", "-c:a", "mp2"),
+    "a.wmv": ("-c:v", "wmv2", "-c:a", "wmav2"),
+    "a.mxf": ("-c:v", "mpeg2video", "-c:a", "pcm_s16le"),
+    "a.mov": ("-c:v", "prores_ks", "-c:a", "pcm_s24le"),
+    "a.3gp": ("-c:v", "libx264", "-c:a", "aac"),
+    "a.m2ts": ("-c:v", "libx264", "-c:a", "ac3"),
+    "fields.ts": ("-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-c:a", "mp2"),
+    "a.ogv": ("-c:v", "libtheora", "-c:a", "libvorbis"),
+    "vp9.webm": (
+        "-c:v",
+        "libvpx-vp9",
+        "-deadline",
+        "realtime",
+        "-cpu-used",
+        "8",
+        "-c:a",
+        "libopus",
+    ),
+    "av1.mp4": ("-c:v", "libsvtav1", "-preset", "12", "-c:a", "aac"),
+    "hevc.ts": ("-c:v", "libx265", "-preset", "ultrafast", "-c:a", "aac"),
+    "open-gop.mkv": ("-c:v", "libx264", "-x264-params", "open-gop=1:keyint=12", "-c:a", "flac"),
+    "intra-refresh.ts": ("-c:v", "libx264", "-x264-params", "intra-refresh=1", "-c:a", "aac"),
+}
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_every_container_and_codec_that_people_have(rig: Rig, made: Clips, name: str) -> None:
+    source = made.make(
+        name, "-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=2", "-f", "lavfi", "-i",
+        "sine=d=2:r=44100" if name.endswith("flv") else "sine=d=2:r=48000",
+        "-pix_fmt", "yuv422p10le" if name.endswith("mov") else "yuv420p", *CONTAINERS[name],
+    )  # fmt: skip
+    video = encoded(rig, source, _ALL)["video.mp4"].media
+    assert (video.width, video.height, video.frames) == (320, 180, 50)
+    assert video.audio_codec == "aac"
+
+
+SOUNDS = {
+    "a.wav": ("pcm_s16le", "22050"),
+    "a.flac": ("flac", "96000"),
+    "a.opus": ("libopus", "48000"),
+    "a.aac": ("aac", "44100"),
+    "a.ac3": ("ac3", "48000"),
+    "a.mp3": ("libmp3lame", "44100"),
+    "a.wma": ("wmav2", "44100"),
+    "a.caf": ("pcm_s16be", "44100"),
+    "a.aiff": ("pcm_s16be", "8000"),
+    "a.mka": ("libvorbis", "44100"),
+    "a.amr": ("libopencore_amrnb", "8000"),
+}
+
+
+@pytest.mark.parametrize("name", SOUNDS)
+def test_every_kind_of_sound(rig: Rig, made: Clips, name: str) -> None:
+    codec, rate = SOUNDS[name]
+    sine = f"sine=d=3:r={rate}"
+    source = made.make(name, "-f", "lavfi", "-i", sine, "-c:a", codec, "-ar", rate)
+    sound = encoded(rig, source, {"outputs": [_ALL["outputs"][1]]})["audio.m4a"].media
+    assert sound.audio_codec == "aac"
+    assert sound.duration_seconds is not None and abs(sound.duration_seconds - 3) < 0.1

@@ -7,11 +7,11 @@ import dataclasses
 class ReleaseTasks:
     """Put the next waiting tasks of the pool on its queue.
 
-    `first` names a task that was opened just now: the index may not know it yet.
+    `opened` names tasks that were opened just now (job, task): the index may not know them yet.
     """
 
     pool: str
-    first: tuple[str, str] | None = None
+    opened: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,7 +58,8 @@ def nothing_on_request_accepted(_: None, event: events.RequestAccepted) -> Decis
         story=(told(event, None, JobState.QUEUED),),
     )
     task = _first_task(head, event, TaskState.OPEN, event.token)
-    spec = JobSpec(recipe=msgspec.json.encode(event.recipe).decode(), source=event.source)
+    recipe = msgspec.json.encode(event.recipe).decode()
+    spec = JobSpec(recipe=recipe, source=event.source)
     return Decision(
         changes=(
             *_opened(head, task, spec),
@@ -202,7 +203,13 @@ def working_on_pool_broke(head: JobHead, event: events.PoolBroke) -> Decision:
 
 def working_on_tick_passed(head: JobHead, event: events.TickPassed) -> Decision:
     """Everything that a crash may have left undone, once more."""
-    return Decision(commands=(*_get_going(head), commands.CountTasks(job_id=head.job_id)))
+    return Decision(
+        commands=(
+            commands.ReleaseTasks(pool=head.pool),
+            commands.SeeToPool(pool=head.pool, settled=True),
+            commands.CountTasks(job_id=head.job_id),
+        )
+    )
 
 
 def publishing_on_tick_passed(head: JobHead, event: events.TickPassed) -> Decision:
@@ -242,6 +249,8 @@ def _first_task(head: JobHead, event: events.Event, state: TaskState, token: str
 
 def _opened(head: JobHead, task: TaskRow, spec: JobSpec) -> tuple[Change, ...]:
     partition = open_tasks_partition if task.state is TaskState.OPEN else out_tasks_partition
+    # Ending a job touches its head alone, so what lies beside it knows its end from the beginning.
+    fading = {"expires_at": int(head.accepted_at) + 2 * RECORD_SECONDS}
     placed_head = {"gpk": OPEN_JOBS, "gsk": job_order(head.accepted_at, head.job_id)}
     placed_task = {
         "gpk": partition(task.pool),
@@ -249,8 +258,11 @@ def _opened(head: JobHead, task: TaskRow, spec: JobSpec) -> tuple[Change, ...]:
     }
     return (
         Create(key=head_key(head.job_id), item={**to_item(head), **placed_head}),
-        Create(key=spec_key(head.job_id), item=to_item(spec)),
-        Create(key=task_key(head.job_id, task.task_id), item={**to_item(task), **placed_task}),
+        Create(key=spec_key(head.job_id), item={**to_item(spec), **fading}),
+        Create(
+            key=task_key(head.job_id, task.task_id),
+            item={**to_item(task), **placed_task, **fading},
+        ),
         pool_count(head.pool, +1),
     )
 
@@ -264,6 +276,6 @@ def _asked(job_id: str, request_id: str | None, at: float) -> tuple[Change, ...]
 
 def _get_going(head: JobHead) -> tuple[commands.Command, ...]:
     return (
-        commands.ReleaseTasks(pool=head.pool, first=(head.job_id, FIRST_TASK)),
+        commands.ReleaseTasks(pool=head.pool, opened=frozenset({(head.job_id, FIRST_TASK)})),
         commands.SeeToPool(pool=head.pool),
     )

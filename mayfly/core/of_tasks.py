@@ -128,7 +128,7 @@ def out_on_task_interrupted(
             *_busy(task, event, event.busy_seconds),
         ),
         commands=(
-            commands.ReleaseTasks(pool=task.pool, first=(head.job_id, task.task_id)),
+            commands.ReleaseTasks(pool=task.pool, opened=frozenset({(head.job_id, task.task_id)})),
             commands.SeeToPool(pool=task.pool),
         ),
     )
@@ -221,7 +221,7 @@ def _lost_again(head: JobHead, task: TaskRow, event: events.TaskEvent) -> Decisi
             head_update(head, event, head.state),
         ),
         commands=(
-            commands.ReleaseTasks(pool=task.pool, first=(head.job_id, task.task_id)),
+            commands.ReleaseTasks(pool=task.pool, opened=frozenset({(head.job_id, task.task_id)})),
             commands.SeeToPool(pool=task.pool),
         ),
     )

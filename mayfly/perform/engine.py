@@ -80,16 +80,29 @@ def run(world: World, todo: Sequence[commands.Command]) -> None:
 
 
 def _arranged(todo: Sequence[commands.Command]) -> list[commands.Command]:
-    """Each command once; seeing to pools last, so that it sees what the others did."""
+    """Each command once; a pool's releases as one; seeing to pools last, so that it sees what the
+    others did."""
     distinct = list(dict.fromkeys(todo))
-    pools = [c for c in distinct if isinstance(c, commands.SeeToPool)]
-    return [c for c in distinct if not isinstance(c, commands.SeeToPool)] + list(pools)
+    opened: dict[str, frozenset[tuple[str, str]]] = {}
+    pools: dict[str, bool] = {}
+    others: list[commands.Command] = []
+    for command in distinct:
+        match command:
+            case commands.ReleaseTasks(pool=pool):
+                opened[pool] = opened.get(pool, frozenset()) | command.opened
+            case commands.SeeToPool(pool=pool):
+                pools[pool] = pools.get(pool, False) or command.settled
+            case _:
+                others.append(command)
+    releases = [commands.ReleaseTasks(pool=pool, opened=new) for pool, new in opened.items()]
+    looks = [commands.SeeToPool(pool=pool, settled=settled) for pool, settled in pools.items()]
+    return [*others, *releases, *looks]
 
 
 def _perform(world: World, command: commands.Command) -> Sequence[commands.Command]:
     match command:
-        case commands.ReleaseTasks(pool=pool, first=first):
-            releasing.release_tasks(world, pool, first, apply)
+        case commands.ReleaseTasks(pool=pool, opened=opened):
+            releasing.release_tasks(world, pool, opened, apply)
         case commands.SeeToPool(pool=pool, settled=settled):
             planning.see_to_pool(world, pool, settled=settled)
         case commands.CountTasks(job_id=job_id):

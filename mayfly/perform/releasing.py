@@ -5,7 +5,7 @@ crash in between leaves a chosen task without its mark, which the tick sends aga
 gets a message twice changes nothing that is committed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mayfly.contract import wire
 from mayfly.core import events, release
@@ -30,7 +30,9 @@ Apply = Callable[[World, Event, str, str | None], Decision]
 _LOOK_MAX = 100
 
 
-def release_tasks(world: World, pool: str, first: tuple[str, str] | None, apply: Apply) -> None:
+def release_tasks(
+    world: World, pool: str, opened: frozenset[tuple[str, str]], apply: Apply
+) -> None:
     """Fills the pool's queue up to its measure. Raises Temporary."""
     workers_max = world.policy(pool).workers_max
     out = out_tasks(world, pool)
@@ -38,8 +40,8 @@ def release_tasks(world: World, pool: str, first: tuple[str, str] | None, apply:
         from_item(TaskRow, item)
         for item in world.table.index(open_tasks_partition(pool), limit=_LOOK_MAX)
     ]
-    if first is not None:
-        waiting += _opened_just_now(world, first)
+    seen = {(row.job_id, row.task_id) for row in (*waiting, *out)}
+    waiting += _opened_just_now(world, sorted(opened - seen))
     for row in release.release(waiting, out, workers_max):
         _choose_and_send(world, row, apply)
 
@@ -57,9 +59,11 @@ def out_tasks(world: World, pool: str) -> list[TaskRow]:
     return [from_item(TaskRow, item) for item in items]
 
 
-def _opened_just_now(world: World, first: tuple[str, str]) -> list[TaskRow]:
-    (item,) = world.table.get(task_key(*first))
-    return [from_item(TaskRow, item)] if item else []
+def _opened_just_now(world: World, unseen: Sequence[tuple[str, str]]) -> list[TaskRow]:
+    if not unseen:
+        return []
+    items = world.table.get(*(task_key(job_id, task_id) for job_id, task_id in unseen))
+    return [from_item(TaskRow, item) for item in items if item]
 
 
 def _choose_and_send(world: World, row: TaskRow, apply: Apply) -> None:

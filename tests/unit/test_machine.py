@@ -84,7 +84,7 @@ def test_a_request_opens_a_job_with_one_task_and_counts_it_in_its_pool() -> None
     assert kinds == {"head": Create, "spec": Create, "task#encode": Create}
     assert the(decision, pool_key("standard")).add == {"open_jobs": 1}
     assert decision.commands == (
-        commands.ReleaseTasks(pool="standard", first=("job1", "encode")),
+        commands.ReleaseTasks(pool="standard", opened=frozenset({("job1", "encode")})),
         commands.SeeToPool(pool="standard"),
     )
 
@@ -135,7 +135,10 @@ def test_a_spot_interruption_returns_the_task_to_the_table_and_is_counted() -> N
     assert task.set["state"] == "open" and task.set["interruptions"] == 1
     assert task.set["gpk"] == "tasks#standard#open"
     assert the(decision, head_key("job1")).add == {"interruptions": 1}
-    assert commands.ReleaseTasks(pool="standard", first=("job1", "encode")) in decision.commands
+    assert (
+        commands.ReleaseTasks(pool="standard", opened=frozenset({("job1", "encode")}))
+        in decision.commands
+    )
 
 
 def test_an_interruption_told_twice_puts_the_task_back_once() -> None:

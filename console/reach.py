@@ -71,7 +71,7 @@ def reach(name: str | None) -> Stack:
         from local import cloud
 
         return of_laptop(cloud.AttachedCloud(facts))
-    return on_aws(name or DEFAULT_NAME)
+    return on_aws(name or DEFAULT_NAME, laptop=facts.stack if facts is not None else None)
 
 
 def laptop_facts() -> Any:
@@ -93,10 +93,14 @@ def of_laptop(cloud: Any) -> Stack:
     return _stack(settings, cloud.client, "the laptop cloud")
 
 
-def on_aws(name: str) -> Stack:
-    """The stack of an account. Raises NoStack."""
+def on_aws(name: str, *, laptop: str | None = None) -> Stack:
+    """The stack of an account; `laptop` is what the running laptop cloud's is called.
+
+    Raises NoStack.
+    """
     from mayfly.aws import clients, errors, visitor
 
+    here = f"The laptop cloud's stack is {laptop}" if laptop else "No laptop cloud is running"
     start = (
         "Start one on this machine with `mayfly local up`, or in your account with `make deploy`"
     )
@@ -104,12 +108,12 @@ def on_aws(name: str) -> Stack:
         outputs = visitor.outputs_on_aws(name)
     except errors.Refused as error:
         raise NoStack(
-            f"No laptop cloud is running, and AWS cannot be asked for a stack {name}: {error}",
+            f"{here}, and AWS cannot be asked for a stack {name}: {error}",
             f"{start}; for AWS set AWS_REGION and credentials (AWS_PROFILE).",
         ) from None
     if not outputs:
         raise NoStack(
-            f"No laptop cloud is running, and there is no stack {name} on AWS.",
+            f"{here}, and there is no stack {name} on AWS.",
             f"{start}; another stack is named with --stack or MAYFLY_STACK.",
         )
     try:

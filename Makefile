@@ -11,9 +11,9 @@ FLAGS  ?=
 # The environment is this tree's own, and never a Python that somebody would have to download first.
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
-# Behind a company's proxy only the machine's own certificates are right; a bare image has none.
-ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem),)
-export UV_SYSTEM_CERTS ?= 1
+# pyproject.toml has uv trust the machine's certificates; a bare image has none, and uv brings its own.
+ifeq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem),)
+export UV_SYSTEM_CERTS := 0
 endif
 # Taken as they were typed: `make demo VIDEO="it's (1) \$$5.mp4"` must reach the console unharmed.
 export DEMO_VIDEO := $(value VIDEO)

@@ -36,7 +36,7 @@ ROUNDS = 3
 def main() -> None:
     """Prints one JSON line."""
     with tempfile.TemporaryDirectory() as folder:
-        options = Options(workers={"standard": 10_000})
+        options = Options(workers={"standard": 1_000})
         with LocalCloud.start(Path(folder), options) as cloud:
             os.environ.update(cloud.environment)
             world = _world(cloud)

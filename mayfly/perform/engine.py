@@ -30,7 +30,11 @@ class WrongToken(Exception):
     """Somebody reports on a task without its token: dropped, and worth an alarm."""
 
 
-def load(world: World, job_id: str, task_id: str | None) -> tuple[JobHead | None, TaskRow | None]:
+#: A job's head and one of its tasks, as far as they are there.
+Rows = tuple[JobHead | None, TaskRow | None]
+
+
+def load(world: World, job_id: str, task_id: str | None) -> Rows:
     """The head and, if asked for, one task of a job."""
     keys = [head_key(job_id)] + ([task_key(job_id, task_id)] if task_id else [])
     items = world.table.get(*keys)
@@ -40,14 +44,22 @@ def load(world: World, job_id: str, task_id: str | None) -> tuple[JobHead | None
 
 
 def apply(
-    world: World, event: Event, job_id: str, task_id: str | None = None, token: str | None = None
+    world: World,
+    event: Event,
+    job_id: str,
+    task_id: str | None = None,
+    *,
+    token: str | None = None,
+    known: Rows | None = None,
 ) -> Decision:
     """Advances the machine by one event; what was decided is written, its commands are not run.
 
-    Raises UnknownJob, WrongToken, machine.IllegalEvent, Temporary.
+    `known` are the rows as the caller has just read or guessed them: a wrong guess is refused by
+    the changes' conditions, and the rows are read. Raises UnknownJob, WrongToken,
+    machine.IllegalEvent, Temporary.
     """
     for attempt in range(limits.CONFLICT_TRIES_MAX):
-        head, task = load(world, job_id, task_id)
+        head, task = known if known and not attempt else load(world, job_id, task_id)
         if task_id and (head is None or task is None):
             raise UnknownJob(f"{type(event).__name__} for job {job_id}, which is not known (yet).")
         if token is not None and task is not None and task.token != token:
@@ -57,7 +69,8 @@ def apply(
             if decision.changes:
                 world.table.commit(decision.changes)
         except Conflict:
-            world.clock.sleep(world.dice.jitter(0.05 * 2**attempt))
+            if not known or attempt:  # a wrong guess met nobody
+                world.clock.sleep(world.dice.jitter(0.05 * 2**attempt))
             continue
         _tell(event, job_id, task_id, head, decision.ignored)
         return decision

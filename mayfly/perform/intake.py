@@ -91,7 +91,8 @@ def _take(
         token=world.dice.token(),
         request_id=request.request_id,
     )
-    return engine.apply(world, accepted, ident).commands
+    # Most uploads are new: the job is opened without looking, and looked for when that is refused.
+    return engine.apply(world, accepted, ident, known=(None, None)).commands
 
 
 def _refuse(

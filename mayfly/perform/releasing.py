@@ -5,16 +5,22 @@ crash in between leaves a chosen task without its mark, which the tick sends aga
 gets a message twice changes nothing that is committed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
 
 from mayfly.contract import wire
 from mayfly.core import events, release
 from mayfly.core.decision import Decision
 from mayfly.core.events import Event
 from mayfly.core.rows import (
+    JobHead,
     JobSpec,
     TaskRow,
+    TaskState,
     from_item,
+    head_key,
     open_tasks_partition,
     out_tasks_partition,
     spec_key,
@@ -23,8 +29,26 @@ from mayfly.core.rows import (
 from mayfly.perform import signing
 from mayfly.perform.world import World
 
-#: `engine.apply`, handed in because the engine runs this module.
-Apply = Callable[[World, Event, str, str | None], Decision]
+
+class Apply(Protocol):
+    """`engine.apply`, handed in because the engine runs this module."""
+
+    def __call__(
+        self,
+        world: World,
+        event: Event,
+        job_id: str,
+        task_id: str | None = None,
+        *,
+        known: tuple[JobHead | None, TaskRow | None] | None = None,
+    ) -> Decision:
+        """See `engine.apply`."""
+
+
+_Found = tuple[JobHead, TaskRow, JobSpec]
+
+#: Three rows a task; BatchGetItem reads 100.
+_READ_MAX = 33
 
 #: Waiting tasks looked at in one go: the index is ordered, so the best come first.
 _LOOK_MAX = 100
@@ -42,20 +66,21 @@ def release_tasks(
     ]
     seen = {(row.job_id, row.task_id) for row in (*waiting, *out)}
     waiting += _opened_just_now(world, sorted(opened - seen))
-    for row in release.release(waiting, out, workers_max):
-        _choose_and_send(world, row, apply)
+    for found in _read(world, release.release(waiting, out, workers_max)):
+        _choose_and_send(world, found, apply)
 
 
 def send_again(world: World, pool: str, apply: Apply) -> None:
     """Sends what a crash left chosen but unsent."""
-    for row in release.unsent(out_tasks(world, pool), world.clock.now()):
-        _send(world, row)
+    for _, row, spec in _read(world, release.unsent(out_tasks(world, pool), world.clock.now())):
+        _send(world, row, spec)
         apply(world, events.TaskEnqueued(at=world.clock.now()), row.job_id, row.task_id)
 
 
 def out_tasks(world: World, pool: str) -> list[TaskRow]:
     """Tasks on the queue or in work, as far as they matter for the measure."""
-    items = world.table.index(out_tasks_partition(pool), limit=_LOOK_MAX)
+    measure = release.room((), world.policy(pool).workers_max)
+    items = world.table.index(out_tasks_partition(pool), limit=measure)
     return [from_item(TaskRow, item) for item in items]
 
 
@@ -66,17 +91,44 @@ def _opened_just_now(world: World, unseen: Sequence[tuple[str, str]]) -> list[Ta
     return [from_item(TaskRow, item) for item in items if item]
 
 
-def _choose_and_send(world: World, row: TaskRow, apply: Apply) -> None:
+def _choose_and_send(world: World, found: _Found, apply: Apply) -> None:
+    head, row, spec = found
     released = events.TaskReleased(at=world.clock.now())
-    if not apply(world, released, row.job_id, row.task_id).changes:
+    if not apply(world, released, row.job_id, row.task_id, known=(head, row)).changes:
         return  # somebody else chose it, or the index was behind
-    _send(world, row)
-    apply(world, events.TaskEnqueued(at=world.clock.now()), row.job_id, row.task_id)
+    _send(world, row, spec)
+    chosen = msgspec.structs.replace(
+        row, state=TaskState.RELEASED, version=row.version + 1, released_at=released.at
+    )
+    sent = events.TaskEnqueued(at=world.clock.now())
+    apply(world, sent, row.job_id, row.task_id, known=(head, chosen))
 
 
-def _send(world: World, row: TaskRow) -> None:
-    (item,) = world.table.get(spec_key(row.job_id))
-    if item is None:
-        return
-    message = signing.task_message(world, row, from_item(JobSpec, item))
+def _read(world: World, rows: Sequence[TaskRow]) -> list[_Found]:
+    """Head, task and spec of each row, many at once; what has vanished is left out."""
+    found: list[_Found] = []
+    for start in range(0, len(rows), _READ_MAX):
+        some = rows[start : start + _READ_MAX]
+        keys = [
+            key
+            for row in some
+            for key in (
+                head_key(row.job_id),
+                task_key(row.job_id, row.task_id),
+                spec_key(row.job_id),
+            )
+        ]
+        items = world.table.get(*keys)
+        for head, task, spec in zip(items[::3], items[1::3], items[2::3], strict=True):
+            if head and task and spec:
+                found.append(
+                    (from_item(JobHead, head), from_item(TaskRow, task), from_item(JobSpec, spec))
+                )
+    return found
+
+
+def _send(world: World, row: TaskRow, spec: JobSpec) -> None:
+    if spec.source is None:
+        return  # an adopted task came by its own message, which comes back by itself
+    message = signing.task_message(world, row, spec)
     world.jobs_queues[row.pool].send(wire.encode(message))

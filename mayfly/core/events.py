@@ -177,6 +177,11 @@ class TaskDeadLettered(_Event):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TaskDropped(_Event):
+    """Its job has ended: it need not be released or waited for any more."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TaskWentSilent(_Event):
     """It runs and nobody has said a word of it for SILENCE_SECONDS."""
 
@@ -204,6 +209,7 @@ TaskEvent = (
     | TaskFailed
     | RenewalWanted
     | TaskDeadLettered
+    | TaskDropped
     | TaskWentSilent
 )
 Event = JobEvent | TaskEvent

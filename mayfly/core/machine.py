@@ -95,6 +95,27 @@ TRANSITIONS: dict[Pair, Callable[..., Decision]] = {
     (_RUN, e.TaskFailed): task.working_on_task_failed,
     (_DONE, e.TaskEncoded): task.done_on_task_encoded,
     **_each(
+        (_DONE,),
+        {
+            e.TaskInterrupted: task.done_on_last_word,
+            e.TaskRefused: task.done_on_last_word,
+            e.TaskFailed: task.done_on_last_word,
+        },
+    ),
+    **_each(
+        (_ENDED,),
+        {
+            e.TaskEncoded: task.ended_on_last_word,
+            e.TaskInterrupted: task.ended_on_last_word,
+            e.TaskRefused: task.ended_on_last_word,
+            e.TaskFailed: task.ended_on_last_word,
+            e.TaskReleased: task.ended_on_nothing_to_do,
+            e.TaskDropped: task.ended_on_nothing_to_do,
+            e.TaskDeadLettered: task.ended_on_nothing_to_do,
+            e.TaskWentSilent: task.ended_on_nothing_to_do,
+        },
+    ),
+    **_each(
         (_DONE, _ENDED),
         {
             e.TaskStarted: task.done_on_word_of_a_worker,
@@ -154,19 +175,16 @@ IGNORED: dict[Pair, str] = {
     (_OUT, e.TaskReleased): "somebody else released it",
     (_RUN, e.TaskReleased): "somebody else released it, and a worker has begun",
     (_OUT, e.TaskWentSilent): "the task waits on the queue, where silence is right",
-    (_ENDED, e.TaskEncoded): "too late: the job has ended",
+    **_each((_OPEN, _OUT, _RUN, _DONE), {e.TaskDropped: "its job goes on"}),
     **_each(
-        (_DONE, _ENDED),
+        (_DONE,),
         {
             e.TaskReleased: "released while it was being finished",
-            e.TaskEnqueued: "sent while it was being finished",
-            e.TaskInterrupted: "there was nothing left to do",
-            e.TaskRefused: "another attempt was first",
-            e.TaskFailed: "another attempt was first",
             e.TaskDeadLettered: "a spare copy of its message died",
             e.TaskWentSilent: "there is nothing left to say",
         },
     ),
+    **_each((_DONE, _ENDED), {e.TaskEnqueued: "sent while it was being finished"}),
 }
 
 

@@ -17,6 +17,9 @@ from mayfly.core.decision import (
 )
 from mayfly.core.rows import JobHead, JobState, TaskRow, TaskState, busy_key
 
+#: How an attempt ends.
+LastWord = events.TaskEncoded | events.TaskInterrupted | events.TaskRefused | events.TaskFailed
+
 #: How many ended attempts a task remembers in order to know their late words.
 _ENDED_ATTEMPTS_MAX = 8
 
@@ -96,7 +99,7 @@ def working_on_task_encoded(head: JobHead, task: TaskRow, event: events.TaskEnco
                 **_ended(task, event),
             ),
             head_update(head, event, JobState.RUNNING, open_tasks=-1),
-            *_busy(task, event, event.busy_seconds),
+            *_busy(task, event),
         ),
         commands=(
             commands.CountTasks(job_id=head.job_id),
@@ -125,7 +128,7 @@ def out_on_task_interrupted(
                 **_ended(task, event),
             ),
             head_update(head, event, head.state, interruptions=1),
-            *_busy(task, event, event.busy_seconds),
+            *_busy(task, event),
         ),
         commands=(
             commands.ReleaseTasks(pool=task.pool, opened=frozenset({(head.job_id, task.task_id)})),
@@ -148,7 +151,7 @@ def working_on_task_refused(head: JobHead, task: TaskRow, event: events.TaskRefu
                 **_ended(task, event),
             ),
             *job_ends(head, event, target, event.failure),
-            *_busy(task, event, event.busy_seconds),
+            *_busy(task, event),
         ),
         commands=after_end(head),
     )
@@ -172,7 +175,7 @@ def working_on_task_failed(head: JobHead, task: TaskRow, event: events.TaskFaile
                 **_ended(task, event),
             ),
             head_update(head, event, head.state),
-            *_busy(task, event, event.busy_seconds),
+            *_busy(task, event),
         )
     )
 
@@ -202,7 +205,27 @@ def running_on_task_went_silent(
 
 def done_on_task_encoded(head: JobHead, task: TaskRow, event: events.TaskEncoded) -> Decision:
     """Told twice: whether it was the last task may have gone unasked in a crash."""
-    return Decision(commands=(commands.CountTasks(job_id=head.job_id),), ignored="the task is done")
+    return Decision(
+        changes=_busy(task, event),
+        commands=(commands.CountTasks(job_id=head.job_id),),
+        ignored="the task is done",
+    )
+
+
+def done_on_last_word(head: JobHead, task: TaskRow, event: LastWord) -> Decision:
+    """Another attempt was first; what this one cost is still the job's."""
+    return Decision(changes=_busy(task, event), ignored="another attempt was first")
+
+
+def ended_on_last_word(head: JobHead, task: TaskRow, event: LastWord) -> Decision:
+    """Too late to matter, but the task leaves its pool's index, and its cost is the job's."""
+    left = task_left(task, event, **_ended(task, event))
+    return Decision(changes=(left, *_busy(task, event)), ignored="the job has ended")
+
+
+def ended_on_nothing_to_do(head: JobHead, task: TaskRow, event: events.TaskEvent) -> Decision:
+    """Ending a job touches its head alone; its tasks leave the index when somebody meets them."""
+    return Decision(changes=(task_left(task, event),), ignored="the job has ended")
 
 
 def done_on_word_of_a_worker(head: JobHead, task: TaskRow, event: events.TaskEvent) -> Decision:
@@ -248,7 +271,7 @@ def _seen(task: TaskRow, event: events.TaskStarted | events.TaskProgressed) -> d
 
 def _ended(
     task: TaskRow,
-    event: events.TaskEncoded | events.TaskInterrupted | events.TaskRefused | events.TaskFailed,
+    event: LastWord,
 ) -> dict[str, object]:
     ended = (*task.ended_attempts, event.attempt)[-_ENDED_ATTEMPTS_MAX:]
     services = task.services
@@ -257,16 +280,12 @@ def _ended(
     return {"ended_attempts": ended, "services": services, "reported_at": event.at}
 
 
-def _busy(
-    task: TaskRow,
-    event: events.TaskEncoded | events.TaskInterrupted | events.TaskRefused | events.TaskFailed,
-    seconds: float,
-) -> tuple[Change, ...]:
+def _busy(task: TaskRow, event: LastWord) -> tuple[Change, ...]:
     if not event.service:
         return ()
     item = {
         "job_id": task.job_id,
-        "seconds": seconds,
+        "seconds": event.busy_seconds,
         "expires_at": int(event.at) + limits.RECORD_SECONDS,
     }
     return (Put(key=busy_key(event.service, task.job_id, event.attempt), item=item),)

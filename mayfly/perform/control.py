@@ -20,16 +20,16 @@ def renew_grants(world: World, job_id: str, task_id: str) -> None:
     _write(world, job_id, task_id, Control(grants=grants))
 
 
-def stop_workers(world: World, job_id: str, task_id: str | None, reason: str) -> None:
-    """Tells the worker of one task, or of every task of the job, to stop. Raises Temporary."""
-    names = [task_id] if task_id else _tasks_of(world, job_id)
+def stop_workers(world: World, job_id: str, task_id: str | None, reason: str) -> list[str]:
+    """Tells the worker of one task, or of every task of the job, to stop. Raises Temporary.
+
+    Answers with the tasks' names.
+    """
+    rows = [] if task_id else world.table.rows(f"job#{job_id}", "task#")
+    names = [task_id] if task_id else [str(row["task_id"]) for row in rows]
     for name in names:
         _write(world, job_id, name, Control(order="stop", reason=reason))
-
-
-def _tasks_of(world: World, job_id: str) -> list[str]:
-    rows = world.table.rows(f"job#{job_id}", "task#")
-    return [str(row["task_id"]) for row in rows]
+    return names
 
 
 def _write(world: World, job_id: str, task_id: str, control: Control) -> None:

@@ -130,10 +130,15 @@ def _perform(world: World, command: commands.Command) -> Sequence[commands.Comma
         case commands.RenewGrants(job_id=job_id, task_id=task_id):
             control.renew_grants(world, job_id, task_id)
         case commands.StopWorkers(job_id=job_id, reason=reason, task_id=task_id):
-            control.stop_workers(world, job_id, task_id, reason)
+            _stop_workers(world, job_id, task_id, reason)
         case commands.NoteWorkerStarted(pool=pool):
             _set_brake_back(world, pool)
     return ()
+
+
+def _stop_workers(world: World, job_id: str, task_id: str | None, reason: str) -> None:
+    for name in control.stop_workers(world, job_id, task_id, reason):
+        apply(world, events.TaskDropped(at=world.clock.now()), job_id, name)
 
 
 def _set_brake_back(world: World, pool: str) -> None:

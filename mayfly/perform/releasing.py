@@ -15,6 +15,7 @@ from mayfly.core import events, release
 from mayfly.core.decision import Decision
 from mayfly.core.events import Event
 from mayfly.core.rows import (
+    ENDS,
     JobHead,
     JobSpec,
     TaskRow,
@@ -77,6 +78,14 @@ def send_again(world: World, pool: str, apply: Apply) -> None:
         apply(world, events.TaskEnqueued(at=world.clock.now()), row.job_id, row.task_id)
 
 
+def drop_ended(world: World, out: Sequence[TaskRow], apply: Apply) -> None:
+    """Lets go of tasks whose jobs have ended without a last word of their workers."""
+    for head, row, _ in _read(world, out):
+        if head.state in ENDS:
+            dropped = events.TaskDropped(at=world.clock.now())
+            apply(world, dropped, row.job_id, row.task_id, known=(head, row))
+
+
 def out_tasks(world: World, pool: str) -> list[TaskRow]:
     """Tasks on the queue or in work, as far as they matter for the measure."""
     measure = release.room((), world.policy(pool).workers_max)
@@ -94,8 +103,8 @@ def _opened_just_now(world: World, unseen: Sequence[tuple[str, str]]) -> list[Ta
 def _choose_and_send(world: World, found: _Found, apply: Apply) -> None:
     head, row, spec = found
     released = events.TaskReleased(at=world.clock.now())
-    if not apply(world, released, row.job_id, row.task_id, known=(head, row)).changes:
-        return  # somebody else chose it, or the index was behind
+    if apply(world, released, row.job_id, row.task_id, known=(head, row)).ignored:
+        return  # somebody else chose it, its job has ended, or the index was behind
     _send(world, row, spec)
     chosen = msgspec.structs.replace(
         row, state=TaskState.RELEASED, version=row.version + 1, released_at=released.at

@@ -51,6 +51,7 @@ def _look_at_pool(world: World, row: PoolRow) -> Sequence[commands.Command]:
     else:
         releasing.send_again(world, name, engine.apply)
         out = releasing.out_tasks(world, name)
+        releasing.drop_ended(world, out, engine.apply)
         for task in release.silent(out, world.clock.now()):
             silent = events.TaskWentSilent(at=world.clock.now())
             todo.extend(engine.apply(world, silent, task.job_id, task.task_id).commands)

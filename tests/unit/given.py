@@ -117,6 +117,7 @@ def every_event() -> dict[type[Any], Any]:
         e.TaskFailed(**said, failure=failure("encoder_failed"), busy_seconds=1.0),
         e.RenewalWanted(**said),
         e.TaskDeadLettered(at=AT),
+        e.TaskDropped(at=AT),
         e.TaskWentSilent(at=AT),
     ]
     return {type(event): event for event in found}

@@ -24,7 +24,7 @@ from mayfly.contract.report import (
 from mayfly.contract.task import Control, Fetch, PutUrls, Source, Task
 from mayfly.core import commands, events, limits
 from mayfly.memory.world import MemoryWorld, memory_world
-from mayfly.perform import announcing, engine, ticking
+from mayfly.perform import announcing, engine, planning, ticking
 from mayfly.perform.ports import Message, Temporary
 from tests.unit.given import RECIPE
 
@@ -428,6 +428,34 @@ def test_a_crash_between_choosing_and_sending_is_healed_by_the_tick(w: MemoryWor
     assert w.jobs.depth().visible == 1
     tick(w)
     assert w.jobs.depth().visible == 1
+
+
+def test_cancelled_jobs_leave_room_for_others(w: MemoryWorld) -> None:
+    """Seven cancels once filled a pool's measure for good: nothing was released any more."""
+    for n in range(9):
+        dispatch(w, upload(w, f"uploads/{n}.mp4", f"video{n}".encode()))
+    jobs = [key.pk.removeprefix("job#") for key in w.table.snapshot() if key.sk == "spec"]
+    for job_id in jobs:
+        ended = engine.apply(w.world, events.CancelRequested(at=w.clock.now()), job_id)
+        engine.run(w.world, ended.commands)
+    dispatch(w, upload(w, "uploads/next.mp4", b"next"))
+    tick(w)
+    row, _ = planning.read_pool(w.world, "standard")
+    assert row.open_jobs == 1
+    assert len(w.table.index("tasks#standard#out", limit=99)) == 1
+    assert w.table.index("tasks#standard#open", limit=99) == []
+
+
+def test_a_cancelled_attempt_is_paid_by_its_own_job(w: MemoryWorld) -> None:
+    dispatch(w, upload(w))
+    task, _ = receive(w)
+    report(w, Started(**said(task)))
+    ended = engine.apply(w.world, events.CancelRequested(at=w.clock.now()), task.job_id or "")
+    engine.run(w.world, ended.commands)
+    report(w, Interrupted(**said(task), reason="ordered", busy_seconds=7.0))
+    (busy,) = w.table.rows("service#mayfly-standard-s1", "busy#")
+    assert (busy["job_id"], busy["seconds"]) == (task.job_id, 7.0)
+    assert outcomes(w)[-1].state == "cancelled"
 
 
 def test_an_outcome_that_could_not_be_sent_is_sent_by_the_tick(w: MemoryWorld) -> None:

@@ -23,6 +23,8 @@ from worker.halt import Halt
 
 #: SIGTERM lets ffmpeg close its files, SIGKILL follows: everything it wrote is thrown away anyway.
 TERM_SECONDS = 1.0
+#: From the closing of its pipes to its end: a process that ends gives back its memory first.
+_LAST_SECONDS = 5.0
 #: How long a limit or a halt may go unseen.
 _LOOK_SECONDS = 0.2
 #: What is kept of standard error: its last lines, each cut. ffmpeg's own closing words take 40.
@@ -100,19 +102,21 @@ def run(
         start_new_session=True,
     ) as process:
         _live.add(process.pid)
+        patience_seconds = 0.0
         try:
             _bound(process.pid, bounds)
             watch = _Watch(process, bounds, began, on_line)
             stopped = watch.until_end(halt)
+            patience_seconds = _LAST_SECONDS if stopped is None else 0.0
         finally:
-            usage = _reap(process)
+            cpu_seconds = _reap(process, patience_seconds)
             _live.discard(process.pid)
     halt.check()
     return Ending(
         fate=stopped or _fate(process.returncode, watch.tail),
         exit_code=process.returncode,
         tail=tuple(watch.tail),
-        cpu_seconds=usage,
+        cpu_seconds=cpu_seconds,
         wall_seconds=time.monotonic() - began,
     )
 
@@ -133,24 +137,20 @@ class _Watch:
 
     def until_end(self, halt: Halt) -> Fate | None:
         """None when the program closed its pipes by itself."""
-        assert self._process.stdout is not None and self._process.stderr is not None
-        partial = {self._process.stdout: b"", self._process.stderr: b""}
+        out, err = self._process.stdout, self._process.stderr
+        assert out is not None and err is not None
+        partial = {out.fileno(): b"", err.fileno(): b""}
         with selectors.DefaultSelector() as selector:
             for pipe in partial:
-                os.set_blocking(pipe.fileno(), False)
+                os.set_blocking(pipe, False)
                 selector.register(pipe, selectors.EVENT_READ)
             while selector.get_map():
                 for key, _ in selector.select(_LOOK_SECONDS):
-                    pipe = (
-                        self._process.stdout
-                        if key.fileobj is self._process.stdout
-                        else (self._process.stderr)
-                    )
-                    chunk = os.read(pipe.fileno(), _CHUNK_BYTES)
+                    chunk = os.read(key.fd, _CHUNK_BYTES)
                     if not chunk:
-                        selector.unregister(pipe)
-                    partial[pipe] = self._lines(
-                        partial[pipe] + chunk, out=pipe is self._process.stdout, last=not chunk
+                        selector.unregister(key.fd)
+                    partial[key.fd] = self._lines(
+                        partial[key.fd] + chunk, out=key.fd == out.fileno(), last=not chunk
                     )
                 if halt.reason is not None:
                     return Fate.FAILED
@@ -214,26 +214,42 @@ def _bound(pid: int, bounds: Bounds) -> None:
         Path(f"/proc/{pid}/oom_score_adj").write_text("1000")
 
 
-def _reap(process: "subprocess.Popen[bytes]") -> float:
-    """Ends the group if it still runs; returns the CPU seconds it used, its children included."""
-    deadline = time.monotonic()
-    for number, seconds in ((0, 0.05), (signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, 60.0)):
-        if number:
+def _reap(process: "subprocess.Popen[bytes]", patience_seconds: float) -> float:
+    """Waits, then asks, then kills; returns the CPU seconds of it and its children."""
+    steps = ((None, patience_seconds), (signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, 60.0))
+    for number, seconds in steps:
+        if number is not None:
             _signal_group(process.pid, number)
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-            if pid:
-                process.returncode = os.waitstatus_to_exitcode(status)
-                _signal_group(process.pid, signal.SIGKILL)  # whatever it left in its group
-                return usage.ru_utime + usage.ru_stime
+        while (ended := _ended(process.pid)) is None:
+            if time.monotonic() >= deadline:
+                break
             time.sleep(0.005)
+        else:
+            status, cpu_seconds = ended
+            process.returncode = os.waitstatus_to_exitcode(status)
+            return cpu_seconds
     raise RuntimeError("A killed program cannot be reaped: the machine is broken.")
+
+
+def _ended(pid: int) -> tuple[int, float] | None:
+    """Its status and CPU seconds, once: then its number may be somebody else's."""
+    if hasattr(os, "waitid"):
+        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            return None
+        # Whatever it left in its group. Nobody else can have its number before it is reaped.
+        _signal_group(pid, signal.SIGKILL)
+    found, status, usage = os.wait4(pid, os.WNOHANG)
+    return (status, usage.ru_utime + usage.ru_stime) if found else None
 
 
 def _signal_group(pid: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
+
+
+#: ffmpeg's words, and x264's.
+_NO_MEMORY = ("Cannot allocate memory", "malloc of size")
 
 
 def _fate(exit_code: int, tail: Sequence[str]) -> Fate:
@@ -243,8 +259,6 @@ def _fate(exit_code: int, tail: Sequence[str]) -> Fate:
     if exit_code == -signal.SIGXFSZ or "File too large" in text or "No space left" in text:
         return Fate.OUTPUT_LIMIT
     # -9 that is not ours is the kernel's, for memory.
-    if exit_code == -signal.SIGKILL or "Cannot allocate memory" in text:
-        return Fate.MEMORY_LIMIT
-    if "malloc of size" in text or "x264 [error]: malloc" in text:
+    if exit_code == -signal.SIGKILL or any(words in text for words in _NO_MEMORY):
         return Fate.MEMORY_LIMIT
     return Fate.FAILED

@@ -1,5 +1,8 @@
 """While a task is worked on: keep its message, read its orders, say how far it is.
 
+Beats come every HEARTBEAT_SECONDS; in a task's first seconds it also tells how far it is between
+them, since whoever watches a short encode would else see nothing at all.
+
 One thread for each task, from before the download until after the report. It never outlives its
 task: it is joined before the message is deleted, so no late beat can hide a message that was
 handed back. `beat()` is one beat and waits for nothing, so tests own the time.
@@ -8,6 +11,7 @@ handed back. `beat()` is one beat and waits for nothing, so tests own the time.
 import dataclasses
 import logging
 import threading
+from collections.abc import Callable
 
 from mayfly.contract import report
 from mayfly.core import limits
@@ -75,11 +79,22 @@ class Heartbeat:
             self._thread.join(_JOIN_SECONDS_MAX)
 
     def _run(self) -> None:
-        while not self._over.wait(limits.HEARTBEAT_SECONDS):
-            try:
-                self.beat()
-            except Exception:  # noqa: BLE001 - one bad beat must not end the others
-                _LOG.exception("A heartbeat failed.", extra=self._speaker.log_fields)
+        age = 0.0
+        for early in limits.EARLY_PROGRESS_SECONDS:
+            if self._over.wait(early - age):
+                return
+            age = early
+            self._guarded(self.tell)
+        pause = limits.HEARTBEAT_SECONDS - age
+        while not self._over.wait(pause):
+            pause = limits.HEARTBEAT_SECONDS
+            self._guarded(self.beat)
+
+    def _guarded(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Exception:  # noqa: BLE001 - one bad beat must not end the others
+            _LOG.exception("A heartbeat failed.", extra=self._speaker.log_fields)
 
     def beat(self) -> None:
         """One beat."""
@@ -87,8 +102,8 @@ class Heartbeat:
             self._halt.set(Reason.HELD_TOO_LONG)
         self._keep()
         self._obey()
+        self.tell()
         if self._halt.reason is None and not self._over.is_set():
-            self._tell()
             self._ask_for_renewal()
 
     def _keep(self) -> None:
@@ -112,7 +127,10 @@ class Heartbeat:
         if order.order == "stop":
             self._halt.set(Reason.ORDERED)
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """How far the work is, unless it is over."""
+        if self._halt.reason is not None or self._over.is_set():
+            return
         # Monotonic within an attempt, and below 1: `encoded` alone says that it is done.
         self._said = max(self._said, min(self._progress.fraction, 0.999))
         self._speaker.murmur(

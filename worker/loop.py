@@ -200,7 +200,8 @@ class Loop:
             case Reason.LOST:
                 return -1
             case Reason.ORDERED:
-                return None  # whoever ordered it knows
+                # Whoever ordered it knows; the report says what it cost.
+                return self._interrupted(attempt, "ordered")
             case Reason.SIGNAL | Reason.HELD_TOO_LONG:
                 if attempt.adopted:
                     return 0  # nobody but this message knows its URLs, so it must not be deleted

@@ -77,7 +77,7 @@ class Encoded(_Said, frozen=True, kw_only=True, tag="encoded"):
 class Interrupted(_Said, frozen=True, kw_only=True, tag="interrupted"):
     """The attempt stopped for no fault of its own; its message is deleted."""
 
-    #: `spot_interruption` or `grant_expired`.
+    #: `spot_interruption`, `grant_expired`, or `ordered` (its control object said stop).
     reason: str
     busy_seconds: float = 0.0
 

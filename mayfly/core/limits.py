@@ -12,6 +12,9 @@ VISIBILITY_SECONDS = 90
 #: How often a worker extends its hold, reads its control object and reports progress.
 HEARTBEAT_SECONDS = 20
 
+#: Progress is also told at these ages of an attempt: a dozen seconds are all of a short encode.
+EARLY_PROGRESS_SECONDS = (1.5, 3.0, 5.0, 7.0, 10.0, 13.0, 16.0)
+
 #: SQS counts the 12 h of a message's invisibility from its receipt; extending never resets it
 #: (SQS Developer Guide, visibility timeout). The worker gives the task back before.
 HOLD_SECONDS_MAX = 11 * 3600 + 1800
@@ -149,6 +152,7 @@ STORY_MAX = 64
 #: What a detail may hold of an encoder's last words.
 DETAIL_CHARACTERS_MAX = 600
 
+assert max(EARLY_PROGRESS_SECONDS) < HEARTBEAT_SECONDS
 assert VISIBILITY_SECONDS > 3 * HEARTBEAT_SECONDS, "two lost heartbeats must not lose the task"
 assert POLL_SECONDS < LEAVE_SECONDS < STOP_SECONDS <= 120
 assert SIGNER_REUSE_SECONDS + GRANT_SECONDS <= SIGNER_SESSION_SECONDS

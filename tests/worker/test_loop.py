@@ -191,10 +191,12 @@ def test_a_message_that_is_somebody_elses_now_is_left_alone(given: Rig) -> None:
     assert left(given) == (0, 1, 0)
 
 
-def test_an_order_to_stop_ends_the_task_without_a_word(given: Rig) -> None:
+def test_an_order_to_stop_ends_the_task_and_tells_only_what_it_cost(given: Rig) -> None:
     given.work = Doing(Halted(Reason.ORDERED))
     given.put(given.task(b""))
-    assert kinds(given.run_once()) == ["Started"]
+    told = given.run_once()
+    assert kinds(told) == ["Started", "Interrupted"]
+    assert getattr(told[-1], "reason", "") == "ordered"
     assert left(given) == (0, 0, 0)
 
 

@@ -1,6 +1,7 @@
 """What the completion handler does with one message, by the queue that it came from."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -12,6 +13,17 @@ from mayfly.perform.ports import Message, Temporary
 from mayfly.perform.world import World
 
 Take = Callable[[World, str, str], Sequence[Command]]
+
+
+def take_record(world: World, record: Mapping[str, Any]) -> Sequence[Command]:
+    """One record as Lambda hands it over. Raises as `take` does."""
+    message = Message(
+        body=record["body"],
+        handle=record["receiptHandle"],
+        message_id=record["messageId"],
+        receives=int(record["attributes"]["ApproximateReceiveCount"]),
+    )
+    return take(world, str(record["eventSourceARN"]).rpartition(":")[2], message)
 
 
 def take(world: World, queue_name: str, message: Message) -> Sequence[Command]:

@@ -19,7 +19,6 @@ from mayfly.aws.world import aws_world
 from mayfly.contract.settings import FunctionSettings
 from mayfly.core.commands import Command
 from mayfly.perform import engine, ticking
-from mayfly.perform.ports import Message
 
 logger = Logger(service="completion_handler")
 #: The rooms below log under this name with the standard library; Powertools makes it JSON.
@@ -35,14 +34,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     todo: list[Command] = []
 
     def take(record: SQSRecord) -> None:
-        queue_name = record.event_source_arn.rpartition(":")[2]
-        message = Message(
-            body=record.body,
-            handle=record.receipt_handle,
-            message_id=record.message_id,
-            receives=int(record.attributes.approximate_receive_count or 1),
-        )
-        todo.extend(desk.take(world, queue_name, message))
+        todo.extend(desk.take_record(world, record.raw_event))
 
     answer: Any = None
     if "Records" in event:

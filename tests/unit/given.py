@@ -61,44 +61,18 @@ def a_task(state: TaskState = TaskState.RUNNING, **fields: Any) -> TaskRow:
 
 def every_event() -> dict[type[Any], Any]:
     """One of each kind."""
-    said: dict[str, Any] = {
-        "at": AT,
-        "attempt": "nonce1",
-        "worker": "w1",
-        "service": "mayfly-standard-s1",
-    }
-    found = [
-        e.RequestAccepted(
-            at=AT,
-            job_id="job1",
-            tenant="default",
-            pool="standard",
-            preset="mp4-720p",
-            recipe=RECIPE,
-            source=SOURCE,
-            run=1,
-            priority=0,
-            token="token1",
-        ),
-        e.RequestRefused(
-            at=AT,
-            job_id="job1",
-            tenant="default",
-            preset="",
-            source="s",
-            failure=failure("request_refused"),
-        ),
+    return {type(event): event for event in (*_of_jobs(), *_of_tasks())}
+
+
+def _of_jobs() -> list[Any]:
+    job: dict[str, Any] = {"at": AT, "job_id": "job1"}
+    asked: dict[str, Any] = {**job, "tenant": "default", "preset": "mp4-720p"}
+    new: dict[str, Any] = {"pool": "standard", "recipe": RECIPE, "token": "token1"}
+    return [
+        e.RequestAccepted(**asked, **new, source=SOURCE, run=1, priority=0),
+        e.RequestRefused(**asked, source="s", failure=failure("request_refused")),
         e.TaskAdopted(
-            at=AT,
-            job_id="job1",
-            task_id="encode",
-            token="token1",
-            pool="standard",
-            recipe=RECIPE,
-            source="host/path",
-            attempt="nonce1",
-            worker="w1",
-            service="s",
+            **job, **new, task_id="encode", source="u", attempt="nonce1", worker="w1", service="s"
         ),
         e.TasksCounted(at=AT),
         e.OutputsPublished(at=AT),
@@ -107,6 +81,13 @@ def every_event() -> dict[type[Any], Any]:
         e.CancelRequested(at=AT),
         e.PoolBroke(at=AT),
         e.TickPassed(at=AT),
+    ]
+
+
+def _of_tasks() -> list[Any]:
+    said: dict[str, Any] = {"at": AT, "attempt": "nonce1", "worker": "w1"}
+    said["service"] = "mayfly-standard-s1"
+    return [
         e.TaskReleased(at=AT),
         e.TaskEnqueued(at=AT),
         e.TaskStarted(**said),
@@ -120,4 +101,3 @@ def every_event() -> dict[type[Any], Any]:
         e.TaskDropped(at=AT),
         e.TaskWentSilent(at=AT),
     ]
-    return {type(event): event for event in found}

@@ -1,0 +1,101 @@
+"""Hands on a stack in memory: what users, S3, SQS, workers and the tick do to it."""
+
+import json
+from typing import Any
+
+from completion_handler import desk as completion
+from dispatcher import desk as dispatcher
+from mayfly.contract import wire
+from mayfly.contract.outcome import Outcome
+from mayfly.contract.report import (
+    Artifact,
+    Encoded,
+    Media,
+    Report,
+)
+from mayfly.contract.task import Task
+from mayfly.core import commands
+from mayfly.memory.world import MemoryWorld
+from mayfly.perform import engine, ticking
+from mayfly.perform.ports import Message
+
+KEY = "uploads/mp4-720p/my clip (1)+ü.mp4"
+
+
+def upload(w: MemoryWorld, key: str = KEY, body: bytes = b"video", sequencer: str = "0A") -> str:
+    """Stores an object and answers with S3's notification of it, as S3 words it."""
+    from urllib.parse import quote_plus
+
+    w.store.write("media", key, body, content_type="video/mp4")
+    seen = w.store.head("media", key)
+    assert seen is not None
+    record = {
+        "eventSource": "aws:s3",
+        "eventName": "ObjectCreated:Put",
+        "s3": {
+            "bucket": {"name": "media"},
+            "object": {
+                "key": quote_plus(key, safe="/"),
+                "size": len(body),
+                "eTag": seen.etag,
+                "sequencer": sequencer,
+            },
+        },
+    }
+    return json.dumps({"Records": [record]})
+
+
+def dispatch(w: MemoryWorld, *bodies: str) -> None:
+    todo = [command for body in bodies for command in dispatcher.take(w.world, body)]
+    engine.run(w.world, todo)
+
+
+def report(w: MemoryWorld, *reports: Report) -> None:
+    todo: list[commands.Command] = []
+    for said in reports:
+        todo += completion.take(w.world, "mayfly-done", letter(wire.encode(said).decode()))
+    engine.run(w.world, todo)
+
+
+def letter(body: str, message_id: str = "m1") -> Message:
+    return Message(body=body, handle="h", message_id=message_id, receives=1)
+
+
+def tick(w: MemoryWorld, after: float = 60) -> None:
+    w.clock.sleep(after)
+    engine.run(w.world, ticking.tick(w.world))
+
+
+def receive(w: MemoryWorld) -> tuple[Task, Message]:
+    (message,) = w.jobs.receive(wait_seconds=0)
+    return wire.decode(Task, message.body), message
+
+
+def said(task: Task, attempt: str = "n1") -> dict[str, Any]:
+    return {
+        "job_id": task.job_id,
+        "task_id": task.task_id,
+        "token": task.token,
+        "attempt": attempt,
+        "at": 1.0,
+        "worker": "w1",
+        "service": "mayfly-standard-s1",
+    }
+
+
+def encoded(w: MemoryWorld, task: Task, attempt: str = "n1") -> Encoded:
+    key = f"work/{task.job_id}/{task.task_id}/{attempt}/video.mp4"
+    w.store.write("media", key, b"encoded", content_type="video/mp4")
+    artifact = Artifact(
+        file="video.mp4", key=key, size_bytes=7, sha256="0" * 64, media=Media(container="mov")
+    )
+    return Encoded(
+        **said(task, attempt),
+        outputs=(artifact,),
+        source=Media(container="mov"),
+        busy_seconds=9.0,
+    )
+
+
+def outcomes(w: MemoryWorld) -> list[Outcome]:
+    return [wire.decode(Outcome, detail) for _, detail in w.bus.published]

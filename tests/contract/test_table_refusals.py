@@ -23,6 +23,10 @@ def table(world: World) -> JobTable:
     return world.table()
 
 
+def one(table: JobTable, key: Key = ROW) -> Any:
+    return table.get(key)[0]
+
+
 @pytest.mark.parametrize("value", ["", 1, None])
 def test_an_index_key_that_is_no_string_is_refused(table: JobTable, gap: Gap, value: Any) -> None:
     if value == 1:

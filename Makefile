@@ -52,7 +52,7 @@ lint: setup ## Check style, types and the arrows between the rooms
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 .PHONY: fmt
 fmt: setup ## Rewrite the source the way `lint` wants it

@@ -143,7 +143,7 @@ class Docker:
         folder.mkdir(parents=True)
         with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
             _run("docker", "save", "--output", archive.name, wish.tag)
-            shutil.unpack_archive(archive.name, folder, "tar", filter="data")
+            _run("tar", "--extract", "--file", archive.name, "--directory", str(folder))
 
     def push(self, wish: Wish, reference: str) -> None:
         level = f"compression-level={ZSTD_LEVEL}," if wish.compress == "zstd" else ""

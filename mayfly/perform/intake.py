@@ -24,8 +24,8 @@ def take_upload(world: World, source: SourceObject) -> Sequence[Command]:
     known = presets.all_presets()
     default = world.settings.default_preset
     preset = naming.preset_of_upload(source.key, frozenset(known), default)
-    request = Request(source=source.address, preset=preset)
-    return _take(world, request, source, preset, known[preset].recipe)
+    request, recipe = Request(source=source.address, preset=preset), known[preset].recipe
+    return _take(world, request, source, preset, recipe, _pool(world, recipe, None))
 
 
 def take_request(world: World, request: Request, body: bytes) -> tuple[str, Sequence[Command]]:
@@ -34,6 +34,7 @@ def take_request(world: World, request: Request, body: bytes) -> tuple[str, Sequ
         preset, recipe = resolve_recipe(request, world.settings.default_preset)
         bucket, key = split_source(request.source)
         _check_source(world, bucket, key)
+        pool = _pool(world, recipe, request.pool)
     except Refusal as refusal:
         return take_refusal(world, str(refusal), body, request)
     seen = world.store.head(bucket, key)
@@ -46,7 +47,7 @@ def take_request(world: World, request: Request, body: bytes) -> tuple[str, Sequ
         size_bytes=seen.size_bytes,
         version_id=seen.version_id,
     )
-    commands = _take(world, request, source, preset, recipe)
+    commands = _take(world, request, source, preset, recipe, pool)
     return job_id(request.tenant, source, recipe, 1), commands
 
 
@@ -65,19 +66,17 @@ def _check_source(world: World, bucket: str, key: str) -> None:
         raise Refusal("source", f"the key {key}", f"a key under {naming.UPLOADS}")
 
 
+def _pool(world: World, recipe: Recipe, wanted: str | None) -> str:
+    return sizing.choose_pool(recipe, wanted, [pool.name for pool in world.settings.pools])
+
+
 def _take(
-    world: World, request: Request, source: SourceObject, preset: str, recipe: Recipe
+    world: World, request: Request, source: SourceObject, preset: str, recipe: Recipe, pool: str
 ) -> Sequence[Command]:
     ident = job_id(request.tenant, source, recipe, 1)
     if source.size_bytes == 0:
         found = failure("source_empty")
         return _refuse(world, request, ident, source.address, found, preset)[1]
-    pools = [pool.name for pool in world.settings.pools]
-    try:
-        pool = sizing.choose_pool(recipe, request.pool, pools)
-    except Refusal as refusal:
-        refused = failure("request_refused", str(refusal))
-        return _refuse(world, request, ident, source.address, refused, preset)[1]
     accepted = RequestAccepted(
         at=world.clock.now(),
         job_id=ident,

@@ -16,7 +16,7 @@ import statistics
 import sys
 from collections.abc import Mapping
 
-from mayfly.contract.settings import FunctionSettings, PoolSettings
+from mayfly.memory.world import SETTINGS
 
 ROUNDS = 9
 LIMIT = 1.3
@@ -84,30 +84,8 @@ def _child(program: str) -> float:
 
 def _environment() -> dict[str, str]:
     """A Lambda's, with nothing of the caller's AWS configuration."""
-    pool = PoolSettings(
-        name="standard",
-        jobs_queue_url="https://sqs.us-east-1.amazonaws.com/000000000000/jobs-standard",
-        task_definition="worker:1",
-        vcpu=2,
-        memory_mib=4096,
-        workers_max=3,
-    )
-    settings = FunctionSettings(
-        stack="mayfly",
-        table="mayfly",
-        bucket="mayfly",
-        requests_queue_url="https://sqs.us-east-1.amazonaws.com/000000000000/requests",
-        done_queue_url="https://sqs.us-east-1.amazonaws.com/000000000000/done",
-        signer_role_arn="arn:aws:iam::000000000000:role/signer",
-        cluster="mayfly",
-        subnets=("subnet-1",),
-        security_groups=("sg-1",),
-        assign_public_ip=True,
-        default_preset="mp4-720p",
-        pools=(pool,),
-    )
     return {
-        **settings.to_env(),
+        **SETTINGS.to_env(),
         "PATH": os.defpath,
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path) or ".",
         "AWS_REGION": "us-east-1",

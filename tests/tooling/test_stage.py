@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from build_tools import closure, stage, tree
-from mayfly.contract.settings import FunctionSettings
+from mayfly.memory.world import SETTINGS
 
 ROOT = stage.ROOT
 ENTRIES = [
@@ -18,20 +18,6 @@ ENTRIES = [
     ("worker", "worker.__main__"),
 ]
 
-SETTINGS = FunctionSettings(
-    stack="mayfly",
-    table="jobs",
-    bucket="bucket",
-    requests_queue_url="http://127.0.0.1/requests",
-    done_queue_url="http://127.0.0.1/done",
-    signer_role_arn="arn:aws:iam::000000000000:role/signer",
-    cluster="workers",
-    subnets=("subnet-1",),
-    security_groups=("sg-1",),
-    assign_public_ip=True,
-    default_preset="mp4-720p",
-    pools=(),
-)
 STAGED = [
     ("host", "dispatcher"),
     ("host", "completion_handler"),

@@ -9,8 +9,9 @@ from mayfly.contract import failure, presets, wire
 from mayfly.contract.recipe import Recipe
 from mayfly.contract.report import Report, Started, read_report
 from mayfly.contract.request import Request, resolve_recipe
-from mayfly.contract.settings import FunctionSettings, PoolSettings, WorkerSettings
+from mayfly.contract.settings import FunctionSettings, WorkerSettings
 from mayfly.contract.task import Control, Task
+from mayfly.memory.world import SETTINGS
 
 
 @pytest.mark.parametrize(
@@ -139,29 +140,7 @@ def test_an_unknown_code_of_a_newer_worker_is_tried_again() -> None:
 
 
 def test_settings_survive_the_environment() -> None:
-    pool = PoolSettings(
-        name="standard",
-        jobs_queue_url="u",
-        task_definition="t:1",
-        vcpu=2,
-        memory_mib=4096,
-        workers_max=3,
-    )
-    function = FunctionSettings(
-        stack="m",
-        table="t",
-        bucket="b",
-        requests_queue_url="r",
-        done_queue_url="d",
-        signer_role_arn="a",
-        cluster="c",
-        subnets=("s1", "s2"),
-        security_groups=("g",),
-        assign_public_ip=True,
-        default_preset="mp4-720p",
-        pools=(pool,),
-    )
-    assert FunctionSettings.from_env(function.to_env()) == function
+    assert FunctionSettings.from_env(SETTINGS.to_env()) == SETTINGS
     worker = WorkerSettings(
         pool="standard",
         jobs_queue_url="j",

@@ -15,7 +15,7 @@ from mayfly.contract.task import Control, Fetch, PutUrls, Source, Task
 from mayfly.core import events, limits
 from mayfly.memory.world import MemoryWorld
 from mayfly.perform import announcing, engine, planning
-from mayfly.perform.ports import Temporary
+from mayfly.perform.ports import ServiceWanted, Temporary
 from tests.unit.acting import (
     dispatch,
     encoded,
@@ -216,3 +216,24 @@ def test_the_outcome_of_an_unfinished_job_is_none(w: MemoryWorld) -> None:
     task, _ = receive(w)
     assert announcing.outcome_of(w.world, task.job_id or "") is None
     assert announcing.outcome_of(w.world, "nobody") is None
+
+
+def test_an_unknown_service_that_outlived_its_tag_goes_and_a_fresh_one_stays(
+    w: MemoryWorld,
+) -> None:
+    """A CreateService that landed after its pool had closed, or a planner that lost its row."""
+    for name, seconds in (("mayfly-standard-old", -1), ("mayfly-standard-new", 9999)):
+        tags = {"mayfly:stack": "mayfly", "mayfly:expires": str(int(w.clock.now()) + seconds)}
+        wanted = ServiceWanted(
+            name=name,
+            pool="standard",
+            task_definition="worker:1",
+            desired=1,
+            capacity_provider="FARGATE_SPOT",
+            client_token=name,
+            tags=tags,
+        )
+        w.services.create(wanted)
+    tick(w)
+    tick(w)
+    assert [service.name for service in w.services.tagged()] == ["mayfly-standard-new"]

@@ -41,6 +41,9 @@ class Decision:
 #: States in which a job still has work for its pool.
 WORKING = OneOf((JobState.QUEUED.value, JobState.RUNNING.value))
 
+#: States of a job whose outcome is yet to come.
+UNFINISHED = OneOf((*WORKING.values, JobState.PUBLISHING.value))
+
 
 def told(event: Event, source: str | None, target: str) -> str:
     """One entry of a story."""

@@ -10,6 +10,7 @@ from mayfly.contract.failure import failure
 from mayfly.core import commands, events
 from mayfly.core.changes import Change, Create, Put, Update
 from mayfly.core.decision import (
+    UNFINISHED,
     WORKING,
     Decision,
     after_end,
@@ -71,9 +72,10 @@ def nothing_on_request_accepted(_: None, event: events.RequestAccepted) -> Decis
 
 def working_on_request_accepted(head: JobHead, event: events.RequestAccepted) -> Decision:
     """The same request again joins the job; what a crash left undone is asked for again."""
-    return Decision(
-        changes=_asked(head.job_id, event.request_id, event.at), commands=_get_going(head)
-    )
+    asked = _asked(head.job_id, event.request_id, event.at)
+    # A name that came after the outcome was told would wait for its answer for ever.
+    goes_on = Update(key=head_key(head.job_id), require={"state": UNFINISHED})
+    return Decision(changes=(*asked, goes_on) if asked else (), commands=_get_going(head))
 
 
 def ended_on_request_accepted(head: JobHead, event: events.RequestAccepted) -> Decision:

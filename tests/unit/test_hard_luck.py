@@ -1,10 +1,31 @@
 """What random lives found: each way in which work was lost, doubled, stuck or billed for ever."""
 
+import contextlib
 import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
+
+from mayfly.contract.report import Started
 from mayfly.memory.world import MemoryWorld
-from tests.unit.acting import KEY, dispatch, outcomes, upload
+from tests.unit.acting import KEY, dispatch, encoded, outcomes, receive, report, said, upload
+
+
+@contextlib.contextmanager
+def between(w: MemoryWorld, call: str, meanwhile: Callable[[], None]) -> Iterator[None]:
+    """The second call of the table of that name meets a world that has moved on."""
+    real, calls = getattr(w.table, call), [0]
+
+    def slow(*args: Any, **kwargs: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == 2:
+            meanwhile()
+        return real(*args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(w.table, call, slow)
+        yield
 
 
 def a_request(**fields: Any) -> str:
@@ -28,3 +49,16 @@ def test_a_request_for_a_missing_pool_is_answered_although_its_content_is_known(
     dispatch(w, upload(w))
     dispatch(w, a_request(pool="large", request_id="wrong"))
     assert [outcome.request_ids for outcome in outcomes(w)] == [("wrong",)]
+
+
+def test_a_request_that_joins_while_the_outcome_is_told_is_answered_too(w: MemoryWorld) -> None:
+    dispatch(w, upload(w))
+    task, _ = receive(w)
+    asked = a_request(request_id="late")
+
+    def meanwhile() -> None:
+        report(w, Started(**said(task)), encoded(w, task))
+
+    with between(w, "commit", meanwhile):
+        dispatch(w, asked)
+    assert "late" in outcomes(w)[-1].request_ids

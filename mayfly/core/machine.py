@@ -65,7 +65,8 @@ TRANSITIONS: dict[Pair, Callable[..., Decision]] = {
     **_each(
         _END_STATES,
         {
-            e.RequestAccepted: job.ended_on_request_accepted,
+            e.RequestAccepted: job.ended_on_request,
+            e.RequestRefused: job.ended_on_request,
             e.OutcomeAnnounced: job.ended_on_outcome_announced,
             e.TickPassed: job.ended_on_tick_passed,
         },
@@ -141,10 +142,11 @@ IGNORED: dict[Pair, str] = {
     ),
     **_each(
         (_Q, _R, _P, *_END_STATES),
-        {
-            e.RequestRefused: "the refusal was recorded before, or the job is known",
-            e.TaskAdopted: "the task was adopted before",
-        },
+        {e.TaskAdopted: "the task was adopted before"},
+    ),
+    **_each(
+        (_Q, _R, _P),
+        {e.RequestRefused: "the job is known, and goes on"},
     ),
     **_each(
         (_P,),

@@ -78,7 +78,9 @@ def working_on_request_accepted(head: JobHead, event: events.RequestAccepted) ->
     return Decision(changes=(*asked, goes_on) if asked else (), commands=_get_going(head))
 
 
-def ended_on_request_accepted(head: JobHead, event: events.RequestAccepted) -> Decision:
+def ended_on_request(
+    head: JobHead, event: events.RequestAccepted | events.RequestRefused
+) -> Decision:
     """The same request after the end is answered with the outcome that there is."""
     if event.request_id is None:
         return Decision(ignored="the job has ended, and nobody asked by a name of their own")

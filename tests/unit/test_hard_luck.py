@@ -62,3 +62,11 @@ def test_a_request_that_joins_while_the_outcome_is_told_is_answered_too(w: Memor
     with between(w, "commit", meanwhile):
         dispatch(w, asked)
     assert "late" in outcomes(w)[-1].request_ids
+
+
+def test_who_asks_for_an_empty_file_is_answered_although_its_upload_was_refused_before(
+    w: MemoryWorld,
+) -> None:
+    dispatch(w, upload(w, body=b""))
+    dispatch(w, a_request(request_id="mine"))
+    assert [outcome.request_ids for outcome in outcomes(w)] == [(), ("mine",)]

@@ -48,6 +48,9 @@ class Storage(Construct):
             versioned=False,
             removal_policy=RemovalPolicy.RETAIN if retain else RemovalPolicy.DESTROY,
         )
+        if retain and self.bucket.policy is not None:
+            # A bucket that outlives its stack keeps asking for TLS.
+            self.bucket.policy.apply_removal_policy(RemovalPolicy.RETAIN)
         acknowledge(
             self.bucket,
             "S1",

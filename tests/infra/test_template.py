@@ -116,13 +116,13 @@ def test_everything_taggable_says_whose_it_is(any_template: Template) -> None:
         assert listed.get("mayfly:stack") == "mayfly", resource
 
 
-def test_only_the_bucket_outlives_the_stack(template: Template) -> None:
+def test_only_the_bucket_and_its_demand_for_tls_outlive_the_stack(template: Template) -> None:
     kept = [r.type for r in template.all() if r.raw.get("DeletionPolicy", "Delete") != "Delete"]
-    assert kept == ["AWS::S3::Bucket"]
+    assert kept == ["AWS::S3::Bucket", "AWS::S3::BucketPolicy"]
     replaced = [
         r.type for r in template.all() if r.raw.get("UpdateReplacePolicy", "Delete") != "Delete"
     ]
-    assert replaced == ["AWS::S3::Bucket"]
+    assert replaced == ["AWS::S3::Bucket", "AWS::S3::BucketPolicy"]
 
 
 def test_a_throwaway_stack_keeps_nothing(other_template: Template) -> None:

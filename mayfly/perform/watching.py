@@ -1,5 +1,6 @@
 """Takes ECS task events: what is billed, who crashed, and that a pool may be ready to close."""
 
+import contextlib
 import datetime
 import logging
 from collections.abc import Mapping, Sequence
@@ -7,7 +8,7 @@ from typing import Any
 
 from mayfly.core import brake, commands, events, limits, naming
 from mayfly.core.brake import WorkerStopped
-from mayfly.core.changes import Put
+from mayfly.core.changes import Absent, Put, Update
 from mayfly.core.rows import (
     TaskRow,
     billed_key,
@@ -32,7 +33,7 @@ def take_task_event(world: World, detail: Mapping[str, Any]) -> Sequence[command
     if pool is None:
         return ()  # a task of somebody else in our cluster
     worker = str(detail["taskArn"]).rpartition("/")[2]
-    world.table.commit([_billed(detail, service, worker)])
+    _bill(world, detail, service, worker)
     if detail.get("lastStatus") != "STOPPED":
         return ()
     stop = WorkerStopped(
@@ -93,20 +94,26 @@ def _judge(world: World, stop: WorkerStopped) -> Sequence[commands.Command]:
     return break_pool(world, stop.pool)
 
 
-def _billed(detail: Mapping[str, Any], service: str, worker: str) -> Put:
-    began = detail.get("pullStartedAt") or detail.get("createdAt")
-    began_at = _seconds(began)
-    item = {
+def _bill(world: World, detail: Mapping[str, Any], service: str, worker: str) -> None:
+    """ECS tells a life in any order: what came before the stop adds nothing to it."""
+    stopped = _seconds(detail["stoppedAt"]) if detail.get("stoppedAt") else None
+    began_at = _seconds(detail.get("pullStartedAt") or detail.get("createdAt"))
+    facts = {
         "worker": worker,
         "began_at": began_at,
-        "stopped_at": _seconds(detail["stoppedAt"]) if detail.get("stoppedAt") else None,
         "vcpu": int(detail.get("cpu", 0)) / 1024,
         "memory_gib": int(detail.get("memory", 0)) / 1024,
         "spot": detail.get("capacityProviderName") == "FARGATE_SPOT",
         "stop_code": str(detail.get("stopCode", "")),
         "expires_at": int(began_at) + limits.RECORD_SECONDS,
     }
-    return Put(key=billed_key(service, worker), item=item)
+    key = billed_key(service, worker)
+    if stopped is not None:
+        world.table.commit([Put(key=key, item={**facts, "stopped_at": stopped})])
+        return
+    lives = Update(key=key, set=facts, require={"stopped_at": Absent()}, upsert=True)
+    with contextlib.suppress(Conflict):
+        world.table.commit([lives])
 
 
 def _exit_code(detail: Mapping[str, Any]) -> int | None:

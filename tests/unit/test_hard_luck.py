@@ -7,9 +7,23 @@ from typing import Any
 
 import pytest
 
+from completion_handler import desk as completion
 from mayfly.contract.report import Started
 from mayfly.memory.world import MemoryWorld
-from tests.unit.acting import KEY, dispatch, encoded, outcomes, receive, report, said, upload
+from mayfly.perform import engine
+from tests.unit.acting import (
+    KEY,
+    dispatch,
+    encoded,
+    letter,
+    outcomes,
+    receive,
+    report,
+    said,
+    upload,
+)
+
+SERVICE = "mayfly-standard-s1"
 
 
 @contextlib.contextmanager
@@ -70,3 +84,31 @@ def test_who_asks_for_an_empty_file_is_answered_although_its_upload_was_refused_
     dispatch(w, upload(w, body=b""))
     dispatch(w, a_request(request_id="mine"))
     assert [outcome.request_ids for outcome in outcomes(w)] == [(), ("mine",)]
+
+
+def the_ecs(w: MemoryWorld, worker: str, **fields: Any) -> None:
+    """ECS tells of a worker, as AWS words it."""
+    detail = {
+        "taskArn": f"arn:aws:ecs:r:0:task/mayfly/{worker}",
+        "group": f"service:{SERVICE}",
+        "createdAt": "2026-11-21T09:00:00Z",
+        "cpu": "2048",
+        "memory": "4096",
+    }
+    body = letter(json.dumps({"detail": detail | fields}))
+    engine.run(w.world, completion.take(w.world, "mayfly-events", body))
+
+
+CRASHED: dict[str, Any] = {
+    "lastStatus": "STOPPED",
+    "stopCode": "EssentialContainerExited",
+    "stoppedAt": "2026-11-21T09:05:00Z",
+    "containers": [{"name": "worker", "exitCode": 1}],
+}
+
+
+def test_a_late_word_of_a_running_worker_does_not_bill_it_for_ever(w: MemoryWorld) -> None:
+    the_ecs(w, "w1", **CRASHED)
+    the_ecs(w, "w1", lastStatus="RUNNING")
+    (billed,) = w.table.rows(f"service#{SERVICE}", "billed#")
+    assert billed["stopped_at"] == billed["began_at"] + 300

@@ -1,15 +1,16 @@
 """The brake on crash loops. ECS replaces a worker that exits, at full price, for ever; stopping
 that is ours.
 
-A worker that stops before any `started` report counts; `started` of any worker of the pool sets
-the count back. At CRASHES_MAX the pool is closed and its jobs fail with a code.
+A worker that stops before a `started` of its own counts, once however often ECS tells of it;
+`started` of any worker of the pool sets the count back. At CRASHES_MAX the pool is closed and its
+jobs fail with a code.
 """
 
 import dataclasses
 
 from mayfly.core import limits
-from mayfly.core.changes import Above, Absent, Update
-from mayfly.core.rows import PoolRow, pool_key
+from mayfly.core.changes import Above, Absent, Change, Create, Put, Update
+from mayfly.core.rows import PoolRow, first_act_key, pool_key
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +38,21 @@ def is_crash(stop: WorkerStopped) -> bool:
     return stop.stop_code == "TaskFailedToStart" or stop.exit_code != 0
 
 
-def counted(pool: str) -> Update:
-    """One more crash."""
-    return Update(key=pool_key(pool), set={"pool": pool}, add={"crashes": 1}, upsert=True)
+def counted(stop: WorkerStopped, at: float) -> tuple[Change, ...]:
+    """One more crash, unless the worker has begun a task or was counted before."""
+    fading = {"act": "crashed", "expires_at": int(at) + limits.RECORD_SECONDS}
+    return (
+        Create(key=first_act_key(stop.service, stop.worker), item=fading),
+        Update(key=pool_key(stop.pool), set={"pool": stop.pool}, add={"crashes": 1}, upsert=True),
+    )
+
+
+def begun(service: str, worker: str, at: float) -> tuple[Change, ...]:
+    """The worker has begun a task: however it ends, it is no loop."""
+    if not service or not worker:
+        return ()
+    fading = {"act": "began", "expires_at": int(at) + limits.RECORD_SECONDS}
+    return (Put(key=first_act_key(service, worker), item=fading),)
 
 
 def set_back(pool: str) -> Update:

@@ -7,7 +7,7 @@ clock or makes an id.
 import msgspec
 
 from mayfly.contract.failure import failure
-from mayfly.core import commands, events
+from mayfly.core import brake, commands, events
 from mayfly.core.changes import Change, Create, Put, Update
 from mayfly.core.decision import (
     UNFINISHED,
@@ -149,7 +149,11 @@ def nothing_on_task_adopted(_: None, event: events.TaskAdopted) -> Decision:
     )
     spec = JobSpec(recipe=msgspec.json.encode(event.recipe).decode())
     return Decision(
-        changes=_opened(head, task, spec), commands=(commands.SeeToPool(pool=head.pool),)
+        changes=(
+            *_opened(head, task, spec),
+            *brake.begun(event.service, event.worker, event.at),
+        ),
+        commands=(commands.SeeToPool(pool=head.pool),),
     )
 
 

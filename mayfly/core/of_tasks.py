@@ -5,7 +5,7 @@ long believed dead: whoever brings proven outputs first is taken, everybody else
 """
 
 from mayfly.contract.failure import Failure, failure
-from mayfly.core import commands, events, limits
+from mayfly.core import brake, commands, events, limits
 from mayfly.core.changes import Change, Put
 from mayfly.core.decision import (
     Decision,
@@ -51,6 +51,7 @@ def waiting_on_task_started(head: JobHead, task: TaskRow, event: events.TaskStar
                 **_seen(task, event),
             ),
             head_update(head, event, JobState.RUNNING, attempts=1),
+            *brake.begun(event.service, event.worker, event.at),
         ),
         commands=(commands.NoteWorkerStarted(pool=task.pool),),
     )

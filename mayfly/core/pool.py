@@ -123,7 +123,7 @@ def not_fewer(row: PoolRow, target: int) -> int:
 def needs_a_look(row: PoolRow, target: int) -> bool:
     """Whether ECS must be asked at all."""
     if not row.services:
-        return target > 0
+        return target > 0 or row.broken_at is not None
     if len(row.services) > 1:
         return True
     (service,) = row.services.values()

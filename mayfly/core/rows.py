@@ -193,6 +193,11 @@ def billed_key(service: str, worker: str) -> Key:
     return Key(f"service#{service}", f"billed#{worker}")
 
 
+def first_act_key(service: str, worker: str) -> Key:
+    """What a worker did first: begin a task, or crash."""
+    return Key(f"service#{service}", f"first#{worker}")
+
+
 #: The row that stops every planner (maintenance, destroy).
 PAUSED_KEY = Key("stack", "paused")
 

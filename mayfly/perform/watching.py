@@ -12,12 +12,13 @@ from mayfly.core.changes import Absent, Put, Update
 from mayfly.core.rows import (
     TaskRow,
     billed_key,
+    first_act_key,
     from_item,
     open_tasks_partition,
     out_tasks_partition,
 )
 from mayfly.perform import engine, planning
-from mayfly.perform.ports import Conflict
+from mayfly.perform.ports import Conflict, Temporary
 from mayfly.perform.world import World
 
 log = logging.getLogger("mayfly")
@@ -81,7 +82,7 @@ def _judge(world: World, stop: WorkerStopped) -> Sequence[commands.Command]:
         extra={"action": "brake", "pool": stop.pool, "stop_code": stop.stop_code}
         | {"exit_code": stop.exit_code, "reason": stop.reason[:200], "worker": stop.worker},
     )
-    world.table.commit([brake.counted(stop.pool)])
+    _count(world, stop)
     row, _ = planning.read_pool(world, stop.pool)
     pulled = brake.pulled(row, world.clock.now())
     if pulled is None:
@@ -92,6 +93,14 @@ def _judge(world: World, stop: WorkerStopped) -> Sequence[commands.Command]:
         return ()  # another event pulled it
     world.tally.add("BrakePulled", pool=stop.pool)
     return break_pool(world, stop.pool)
+
+
+def _count(world: World, stop: WorkerStopped) -> None:
+    try:
+        world.table.commit(brake.counted(stop, world.clock.now()))
+    except Conflict:
+        if world.table.get(first_act_key(stop.service, stop.worker)) == [None]:
+            raise Temporary("A crash could not be counted.") from None
 
 
 def _bill(world: World, detail: Mapping[str, Any], service: str, worker: str) -> None:

@@ -49,6 +49,11 @@ def dispatch(w: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> Invoke:
 
 @pytest.fixture
 def complete(w: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> Invoke:
-    """Invokes the completion handler with a recorded event."""
+    """Invokes the completion handler with a recorded event, perhaps of another worker."""
     module = _handler("completion_handler", w, monkeypatch)
-    return lambda name: module.handler(json.loads((EVENTS / f"{name}.json").read_text()), Context())
+
+    def invoke(name: str, worker: str = "02e0dfe2") -> Any:
+        recorded = (EVENTS / f"{name}.json").read_text().replace("02e0dfe2", worker)
+        return module.handler(json.loads(recorded), Context())
+
+    return invoke

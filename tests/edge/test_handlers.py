@@ -88,10 +88,13 @@ def test_a_spot_interruption_is_billed_and_is_no_crash(w: MemoryWorld, complete:
 
 
 def test_an_image_that_cannot_be_pulled_pulls_the_brake_in_the_end(
-    w: MemoryWorld, complete: Invoke
+    w: MemoryWorld, dispatch: Invoke, complete: Invoke
 ) -> None:
-    for _ in range(limits.CRASHES_MAX):
-        complete("ecs_failed_to_start")
+    dispatch("s3_put")
+    (service,) = w.services.wanted()
+    w.services.keep(service, 1)
+    for n in range(limits.CRASHES_MAX):
+        complete("ecs_failed_to_start", worker=f"worker{n}")
     (pool,) = w.table.get(pool_key("standard"))
     assert pool is not None and pool["broken_at"]
 

@@ -9,8 +9,9 @@ import pytest
 
 from completion_handler import desk as completion
 from mayfly.contract.report import Started
+from mayfly.core import limits
 from mayfly.memory.world import MemoryWorld
-from mayfly.perform import engine
+from mayfly.perform import engine, planning
 from tests.unit.acting import (
     KEY,
     dispatch,
@@ -20,6 +21,7 @@ from tests.unit.acting import (
     receive,
     report,
     said,
+    tick,
     upload,
 )
 
@@ -105,6 +107,45 @@ CRASHED: dict[str, Any] = {
     "stoppedAt": "2026-11-21T09:05:00Z",
     "containers": [{"name": "worker", "exitCode": 1}],
 }
+
+
+def crashes(w: MemoryWorld) -> tuple[int, bool]:
+    """How many were counted, and whether the brake is pulled."""
+    row, _ = planning.read_pool(w.world, "standard")
+    return row.crashes, row.broken_at is not None
+
+
+def test_one_crash_that_is_told_thrice_is_one_crash(w: MemoryWorld) -> None:
+    dispatch(w, upload(w))
+    for _ in range(limits.CRASHES_MAX):
+        the_ecs(w, "w1", **CRASHED)
+    assert crashes(w) == (1, False)
+
+
+def test_workers_that_die_of_their_tasks_do_not_pull_the_brake(w: MemoryWorld) -> None:
+    for n in range(limits.CRASHES_MAX):
+        dispatch(w, upload(w, f"uploads/{n}.mp4", f"video{n}".encode()))
+        task, _ = receive(w)
+        report(w, Started(**{**said(task), "worker": f"w{n}"}))
+    for n in range(limits.CRASHES_MAX):
+        the_ecs(w, f"w{n}", **CRASHED)
+    assert crashes(w) == (0, False) and outcomes(w) == []
+
+
+def test_a_broken_pool_mends_although_a_job_came_while_its_services_went(w: MemoryWorld) -> None:
+    dispatch(w, upload(w))
+    (service,) = w.services.wanted()
+    w.services.keep(service, 1)
+    for n in range(limits.CRASHES_MAX):
+        the_ecs(w, f"w{n}", **CRASHED)
+    w.services.keep(service, 0)
+    for body in (b"unlucky", b"unlucky too"):
+        dispatch(w, upload(w, f"uploads/{body.decode()}.mp4", body))
+    assert w.services.tagged() == []
+    for _ in range(3):
+        tick(w)
+    assert [outcome.state for outcome in outcomes(w)] == ["failed"] * 3
+    assert crashes(w) == (0, False)
 
 
 def test_a_late_word_of_a_running_worker_does_not_bill_it_for_ever(w: MemoryWorld) -> None:

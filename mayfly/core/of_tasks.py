@@ -122,7 +122,7 @@ def out_on_task_interrupted(
             task_update(
                 task,
                 event,
-                TaskState.OPEN,
+                _back(head),
                 interruptions=task.interruptions + 1,
                 stage=event.reason,
                 busy_seconds=task.busy_seconds + event.busy_seconds,
@@ -191,9 +191,14 @@ def working_on_renewal_wanted(
 def out_on_task_dead_lettered(
     head: JobHead, task: TaskRow, event: events.TaskDeadLettered
 ) -> Decision:
-    """Judged by its attempts: failures end the job, vanished workers are forgiven once."""
+    """Judged by its attempts: failures end the job, vanished workers are forgiven once.
+
+    A task that a user brought is not forgiven: its URLs have died with its message.
+    """
     if task.failures >= limits.UNKNOWN_TRIES_MAX:
         return _given_up(head, task, event, task.last_failure or failure("worker_failed"))
+    if head.adopted:
+        return _given_up(head, task, event, task.last_failure or failure("worker_lost"))
     return _lost_again(head, task, event)
 
 
@@ -239,9 +244,12 @@ def done_on_word_of_a_worker(head: JobHead, task: TaskRow, event: events.TaskEve
 def _lost_again(head: JobHead, task: TaskRow, event: events.TaskEvent) -> Decision:
     if task.lost + 1 >= limits.LOST_LETTERS_MAX:
         return _given_up(head, task, event, task.last_failure or failure("worker_lost"))
+    # A user's own task cannot be sent again: its message has the time of another silence to return.
+    target = TaskState.RUNNING if head.adopted else TaskState.OPEN
+    known = {"lost": task.lost + 1, "stage": "worker lost", "reported_at": event.at}
     return Decision(
         changes=(
-            task_update(task, event, TaskState.OPEN, lost=task.lost + 1, stage="worker lost"),
+            task_update(task, event, target, **known),
             head_update(head, event, head.state),
         ),
         commands=(
@@ -249,6 +257,12 @@ def _lost_again(head: JobHead, task: TaskRow, event: events.TaskEvent) -> Decisi
             commands.SeeToPool(pool=task.pool),
         ),
     )
+
+
+def _back(head: JobHead) -> TaskState:
+    """Where a task waits for its next worker: in the table, or by a message that only its user
+    could write."""
+    return TaskState.RELEASED if head.adopted else TaskState.OPEN
 
 
 def _given_up(head: JobHead, task: TaskRow, event: events.TaskEvent, why: Failure) -> Decision:

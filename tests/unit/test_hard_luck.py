@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 
 from completion_handler import desk as completion
-from mayfly.contract.report import Started
+from mayfly.contract import wire
+from mayfly.contract.report import Adopted, Started
+from mayfly.contract.task import Fetch, PutUrls, Source, Task
 from mayfly.core import limits
+from mayfly.core.identity import adopted_job_id, adopted_token
 from mayfly.memory.world import MemoryWorld
 from mayfly.perform import engine, planning
+from mayfly.perform.ports import Message
 from tests.unit.acting import (
     KEY,
     dispatch,
@@ -24,6 +28,7 @@ from tests.unit.acting import (
     tick,
     upload,
 )
+from tests.unit.given import RECIPE
 
 SERVICE = "mayfly-standard-s1"
 
@@ -107,6 +112,46 @@ CRASHED: dict[str, Any] = {
     "stoppedAt": "2026-11-21T09:05:00Z",
     "containers": [{"name": "worker", "exitCode": 1}],
 }
+
+
+def an_adopted_task(w: MemoryWorld) -> tuple[Message, dict[str, Any]]:
+    """A user's own task, which a worker has begun."""
+    source = Source(fetch=Fetch(url="https://b.s3.amazonaws.com/x.mp4"))
+    w.jobs.send(wire.encode(Task(source=source, recipe=RECIPE, upload=PutUrls(urls={}))))
+    (message,) = w.jobs.receive(wait_seconds=0)
+    raw = message.body.encode()
+    ids: dict[str, Any] = {
+        "job_id": adopted_job_id(raw, message.message_id),
+        "task_id": "encode",
+        "token": adopted_token(raw),
+        "attempt": "n1",
+        "at": 1.0,
+    }
+    report(w, Adopted(**ids, pool="standard", recipe=RECIPE, source="b/x.mp4"), Started(**ids))
+    return message, ids
+
+
+def test_a_users_own_task_that_dies_ends_its_job_since_nobody_can_send_it_again(
+    w: MemoryWorld,
+) -> None:
+    message, _ = an_adopted_task(w)
+    w.jobs.delete(message.handle)
+    dead = completion.take(w.world, "mayfly-jobs-standard-dead", message)
+    engine.run(w.world, dead)
+    (outcome,) = outcomes(w)
+    assert outcome.failure is not None and outcome.failure.code == "worker_lost"
+
+
+def test_a_users_own_task_whose_end_was_never_heard_ends_after_two_silences(
+    w: MemoryWorld,
+) -> None:
+    message, _ = an_adopted_task(w)
+    w.jobs.delete(message.handle)
+    tick(w, limits.SILENCE_SECONDS + 1)
+    assert outcomes(w) == []
+    tick(w, limits.SILENCE_SECONDS + 1)
+    (outcome,) = outcomes(w)
+    assert outcome.failure is not None and outcome.failure.code == "worker_lost"
 
 
 def crashes(w: MemoryWorld) -> tuple[int, bool]:

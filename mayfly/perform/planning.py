@@ -69,7 +69,8 @@ def _look_and_act(world: World, name: str, owner: str, settled: bool) -> PoolRow
     row, paused = read_pool(world, name)
     tasks = open_task_count(world, name, policy.workers_max) if row.open_jobs > 0 else 0
     target = pool.target_of(row, tasks, paused, policy)
-    if not pool.needs_a_look(row, target if settled else pool.not_fewer(row, target)):
+    # The tick looks whatever was asked for: a call may have failed after its intent was written.
+    if not (settled and row.services) and not pool.needs_a_look(row, pool.not_fewer(row, target)):
         return row
     seen = world.services.describe(list(row.services)) if row.services else []
     plan = pool.plan_pool(

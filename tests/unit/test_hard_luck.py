@@ -15,7 +15,7 @@ from mayfly.core import limits
 from mayfly.core.identity import adopted_job_id, adopted_token
 from mayfly.memory.world import MemoryWorld
 from mayfly.perform import engine, planning
-from mayfly.perform.ports import Message
+from mayfly.perform.ports import Message, Temporary
 from tests.unit.acting import (
     KEY,
     dispatch,
@@ -158,6 +158,26 @@ def crashes(w: MemoryWorld) -> tuple[int, bool]:
     """How many were counted, and whether the brake is pulled."""
     row, _ = planning.read_pool(w.world, "standard")
     return row.crashes, row.broken_at is not None
+
+
+def test_a_call_to_ecs_that_failed_after_its_intent_is_made_again(w: MemoryWorld) -> None:
+    dispatch(w, upload(w))
+    (name,) = w.services.wanted()
+    w.services.keep(name, 1)
+    task, message = receive(w)
+    report(w, Started(**said(task)), encoded(w, task))
+    w.jobs.delete(message.handle)
+    real = w.services.resize
+
+    def throttled(name: str, desired: int) -> None:
+        raise Temporary("UpdateService: ThrottlingException")
+
+    w.services.resize = throttled  # type: ignore[method-assign]
+    with pytest.raises(Temporary):
+        dispatch(w, upload(w, "uploads/next.mp4", b"next"))
+    w.services.resize = real  # type: ignore[method-assign]
+    tick(w)
+    assert [service.desired for service in w.services.tagged()] == [1]
 
 
 def test_one_crash_that_is_told_thrice_is_one_crash(w: MemoryWorld) -> None:

@@ -197,7 +197,8 @@ def _see_to_unseen(
         return (None if late else service), None
     if service.created:
         return service, None
-    again = msgspec.structs.replace(service, asked=wanted)
+    # The grace counts from this call; an older one would make it forgotten before it is seen.
+    again = msgspec.structs.replace(service, asked=wanted, created_at=now)
     return again, _create(again)
 
 

@@ -13,7 +13,7 @@ from mayfly.contract.report import Adopted, Started
 from mayfly.contract.task import Fetch, PutUrls, Source, Task
 from mayfly.core import limits
 from mayfly.core.identity import adopted_job_id, adopted_token
-from mayfly.memory.world import MemoryWorld
+from mayfly.memory.world import MemoryWorld, memory_world
 from mayfly.perform import engine, planning
 from mayfly.perform.ports import Message, Temporary
 from tests.unit.acting import (
@@ -178,6 +178,23 @@ def test_a_call_to_ecs_that_failed_after_its_intent_is_made_again(w: MemoryWorld
     w.services.resize = real  # type: ignore[method-assign]
     tick(w)
     assert [service.desired for service in w.services.tagged()] == [1]
+
+
+def test_a_service_that_is_created_late_is_not_forgotten_before_it_is_seen() -> None:
+    lags = memory_world()
+    lags.services._unseen_seconds = 10
+    real = lags.services.create
+
+    def throttled(wanted: object) -> None:
+        raise Temporary("CreateService: ThrottlingException")
+
+    lags.services.create = throttled  # type: ignore[method-assign]
+    with pytest.raises(Temporary):
+        dispatch(lags, upload(lags))
+    lags.services.create = real  # type: ignore[method-assign]
+    tick(lags, limits.CREATE_GRACE_SECONDS + 1)
+    tick(lags, 5)
+    assert len(lags.services.wanted()) == 1
 
 
 def test_one_crash_that_is_told_thrice_is_one_crash(w: MemoryWorld) -> None:

@@ -175,6 +175,9 @@ class RenewalWanted(_Attempted):
 class TaskDeadLettered(_Event):
     """Its message was received too often."""
 
+    #: The message's id: Lambda hands out the same letter again.
+    letter: str = ""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TaskDropped(_Event):

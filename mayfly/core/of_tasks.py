@@ -23,6 +23,9 @@ LastWord = events.TaskEncoded | events.TaskInterrupted | events.TaskRefused | ev
 #: How many ended attempts a task remembers in order to know their late words.
 _ENDED_ATTEMPTS_MAX = 8
 
+#: How many of its dead letters a task remembers.
+_LETTERS_MAX = 8
+
 
 def open_on_task_released(head: JobHead, task: TaskRow, event: events.TaskReleased) -> Decision:
     """It is this Lambda's to send; a crash before that is healed by `enqueued` being false."""
@@ -188,6 +191,16 @@ def working_on_renewal_wanted(
     return Decision(commands=(commands.RenewGrants(job_id=head.job_id, task_id=task.task_id),))
 
 
+def open_on_task_dead_lettered(
+    head: JobHead, task: TaskRow, event: events.TaskDeadLettered
+) -> Decision:
+    """The task will be released anew; the letter is remembered, lest it count against that."""
+    return Decision(
+        changes=(task_update(task, event, TaskState.OPEN, letters=_letters(task, event)),),
+        ignored="the task will be released anew",
+    )
+
+
 def out_on_task_dead_lettered(
     head: JobHead, task: TaskRow, event: events.TaskDeadLettered
 ) -> Decision:
@@ -195,11 +208,13 @@ def out_on_task_dead_lettered(
 
     A task that a user brought is not forgiven: its URLs have died with its message.
     """
+    if event.letter and event.letter in task.letters:
+        return Decision(ignored="the letter was judged before")
     if task.failures >= limits.UNKNOWN_TRIES_MAX:
         return _given_up(head, task, event, task.last_failure or failure("worker_failed"))
     if head.adopted:
         return _given_up(head, task, event, task.last_failure or failure("worker_lost"))
-    return _lost_again(head, task, event)
+    return _lost_again(head, task, event, letters=_letters(task, event))
 
 
 def running_on_task_went_silent(
@@ -241,7 +256,13 @@ def done_on_word_of_a_worker(head: JobHead, task: TaskRow, event: events.TaskEve
     return Decision(commands=(stop,), ignored="the task is done or its job has ended")
 
 
-def _lost_again(head: JobHead, task: TaskRow, event: events.TaskEvent) -> Decision:
+def _letters(task: TaskRow, event: events.TaskDeadLettered) -> tuple[str, ...]:
+    return (*task.letters, event.letter)[-_LETTERS_MAX:]
+
+
+def _lost_again(
+    head: JobHead, task: TaskRow, event: events.TaskEvent, **fields: object
+) -> Decision:
     if task.lost + 1 >= limits.LOST_LETTERS_MAX:
         return _given_up(head, task, event, task.last_failure or failure("worker_lost"))
     # A user's own task cannot be sent again: its message has the time of another silence to return.
@@ -249,7 +270,7 @@ def _lost_again(head: JobHead, task: TaskRow, event: events.TaskEvent) -> Decisi
     known = {"lost": task.lost + 1, "stage": "worker lost", "reported_at": event.at}
     return Decision(
         changes=(
-            task_update(task, event, target, **known),
+            task_update(task, event, target, **known, **fields),
             head_update(head, event, head.state),
         ),
         commands=(

@@ -113,6 +113,8 @@ class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
     failures: int = 0
     #: Dead letters and silences that no failure explains: workers vanished.
     lost: int = 0
+    #: Dead letters that were judged.
+    letters: tuple[str, ...] = ()
     fraction: float = 0.0
     stage: str = ""
     speed: float | None = None

@@ -26,7 +26,7 @@ def take_dead_task(world: World, body: str, message_id: str) -> Sequence[Command
     job_id = task.job_id or adopted_job_id(raw, message_id)
     task_id = task.task_id or FIRST_TASK
     token = task.token or adopted_token(raw)
-    letter = events.TaskDeadLettered(at=world.clock.now())
+    letter = events.TaskDeadLettered(at=world.clock.now(), letter=message_id)
     try:
         return engine.apply(world, letter, job_id, task_id, token=token).commands
     except (engine.UnknownJob, engine.WrongToken):

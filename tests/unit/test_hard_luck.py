@@ -131,6 +131,18 @@ def an_adopted_task(w: MemoryWorld) -> tuple[Message, dict[str, Any]]:
     return message, ids
 
 
+def test_a_letter_that_is_delivered_twice_is_one_lost_message(w: MemoryWorld) -> None:
+    dispatch(w, upload(w))
+    task, message = receive(w)
+    report(w, Started(**said(task)))
+    w.jobs.delete(message.handle)
+    for _ in range(2):
+        engine.run(w.world, completion.take(w.world, "mayfly-jobs-standard-dead", message))
+    again, _ = receive(w)
+    report(w, Started(**said(again, "n2")), encoded(w, again, "n2"))
+    assert [outcome.state for outcome in outcomes(w)] == ["succeeded"]
+
+
 def test_a_users_own_task_that_dies_ends_its_job_since_nobody_can_send_it_again(
     w: MemoryWorld,
 ) -> None:

@@ -180,6 +180,11 @@ class TaskDeadLettered(_Event):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MessageVanished(_Event):
+    """It waits on the queue, and the queue has fewer messages than tasks wait there."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TaskDropped(_Event):
     """Its job has ended: it need not be released or waited for any more."""
 
@@ -212,6 +217,7 @@ TaskEvent = (
     | TaskFailed
     | RenewalWanted
     | TaskDeadLettered
+    | MessageVanished
     | TaskDropped
     | TaskWentSilent
 )

@@ -82,6 +82,7 @@ TRANSITIONS: dict[Pair, Callable[..., Decision]] = {
     (_OPEN, e.TaskDeadLettered): task.open_on_task_dead_lettered,
     (_OUT, e.TaskDeadLettered): task.out_on_task_dead_lettered,
     (_RUN, e.TaskDeadLettered): task.out_on_task_dead_lettered,
+    (_OUT, e.MessageVanished): task.released_on_message_vanished,
     (_RUN, e.TaskWentSilent): task.running_on_task_went_silent,
     (_OUT, e.TaskProgressed): task.working_on_task_progressed,
     (_RUN, e.TaskProgressed): task.working_on_task_progressed,
@@ -115,6 +116,7 @@ TRANSITIONS: dict[Pair, Callable[..., Decision]] = {
             e.TaskDropped: task.ended_on_nothing_to_do,
             e.TaskDeadLettered: task.ended_on_nothing_to_do,
             e.TaskWentSilent: task.ended_on_nothing_to_do,
+            e.MessageVanished: task.ended_on_nothing_to_do,
         },
     ),
     **_each(
@@ -177,6 +179,7 @@ IGNORED: dict[Pair, str] = {
     (_OUT, e.TaskReleased): "somebody else released it",
     (_RUN, e.TaskReleased): "somebody else released it, and a worker has begun",
     (_OUT, e.TaskWentSilent): "the task waits on the queue, where silence is right",
+    **_each((_OPEN, _RUN, _DONE), {e.MessageVanished: "the task needs no message any more"}),
     **_each((_OPEN, _OUT, _RUN, _DONE), {e.TaskDropped: "its job goes on"}),
     **_each(
         (_DONE,),

@@ -5,7 +5,7 @@ long believed dead: whoever brings proven outputs first is taken, everybody else
 """
 
 from mayfly.contract.failure import Failure, failure
-from mayfly.core import brake, commands, events, limits
+from mayfly.core import brake, commands, events, limits, release
 from mayfly.core.changes import Change, Put
 from mayfly.core.decision import (
     Decision,
@@ -134,10 +134,7 @@ def out_on_task_interrupted(
             head_update(head, event, head.state, interruptions=1),
             *_busy(task, event),
         ),
-        commands=(
-            commands.ReleaseTasks(pool=task.pool, opened=frozenset({(head.job_id, task.task_id)})),
-            commands.SeeToPool(pool=task.pool),
-        ),
+        commands=_released_anew(head, task),
     )
 
 
@@ -221,7 +218,23 @@ def running_on_task_went_silent(
     head: JobHead, task: TaskRow, event: events.TaskWentSilent
 ) -> Decision:
     """Its worker vanished and its message with it."""
+    if not release.is_overdue(task, event.at):
+        return Decision(ignored="the task was heard of meanwhile")
     return _lost_again(head, task, event)
+
+
+def released_on_message_vanished(
+    head: JobHead, task: TaskRow, event: events.MessageVanished
+) -> Decision:
+    """A report was lost with its message, or somebody emptied the queue: it is sent again."""
+    if not release.is_overdue(task, event.at):
+        return Decision(ignored="the task was sent or heard of meanwhile")
+    if head.adopted:
+        return _given_up(head, task, event, task.last_failure or failure("worker_lost"))
+    return Decision(
+        changes=(task_update(task, event, TaskState.OPEN), head_update(head, event, head.state)),
+        commands=_released_anew(head, task),
+    )
 
 
 def done_on_task_encoded(head: JobHead, task: TaskRow, event: events.TaskEncoded) -> Decision:
@@ -256,6 +269,14 @@ def done_on_word_of_a_worker(head: JobHead, task: TaskRow, event: events.TaskEve
     return Decision(commands=(stop,), ignored="the task is done or its job has ended")
 
 
+def _released_anew(head: JobHead, task: TaskRow) -> tuple[commands.Command, ...]:
+    opened = frozenset({(head.job_id, task.task_id)})
+    return (
+        commands.ReleaseTasks(pool=task.pool, opened=opened),
+        commands.SeeToPool(pool=task.pool),
+    )
+
+
 def _letters(task: TaskRow, event: events.TaskDeadLettered) -> tuple[str, ...]:
     return (*task.letters, event.letter)[-_LETTERS_MAX:]
 
@@ -273,10 +294,7 @@ def _lost_again(
             task_update(task, event, target, **known, **fields),
             head_update(head, event, head.state),
         ),
-        commands=(
-            commands.ReleaseTasks(pool=task.pool, opened=frozenset({(head.job_id, task.task_id)})),
-            commands.SeeToPool(pool=task.pool),
-        ),
+        commands=_released_anew(head, task),
     )
 
 

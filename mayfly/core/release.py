@@ -36,6 +36,26 @@ def unsent(out: Sequence[TaskRow], now: float) -> tuple[TaskRow, ...]:
     )
 
 
+def vanished(out: Sequence[TaskRow], free: int, held: int, now: float) -> tuple[TaskRow, ...]:
+    """Waiting on the queue for long, while fewer messages than such tasks are there: `free` ones,
+    and of those that are `held` what is not in work. The oldest are taken for those without."""
+    waiting = [row for row in out if row.state is TaskState.RELEASED and row.enqueued]
+    running = sum(1 for row in out if row.state is TaskState.RUNNING)
+    missing = len(waiting) - free - max(0, held - running)
+    old = sorted((row for row in waiting if is_overdue(row, now)), key=last_moved)
+    return tuple(old[: max(0, missing)])
+
+
+def is_overdue(row: TaskRow, now: float) -> bool:
+    """A message that is still there would have been received, or would be known to wait."""
+    return now - last_moved(row) > limits.SILENCE_SECONDS
+
+
+def last_moved(row: TaskRow) -> float:
+    """When it was sent, or last heard of."""
+    return max(row.created_at, row.released_at or 0.0, row.reported_at or 0.0)
+
+
 def silent(out: Sequence[TaskRow], now: float) -> tuple[TaskRow, ...]:
     """Running, and not a word for too long."""
     return tuple(

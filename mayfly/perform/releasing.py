@@ -78,12 +78,26 @@ def send_again(world: World, pool: str, apply: Apply) -> None:
         apply(world, events.TaskEnqueued(at=world.clock.now()), row.job_id, row.task_id)
 
 
-def drop_ended(world: World, out: Sequence[TaskRow], apply: Apply) -> None:
-    """Lets go of tasks whose jobs have ended without a last word of their workers."""
-    for head, row, _ in _read(world, out):
+def drop_ended(world: World, rows: Sequence[TaskRow], apply: Apply) -> list[TaskRow]:
+    """Lets go of tasks whose jobs have ended without a last word of their workers. Answers with
+    the others, as they are now."""
+    live: list[TaskRow] = []
+    for head, row, _ in _read(world, rows):
         if head.state in ENDS:
             dropped = events.TaskDropped(at=world.clock.now())
             apply(world, dropped, row.job_id, row.task_id, known=(head, row))
+        else:
+            live.append(row)
+    return live
+
+
+def vanished(world: World, pool: str, out: Sequence[TaskRow]) -> Sequence[TaskRow]:
+    """Tasks that wait on the queue although their message is not there. Raises Temporary."""
+    now = world.clock.now()
+    if not release.vanished(out, 0, 0, now):
+        return ()  # none has waited for long enough to ask
+    depth = world.jobs_queues[pool].depth()
+    return release.vanished(out, depth.visible + depth.delayed, depth.in_flight, now)
 
 
 def out_tasks(world: World, pool: str) -> list[TaskRow]:

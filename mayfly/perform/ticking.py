@@ -50,11 +50,13 @@ def _look_at_pool(world: World, row: PoolRow) -> Sequence[commands.Command]:
         todo.extend(sweeping.sweep(world, row))
     else:
         releasing.send_again(world, name, engine.apply)
-        out = releasing.out_tasks(world, name)
-        releasing.drop_ended(world, out, engine.apply)
+        out = releasing.drop_ended(world, releasing.out_tasks(world, name), engine.apply)
         for task in release.silent(out, world.clock.now()):
             silent = events.TaskWentSilent(at=world.clock.now())
             todo.extend(engine.apply(world, silent, task.job_id, task.task_id).commands)
+        for task in releasing.vanished(world, name, out):
+            vanished = events.MessageVanished(at=world.clock.now())
+            todo.extend(engine.apply(world, vanished, task.job_id, task.task_id).commands)
         todo.append(commands.ReleaseTasks(pool=name))
     if row.broken_at is not None:
         todo.extend(watching.break_pool(world, name))

@@ -98,6 +98,7 @@ def _of_tasks() -> list[Any]:
         e.TaskFailed(**said, failure=failure("encoder_failed"), busy_seconds=1.0),
         e.RenewalWanted(**said),
         e.TaskDeadLettered(at=AT),
+        e.MessageVanished(at=AT),
         e.TaskDropped(at=AT),
         e.TaskWentSilent(at=AT),
     ]

@@ -9,7 +9,7 @@ import pytest
 
 from completion_handler import desk as completion
 from mayfly.contract import wire
-from mayfly.contract.report import Adopted, Started
+from mayfly.contract.report import Adopted, Progressed, Started
 from mayfly.contract.task import Fetch, PutUrls, Source, Task
 from mayfly.core import limits
 from mayfly.core.identity import adopted_job_id, adopted_token
@@ -141,6 +141,28 @@ def test_a_letter_that_is_delivered_twice_is_one_lost_message(w: MemoryWorld) ->
     again, _ = receive(w)
     report(w, Started(**said(again, "n2")), encoded(w, again, "n2"))
     assert [outcome.state for outcome in outcomes(w)] == ["succeeded"]
+
+
+def test_a_task_whose_message_has_vanished_is_sent_again(w: MemoryWorld) -> None:
+    dispatch(w, upload(w))
+    _, message = receive(w)
+    w.jobs.delete(message.handle)
+    tick(w, limits.SILENCE_SECONDS - 1)
+    assert w.jobs.depth().visible == 0
+    tick(w)
+    assert w.jobs.depth().visible == 1
+
+
+def test_a_task_that_waits_behind_long_ones_is_not_sent_twice(w: MemoryWorld) -> None:
+    for n in range(2):
+        dispatch(w, upload(w, f"uploads/{n}.mp4", f"video{n}".encode()))
+    task, message = receive(w)
+    report(w, Started(**said(task)))
+    w.jobs.extend(message.handle, 3600)
+    tick(w, limits.SILENCE_SECONDS - 1)
+    report(w, Progressed(**said(task), fraction=0.5))
+    tick(w)
+    assert (w.jobs.depth().visible, w.jobs.depth().in_flight) == (1, 1)
 
 
 def test_a_users_own_task_that_dies_ends_its_job_since_nobody_can_send_it_again(

@@ -11,8 +11,9 @@ from completion_handler import desk as completion
 from mayfly.contract import wire
 from mayfly.contract.report import Adopted, Progressed, Started
 from mayfly.contract.task import Fetch, PutUrls, Source, Task
-from mayfly.core import limits
+from mayfly.core import events, limits, machine
 from mayfly.core.identity import adopted_job_id, adopted_token
+from mayfly.core.rows import TaskState
 from mayfly.memory.world import MemoryWorld, memory_world
 from mayfly.perform import engine, planning
 from mayfly.perform.ports import Message, Temporary
@@ -28,7 +29,7 @@ from tests.unit.acting import (
     tick,
     upload,
 )
-from tests.unit.given import RECIPE
+from tests.unit.given import AT, RECIPE, a_job, a_task
 
 SERVICE = "mayfly-standard-s1"
 
@@ -141,6 +142,34 @@ def test_a_letter_that_is_delivered_twice_is_one_lost_message(w: MemoryWorld) ->
     again, _ = receive(w)
     report(w, Started(**said(again, "n2")), encoded(w, again, "n2"))
     assert [outcome.state for outcome in outcomes(w)] == ["succeeded"]
+
+
+def test_the_mark_of_an_older_sending_does_not_stand_for_a_newer_one() -> None:
+    """The task was given back and chosen anew, and that invocation died before it sent."""
+    chosen = a_task(TaskState.RELEASED, released_at=AT + 60)
+    late = events.TaskEnqueued(at=AT + 61, released_at=AT)
+    assert machine.advance(a_job(), chosen, late).changes == ()
+    right = events.TaskEnqueued(at=AT + 61, released_at=AT + 60)
+    assert machine.advance(a_job(), chosen, right).changes != ()
+
+
+def test_what_the_index_still_shows_as_unsent_is_not_sent_again(w: MemoryWorld) -> None:
+    real = w.jobs.send
+
+    def lost(body: bytes) -> None:
+        raise Temporary("SendMessage")
+
+    w.jobs.send = lost  # type: ignore[method-assign]
+    with pytest.raises(Temporary):
+        dispatch(w, upload(w))
+    w.jobs.send = real  # type: ignore[method-assign]
+    w.table.index("tasks#standard#out", limit=1)
+    w.table.index_held = True
+    tick(w)
+    task, _ = receive(w)
+    report(w, Started(**said(task)))
+    tick(w)
+    assert w.jobs.depth().visible == 0
 
 
 def test_a_task_whose_message_has_vanished_is_sent_again(w: MemoryWorld) -> None:

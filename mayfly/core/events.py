@@ -110,6 +110,9 @@ class TaskReleased(_Event):
 class TaskEnqueued(_Event):
     """Its message was sent."""
 
+    #: Which release of it: the task may have been given back and chosen anew meanwhile.
+    released_at: float
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Attempted(_Event):

@@ -35,6 +35,8 @@ def open_on_task_released(head: JobHead, task: TaskRow, event: events.TaskReleas
 
 def released_on_task_enqueued(head: JobHead, task: TaskRow, event: events.TaskEnqueued) -> Decision:
     """Nobody need send it again."""
+    if (task.released_at or 0.0) != event.released_at:
+        return Decision(ignored="it was given back and chosen anew meanwhile")
     return Decision(changes=(task_update(task, event, TaskState.RELEASED, enqueued=True),))
 
 

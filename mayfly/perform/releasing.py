@@ -72,10 +72,14 @@ def release_tasks(
 
 
 def send_again(world: World, pool: str, apply: Apply) -> None:
-    """Sends what a crash left chosen but unsent."""
-    for _, row, spec in _read(world, release.unsent(out_tasks(world, pool), world.clock.now())):
+    """Sends what a crash left chosen but unsent, unless the index was behind."""
+    now = world.clock.now()
+    for head, row, spec in _read(world, release.unsent(out_tasks(world, pool), now)):
+        if head.state in ENDS or not release.unsent((row,), now):
+            continue
         _send(world, row, spec)
-        apply(world, events.TaskEnqueued(at=world.clock.now()), row.job_id, row.task_id)
+        sent = events.TaskEnqueued(at=world.clock.now(), released_at=row.released_at or 0.0)
+        apply(world, sent, row.job_id, row.task_id)
 
 
 def drop_ended(world: World, rows: Sequence[TaskRow], apply: Apply) -> list[TaskRow]:
@@ -123,7 +127,7 @@ def _choose_and_send(world: World, found: _Found, apply: Apply) -> None:
     chosen = msgspec.structs.replace(
         row, state=TaskState.RELEASED, version=row.version + 1, released_at=released.at
     )
-    sent = events.TaskEnqueued(at=world.clock.now())
+    sent = events.TaskEnqueued(at=world.clock.now(), released_at=released.at)
     apply(world, sent, row.job_id, row.task_id, known=(head, chosen))
 
 

@@ -359,15 +359,15 @@ class Stack:
         self._say(worker, r.Failed, code=code)
 
     def _encoded(self, worker: Worker, task: Task, *, leaves: bool = True) -> None:
-        job_id, media = self._job_of(worker), r.Media(container="mov")
-        prefix = naming.work_prefix(job_id, FIRST_TASK) + worker.attempt + "/"
+        media = r.Media(container="mov")
+        prefix = naming.work_prefix(self._job_of(worker), FIRST_TASK) + worker.attempt + "/"
         outputs = []
         for output in task.recipe.outputs:
             if task.job_id:
                 self.store.put("media", prefix + output.file, worker.attempt.encode())
             key = prefix + output.file if task.job_id else ""
-            made = r.Artifact(file=output.file, key=key, size_bytes=1, sha256="0", media=media)
-            outputs.append(made)
+            facts: dict[str, Any] = {"size_bytes": 1, "sha256": "0", "media": media}
+            outputs.append(r.Artifact(file=output.file, key=key, **facts))
         self._say(worker, r.Encoded, outputs=tuple(outputs), source=media, busy_seconds=2.0)
         if leaves:
             self._leave(worker)

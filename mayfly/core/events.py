@@ -90,7 +90,9 @@ class CancelRequested(_Event):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PoolBroke(_Event):
-    """Workers of its pool stop before they begin."""
+    """Workers of its pool stop before they begin, or there is no such pool any more."""
+
+    detail: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -202,10 +202,10 @@ def working_on_cancel_requested(head: JobHead, event: events.CancelRequested) ->
 
 
 def working_on_pool_broke(head: JobHead, event: events.PoolBroke) -> Decision:
-    """Its pool's workers stop before they begin: the job ends instead of waiting for ever."""
+    """No worker of its pool will begin it: the job ends instead of waiting for ever."""
     stopped = commands.StopWorkers(job_id=head.job_id, reason="pool_broken")
     return Decision(
-        changes=job_ends(head, event, JobState.FAILED, failure("pool_broken")),
+        changes=job_ends(head, event, JobState.FAILED, failure("pool_broken", event.detail)),
         commands=(stopped, *after_end(head)),
     )
 

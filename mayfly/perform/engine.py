@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from mayfly.core import brake, commands, events, limits, machine
 from mayfly.core.decision import Decision
 from mayfly.core.events import Event
-from mayfly.core.rows import JobHead, TaskRow, from_item, head_key, task_key
+from mayfly.core.rows import ENDS, JobHead, TaskRow, from_item, head_key, task_key
 from mayfly.perform import announcing, control, planning, publishing, releasing
 from mayfly.perform.ports import Conflict, Temporary
 from mayfly.perform.world import World
@@ -60,6 +60,8 @@ def apply(
     """
     for attempt in range(limits.CONFLICT_TRIES_MAX):
         head, task = known if known and not attempt else load(world, job_id, task_id)
+        if head is not None and head.state in ENDS and task_id and task is None:
+            return Decision(ignored="the job was refused and never had a task")
         if task_id and (head is None or task is None):
             raise UnknownJob(f"{type(event).__name__} for job {job_id}, which is not known (yet).")
         if token is not None and task is not None and task.token != token:
@@ -78,16 +80,24 @@ def apply(
 
 
 def run(world: World, todo: Sequence[commands.Command]) -> None:
-    """Runs commands, and the commands they lead to, until none is left. Raises Temporary.
+    """Runs commands, and the commands they lead to, until none is left.
 
-    Releases of one pool are one; a pool is seen to once, after everything else.
+    Releases of one pool are one; a pool is seen to once, after everything else. One that fails
+    stops no other: its error, the first of them, is raised when all the others are done.
     """
+    failed: Exception | None = None
     for _ in range(_ROUNDS_MAX):
         if not todo:
+            if failed is not None:
+                raise failed
             return
         following: list[commands.Command] = []
         for command in _arranged(todo):
-            following.extend(_perform(world, command))
+            try:
+                following.extend(_perform(world, command))
+            except Exception as error:  # noqa: BLE001 - raised below, after the others
+                _tell_failed(command, error)
+                failed = failed or error
         todo = following
     raise RuntimeError(f"Commands lead to commands without end: {todo}")
 
@@ -139,6 +149,16 @@ def _perform(world: World, command: commands.Command) -> Sequence[commands.Comma
 def _stop_workers(world: World, job_id: str, task_id: str | None, reason: str) -> None:
     for name in control.stop_workers(world, job_id, task_id, reason):
         apply(world, events.TaskDropped(at=world.clock.now()), job_id, name)
+
+
+def _tell_failed(command: commands.Command, error: Exception) -> None:
+    kind = type(command).__name__
+    log.warning(
+        "%s",
+        f"{kind} failed: {type(error).__name__}",
+        extra={"action": "run", "job_id": getattr(command, "job_id", None)},
+        exc_info=error,
+    )
 
 
 def _set_brake_back(world: World, pool: str) -> None:

@@ -30,7 +30,9 @@ def take_dead_task(world: World, body: str, message_id: str) -> Sequence[Command
     try:
         return engine.apply(world, letter, job_id, task_id, token=token).commands
     except (engine.UnknownJob, engine.WrongToken):
-        return _refused(world, body, "worker_lost", "no worker ever began it")
+        # Of a user's own task the job has this name also when its adoption is still to be heard.
+        ident = "" if task.job_id else job_id
+        return _refused(world, body, "worker_lost", "no worker ever began it", ident)
 
 
 def take_dead_request(world: World, body: str) -> Sequence[Command]:
@@ -38,8 +40,8 @@ def take_dead_request(world: World, body: str) -> Sequence[Command]:
     return _refused(world, body, "request_unprocessable", "")
 
 
-def _refused(world: World, body: str, code: str, detail: str) -> Sequence[Command]:
-    ident = digest(body.encode())
+def _refused(world: World, body: str, code: str, detail: str, ident: str = "") -> Sequence[Command]:
+    ident = ident or digest(body.encode())
     event = events.RequestRefused(
         at=world.clock.now(),
         job_id=ident,

@@ -104,9 +104,18 @@ def vanished(world: World, pool: str, out: Sequence[TaskRow]) -> Sequence[TaskRo
     return release.vanished(out, depth.visible + depth.delayed, depth.in_flight, now)
 
 
+def all_tasks(world: World, pool: str) -> list[TaskRow]:
+    """Whatever the pool's index shows, as far as one look goes."""
+    partitions = (out_tasks_partition(pool), open_tasks_partition(pool))
+    items = [item for name in partitions for item in world.table.index(name, limit=_LOOK_MAX)]
+    return [from_item(TaskRow, item) for item in items]
+
+
 def out_tasks(world: World, pool: str) -> list[TaskRow]:
     """Tasks on the queue or in work, as far as they matter for the measure."""
     measure = release.room((), world.policy(pool).workers_max)
+    if not measure:
+        return []  # the stack no longer has this pool
     items = world.table.index(out_tasks_partition(pool), limit=measure)
     return [from_item(TaskRow, item) for item in items]
 

@@ -5,7 +5,8 @@ It asks the same questions as the events do and holds no logic of its own.
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from mayfly.core import commands, events, limits, pool, release
 from mayfly.core.rows import OPEN_JOBS, JobHead, PoolRow, from_item
@@ -18,54 +19,100 @@ log = logging.getLogger("mayfly")
 _JOBS_MAX = 500
 
 
+class _Looks:
+    """What the looks of one tick found to do. One that fails stops no other."""
+
+    def __init__(self, world: World) -> None:
+        self.todo: list[commands.Command] = []
+        self.failed: Exception | None = None
+        self._world = world
+
+    def at(self, look: Callable[..., Sequence[commands.Command]], *given: Any) -> bool:
+        """Whether it could be looked at."""
+        try:
+            self.todo.extend(look(self._world, *given))
+        except Exception as error:
+            self.failed = self.failed or error
+            log.warning("A look of the tick failed.", exc_info=True)
+            self._world.tally.add("LooksFailed")
+            return False
+        return True
+
+
 def tick(world: World) -> Sequence[commands.Command]:
-    """What there is to do. Raises Temporary."""
-    todo: list[commands.Command] = list(_look_at_jobs(world))
+    """What there is to do. What cannot be looked at now is looked at by the next tick.
+
+    Raises Temporary when nothing could be looked at.
+    """
+    looks = _Looks(world)
+    looks.at(_look_at_jobs, looks)
     known: set[str] = set()
-    for settings in world.settings.pools:
-        row, _ = planning.read_pool(world, settings.name)
-        known.update(row.services)
-        todo.extend(_look_at_pool(world, row))
-    _delete_orphans(world, frozenset(known))
-    return todo
+    pools = [settings.name for settings in world.settings.pools]
+    read = [looks.at(_look_at_pool, name, looks, known) for name in pools]
+    if all(read):
+        looks.at(_delete_orphans, frozenset(known))
+    if looks.failed is not None and not looks.todo:
+        raise looks.failed
+    return looks.todo
 
 
-def _look_at_jobs(world: World) -> Sequence[commands.Command]:
+def _look_at_jobs(world: World, looks: _Looks) -> Sequence[commands.Command]:
     now = world.clock.now()
     heads = [from_item(JobHead, item) for item in world.table.index(OPEN_JOBS, limit=_JOBS_MAX)]
     for state, count in Counter(head.state.value for head in heads).items():
         world.tally.add("JobsByState", count, state=state)
-    todo: list[commands.Command] = []
     for head in heads:
         if now - head.updated_at > limits.HEAL_SECONDS:
-            passed = events.TickPassed(at=now)
-            todo.extend(engine.apply(world, passed, head.job_id).commands)
-    return todo
+            looks.at(_look_at_job, head)
+    return ()
 
 
-def _look_at_pool(world: World, row: PoolRow) -> Sequence[commands.Command]:
-    name = row.pool
-    todo: list[commands.Command] = []
+def _look_at_job(world: World, head: JobHead) -> Sequence[commands.Command]:
+    now = world.clock.now()
+    passed = engine.apply(world, events.TickPassed(at=now), head.job_id).commands
+    if head.pool in ("", *(settings.name for settings in world.settings.pools)):
+        return passed
+    missing = events.PoolBroke(at=now, detail=f"the stack has no pool {head.pool}")
+    return (*passed, *engine.apply(world, missing, head.job_id).commands)
+
+
+def _look_at_pool(
+    world: World, name: str, looks: _Looks, known: set[str]
+) -> Sequence[commands.Command]:
+    row, _ = planning.read_pool(world, name)
+    known.update(row.services)
     if row.open_jobs <= 0:
-        todo.extend(sweeping.sweep(world, row))
+        looks.at(_look_at_leftovers, row)
     else:
-        releasing.send_again(world, name, engine.apply)
-        out = releasing.drop_ended(world, releasing.out_tasks(world, name), engine.apply)
-        for task in release.silent(out, world.clock.now()):
-            silent = events.TaskWentSilent(at=world.clock.now())
-            todo.extend(engine.apply(world, silent, task.job_id, task.task_id).commands)
-        for task in releasing.vanished(world, name, out):
-            vanished = events.MessageVanished(at=world.clock.now())
-            todo.extend(engine.apply(world, vanished, task.job_id, task.task_id).commands)
-        todo.append(commands.ReleaseTasks(pool=name))
+        looks.at(_look_at_tasks, name)
+        looks.todo.append(commands.ReleaseTasks(pool=name))
     if row.broken_at is not None:
-        todo.extend(watching.break_pool(world, name))
-    _measure(world, row)
-    todo.append(commands.SeeToPool(pool=name, settled=True))
+        looks.at(watching.break_pool, name)
+    looks.at(_measure, row)
+    return (commands.SeeToPool(pool=name, settled=True),)
+
+
+def _look_at_leftovers(world: World, row: PoolRow) -> Sequence[commands.Command]:
+    """Without open jobs nothing should be in the index, nor on the queue."""
+    releasing.drop_ended(world, releasing.all_tasks(world, row.pool), engine.apply)
+    return sweeping.sweep(world, row)
+
+
+def _look_at_tasks(world: World, name: str) -> Sequence[commands.Command]:
+    todo: list[commands.Command] = []
+    releasing.send_again(world, name, engine.apply)
+    out = releasing.drop_ended(world, releasing.out_tasks(world, name), engine.apply)
+    now = world.clock.now()
+    for task in release.silent(out, now):
+        silent = events.TaskWentSilent(at=now)
+        todo.extend(engine.apply(world, silent, task.job_id, task.task_id).commands)
+    for task in releasing.vanished(world, name, out):
+        vanished = events.MessageVanished(at=now)
+        todo.extend(engine.apply(world, vanished, task.job_id, task.task_id).commands)
     return todo
 
 
-def _measure(world: World, row: PoolRow) -> None:
+def _measure(world: World, row: PoolRow) -> Sequence[commands.Command]:
     policy = world.policy(row.pool)
     tasks = planning.open_task_count(world, row.pool, policy.workers_max) if row.open_jobs else 0
     seen = world.services.describe(list(row.services)) if row.services else []
@@ -75,9 +122,10 @@ def _measure(world: World, row: PoolRow) -> None:
     world.tally.add("WorkersRunning", running, pool=row.pool)
     if running and row.open_jobs <= 0:
         world.tally.add("IdleWorkers", running, pool=row.pool)
+    return ()
 
 
-def _delete_orphans(world: World, known: frozenset[str]) -> None:
+def _delete_orphans(world: World, known: frozenset[str]) -> Sequence[commands.Command]:
     """Unknown services that outlived their tag. Known ones never go for that reason."""
     for service in world.services.tagged():
         if pool.is_orphan(service, known, world.clock.now()):
@@ -89,3 +137,4 @@ def _delete_orphans(world: World, known: frozenset[str]) -> None:
             elif service.running == 0:
                 world.services.delete(service.name)
                 world.tally.add("UnknownServicesDeleted")
+    return ()

@@ -56,7 +56,9 @@ class World:
     tally: Tally = dataclasses.field(default_factory=Tally)
 
     def policy(self, pool: str) -> PoolPolicy:
-        """What the stack says about a pool. Raises KeyError."""
+        """What the stack says about a pool; of one that it no longer has, that nothing may run."""
+        if pool not in {settings.name for settings in self.settings.pools}:
+            return PoolPolicy(workers_max=0, task_definition="")
         settings = self.settings.pool(pool)
         return PoolPolicy(
             workers_max=settings.workers_max, task_definition=settings.task_definition

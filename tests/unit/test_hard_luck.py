@@ -12,11 +12,14 @@ from mayfly.contract import wire
 from mayfly.contract.report import Adopted, Progressed, Started
 from mayfly.contract.task import Fetch, PutUrls, Source, Task
 from mayfly.core import events, limits, machine
+from mayfly.core.decision import Decision
+from mayfly.core.events import Event
 from mayfly.core.identity import adopted_job_id, adopted_token
 from mayfly.core.rows import TaskState
 from mayfly.memory.world import MemoryWorld, memory_world
 from mayfly.perform import engine, planning
 from mayfly.perform.ports import Message, Temporary
+from mayfly.perform.world import World
 from tests.unit.acting import (
     KEY,
     dispatch,
@@ -298,3 +301,86 @@ def test_a_late_word_of_a_running_worker_does_not_bill_it_for_ever(w: MemoryWorl
     the_ecs(w, "w1", lastStatus="RUNNING")
     (billed,) = w.table.rows(f"service#{SERVICE}", "billed#")
     assert billed["stopped_at"] == billed["began_at"] + 300
+
+
+def test_what_cannot_be_published_keeps_no_worker_alive(w: MemoryWorld) -> None:
+    """Its command came first in every run, and seeing to the pool last: it was never reached."""
+    dispatch(w, upload(w))
+    task, message = receive(w)
+
+    def denied(bucket: str, source_key: str, key: str) -> None:
+        raise ValueError("CopyObject was refused with AccessDenied")
+
+    w.store.copy = denied  # type: ignore[method-assign]
+    with pytest.raises(ValueError, match="AccessDenied"):
+        report(w, Started(**said(task)), encoded(w, task))
+    w.jobs.delete(message.handle)
+    for _ in range(3):
+        with pytest.raises(ValueError, match="AccessDenied"):
+            tick(w)
+    assert w.services.tagged() == []
+
+
+def test_one_job_that_cannot_be_looked_at_does_not_stop_the_tick(
+    w: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dispatch(w, upload(w), upload(w, "uploads/other.mp4", b"other"))
+    real = engine.apply
+
+    def busy(world: World, event: Event, job_id: str, *args: Any, **kwargs: Any) -> Decision:
+        if job_id == first:
+            raise Temporary("too busy")
+        return real(world, event, job_id, *args, **kwargs)
+
+    first = receive(w)[0].job_id
+    task, message = receive(w)
+    report(w, Started(**said(task)))
+    w.jobs.delete(message.handle)
+    monkeypatch.setattr(engine, "apply", busy)
+    tick(w, limits.SILENCE_SECONDS + 1)
+    waiting = [wire.decode(Task, body).job_id for body in w.jobs.bodies()]
+    assert len(waiting) == 2 and set(waiting) == {first, task.job_id}
+
+
+def test_a_job_of_a_pool_that_the_stack_no_longer_has_ends_and_stops_nobody(
+    w: MemoryWorld,
+) -> None:
+    ids: dict[str, Any] = {"job_id": "jx", "task_id": "encode", "token": "t", "attempt": "n"}
+    report(w, Adopted(**ids, at=1.0, pool="large", recipe=RECIPE, source="b/x.mp4"))
+    dispatch(w, upload(w))
+    tick(w)
+    (outcome,) = outcomes(w)
+    assert outcome.failure is not None and outcome.failure.code == "pool_broken"
+    assert "no pool large" in outcome.failure.sentence
+    assert w.jobs.depth().visible == 1 and len(w.services.tagged()) == 1
+
+
+def test_tasks_of_ended_jobs_leave_the_index_of_an_idle_pool(w: MemoryWorld) -> None:
+    dispatch(w, upload(w))
+    task, message = receive(w)
+    w.jobs.delete(message.handle)
+    # The invocation dies before the commands are run.
+    engine.apply(w.world, events.CancelRequested(at=w.clock.now()), task.job_id or "")
+    tick(w)
+    assert w.table.index("tasks#standard#out", limit=9) == []
+
+
+def test_a_users_own_task_that_died_before_its_adoption_was_heard_has_one_outcome(
+    w: MemoryWorld,
+) -> None:
+    source = Source(fetch=Fetch(url="https://b.s3.amazonaws.com/x.mp4"))
+    w.jobs.send(wire.encode(Task(source=source, recipe=RECIPE, upload=PutUrls(urls={}))))
+    (message,) = w.jobs.receive(wait_seconds=0)
+    engine.run(w.world, completion.take(w.world, "mayfly-jobs-standard-dead", message))
+    raw = message.body.encode()
+    ids: dict[str, Any] = {
+        "job_id": adopted_job_id(raw, message.message_id),
+        "task_id": "encode",
+        "token": adopted_token(raw),
+        "attempt": "n1",
+        "at": 1.0,
+    }
+    report(w, Adopted(**ids, pool="standard", recipe=RECIPE, source="b/x.mp4"), Started(**ids))
+    (outcome,) = outcomes(w)
+    assert outcome.job_id == ids["job_id"]
+    assert planning.read_pool(w.world, "standard")[0].open_jobs == 0

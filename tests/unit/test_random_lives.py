@@ -9,7 +9,6 @@ import logging
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import unquote_plus
 
 import pytest
@@ -20,6 +19,7 @@ from mayfly.core import limits, rows
 from mayfly.core.identity import SourceObject
 from mayfly.core.identity import job_id as job_id_of
 from mayfly.core.rows import ENDS, JobHead, JobState, PoolRow, TaskRow, TaskState, from_item
+from mayfly.perform.ports import Temporary
 from tests.unit.given import RECIPE
 from tests.unit.lives import POOL, Stack
 
@@ -122,13 +122,23 @@ def _live(seed: int) -> Watcher:
     return watcher
 
 
+class _Surprises(logging.Handler):
+    """What the use cases logged instead of raising, unless the world had refused."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and not isinstance(record.exc_info[1], Temporary):
+            raise AssertionError(record.getMessage()) from record.exc_info[1]
+
+
 @pytest.fixture(autouse=True)
-def quiet() -> Any:
+def quiet() -> Iterator[None]:
     """A storm logs thousands of lines."""
-    logger = logging.getLogger("mayfly")
-    before, logger.disabled = logger.disabled, True
+    logger, surprises = logging.getLogger("mayfly"), _Surprises()
+    logger.addHandler(surprises)
+    logger.propagate = False
     yield
-    logger.disabled = before
+    logger.propagate = True
+    logger.removeHandler(surprises)
 
 
 @pytest.mark.parametrize("seed", _chosen())

@@ -3,14 +3,13 @@
 Beats come every HEARTBEAT_SECONDS; in a task's first seconds it also tells how far it is between
 them, since whoever watches a short encode would else see nothing at all.
 
-One thread for each task, from before the download until after the report. It never outlives its
-task: it is joined before the message is deleted, so no late beat can hide a message that was
+One pulse for each task, from before the download until after the report. It never outlives its
+task: it has ended before the message is deleted, so no late beat can hide a message that was
 handed back. `beat()` is one beat and waits for nothing, so tests own the time.
 """
 
 import dataclasses
 import logging
-import threading
 from collections.abc import Callable
 
 from mayfly.contract import report
@@ -21,12 +20,10 @@ from worker.control import ControlReader
 from worker.ends import Reason
 from worker.grants import HeldGrants
 from worker.halt import Halt
+from worker.pulse import Pulse
 from worker.speak import Speaker
 
 _LOG = logging.getLogger("mayfly.worker")
-
-#: A beat under way ends in this time: a send to SQS that has to be tried again, at worst.
-_JOIN_SECONDS_MAX = 4.0
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -52,6 +49,7 @@ class Heartbeat:
         grants: HeldGrants,
         halt: Halt,
         progress: Progress,
+        pulse: Pulse,
     ) -> None:
         self._jobs = jobs
         self._handle = handle
@@ -64,29 +62,26 @@ class Heartbeat:
         self._began = clock.monotonic()
         self._said = 0.0
         self._asked_at: float | None = None
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+        self._pulse = pulse
 
     def start(self) -> None:
         """Beats from now on; the first beat comes after one interval, since the receive itself
         hid the message."""
-        self._thread.start()
+        self._pulse.start(self._run)
 
     def stop(self) -> None:
         """No beat begins after this."""
-        self._over.set()
-        if self._thread.is_alive():
-            self._thread.join(_JOIN_SECONDS_MAX)
+        self._pulse.stop()
 
     def _run(self) -> None:
         age = 0.0
         for early in limits.EARLY_PROGRESS_SECONDS:
-            if self._over.wait(early - age):
+            if self._pulse.wait(early - age):
                 return
             age = early
             self._guarded(self.tell)
         pause = limits.HEARTBEAT_SECONDS - age
-        while not self._over.wait(pause):
+        while not self._pulse.wait(pause):
             pause = limits.HEARTBEAT_SECONDS
             self._guarded(self.beat)
 
@@ -103,7 +98,7 @@ class Heartbeat:
         self._keep()
         self._obey()
         self.tell()
-        if self._halt.reason is None and not self._over.is_set():
+        if self._halt.reason is None and not self._pulse.over:
             self._ask_for_renewal()
 
     def _keep(self) -> None:
@@ -129,7 +124,7 @@ class Heartbeat:
 
     def tell(self) -> None:
         """How far the work is, unless it is over."""
-        if self._halt.reason is not None or self._over.is_set():
+        if self._halt.reason is not None or self._pulse.over:
             return
         # Monotonic within an attempt, and below 1: `encoded` alone says that it is done.
         self._said = max(self._said, min(self._progress.fraction, 0.999))

@@ -10,6 +10,7 @@ It must never let an error of one task end the loop, nor log what a message hold
 
 import dataclasses
 import logging
+from collections.abc import Callable
 
 from mayfly.contract import report, wire
 from mayfly.contract.failure import FailureClass, class_of
@@ -26,6 +27,7 @@ from worker.ends import Halted, Reason, WorkFailed
 from worker.grants import HeldGrants
 from worker.halt import Halt
 from worker.heartbeat import Heartbeat, Progress
+from worker.pulse import Pulse, ThreadPulse
 from worker.speak import Speaker
 from worker.stop import Stop
 
@@ -58,6 +60,8 @@ class Loop:
     clock: WorkerClock
     dice: Dice
     stop: Stop
+    #: Drives the heartbeat of one task.
+    pulse: Callable[[], Pulse] = ThreadPulse
 
     def run(self) -> None:
         """Until a stop is asked."""
@@ -137,6 +141,7 @@ class Loop:
             grants=attempt.order.grants,
             halt=attempt.order.halt,
             progress=attempt.order.progress,
+            pulse=self.pulse(),
         )
         heartbeat.start()
         try:

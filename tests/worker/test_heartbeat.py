@@ -1,5 +1,7 @@
 """The heartbeat, beaten by hand under virtual time."""
 
+import threading
+
 import pytest
 
 from mayfly.contract import report, wire
@@ -10,6 +12,7 @@ from worker.ends import Reason
 from worker.grants import HeldGrants
 from worker.halt import Halt
 from worker.heartbeat import Heartbeat, Progress
+from worker.pulse import ThreadPulse
 from worker.speak import Speaker
 
 
@@ -45,6 +48,7 @@ class Beating:
             grants=self.grants,
             halt=self.halt,
             progress=self.progress,
+            pulse=ThreadPulse(),
         )  # fmt: skip
 
 
@@ -140,4 +144,4 @@ def test_no_beat_comes_after_the_end(rig: Rig) -> None:
     beating = Beating(rig)
     beating.heartbeat.start()
     beating.heartbeat.stop()
-    assert not beating.heartbeat._thread.is_alive()
+    assert [thread for thread in threading.enumerate() if thread.name == "heartbeat"] == []

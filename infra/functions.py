@@ -18,9 +18,7 @@ from constructs import Construct
 from infra import names
 from infra.acknowledge import acknowledge
 from infra.permission import allow
-
-#: Messages a batch, SQS's most without a batching window, which would only add latency.
-BATCH_SIZE = 10
+from mayfly.core import limits
 
 _ARCHITECTURE = {
     "arm64": lambda_.Architecture.ARM_64,
@@ -97,7 +95,7 @@ class Function(Construct):
             f"from-{queue.node.id}",
             target=self.function,
             event_source_arn=queue.queue_arn,
-            batch_size=BATCH_SIZE,
+            batch_size=limits.BATCH_MAX,
             report_batch_item_failures=True,
             # Low and fixed: more would only meet each other in the job table. Not reserved
             # concurrency, with which SQS's pollers burn receives on throttles.

@@ -13,17 +13,6 @@ from constructs import Construct
 from infra import names
 from mayfly.core import limits
 
-#: The functions' timeouts; the queues they consume hide messages six times as long (Lambda
-#: Developer Guide, "Configuring a queue to use with Lambda").
-DISPATCHER_TIMEOUT_SECONDS = 60
-#: It copies outputs, of up to 5 GB each, server-side.
-COMPLETION_TIMEOUT_SECONDS = 300
-HIDDEN_FACTOR = 6
-
-#: Receives before a message that no function can process is set aside; at least five, so that
-#: throttling alone does not do it (same page).
-FUNCTION_RECEIVES_MAX = 5
-
 #: The longest SQS keeps anything. Dead letters keep the age they had.
 DEAD_RETENTION = Duration.days(14)
 
@@ -36,12 +25,12 @@ class Queues(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, pools: Sequence[str]) -> None:
         super().__init__(scope, construct_id)
-        completion = COMPLETION_TIMEOUT_SECONDS * HIDDEN_FACTOR
+        completion = limits.COMPLETION_SECONDS_MAX * limits.HIDDEN_FACTOR
         self.requests_dead = self._dead("requests", hidden_seconds=completion)
         self.requests = self._queue(
             "requests",
             dead=self.requests_dead,
-            hidden_seconds=DISPATCHER_TIMEOUT_SECONDS * HIDDEN_FACTOR,
+            hidden_seconds=limits.DISPATCHER_SECONDS_MAX * limits.HIDDEN_FACTOR,
         )
         # Nobody consumes these two: what the completion handler could not process, it could not
         # process as a dead letter either. An alarm stands on each.
@@ -83,7 +72,7 @@ class Queues(Construct):
         *,
         dead: sqs.Queue,
         hidden_seconds: int,
-        receives_max: int = FUNCTION_RECEIVES_MAX,
+        receives_max: int = limits.FUNCTION_RECEIVES_MAX,
     ) -> sqs.Queue:
         return sqs.Queue(
             self,

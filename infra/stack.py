@@ -17,12 +17,13 @@ from infra.dashboard import Dashboard
 from infra.events import TaskEvents, Tick
 from infra.functions import Function, Shape
 from infra.network import Existing, Network
-from infra.queues import COMPLETION_TIMEOUT_SECONDS, DISPATCHER_TIMEOUT_SECONDS, Queues
+from infra.queues import Queues
 from infra.signer import Signer
 from infra.storage import OUTPUTS, UPLOADS, WORK, Storage
 from infra.table import Table
 from infra.workers import Workers
 from mayfly.contract.settings import FunctionSettings, PoolSettings, pools_to_json
+from mayfly.core import limits
 
 #: Where the deployer puts the Lambdas' code; it makes the bucket when there is none. Nothing of
 #: `cdk bootstrap` is needed and no role is assumed.
@@ -88,14 +89,14 @@ class MayflyStack(Stack):
             self,
             "dispatcher",
             package="dispatcher",
-            timeout_seconds=DISPATCHER_TIMEOUT_SECONDS,
+            timeout_seconds=limits.DISPATCHER_SECONDS_MAX,
             shape=shape,
         )
         self.completion = Function(
             self,
             "completion",
             package="completion_handler",
-            timeout_seconds=COMPLETION_TIMEOUT_SECONDS,
+            timeout_seconds=limits.COMPLETION_SECONDS_MAX,
             shape=shape,
         )
         self.signer = Signer(
@@ -162,11 +163,11 @@ class MayflyStack(Stack):
         grants.publish_outputs(self.completion.role, bucket)
 
     def _wake(self) -> None:
-        self.dispatcher.consume(self.queues.requests, invocations_max=4)
-        self.completion.consume(self.queues.done, invocations_max=4)
-        self.completion.consume(self.queues.events, invocations_max=2)
+        self.dispatcher.consume(self.queues.requests, invocations_max=limits.WORK_INVOCATIONS_MAX)
+        self.completion.consume(self.queues.done, invocations_max=limits.WORK_INVOCATIONS_MAX)
+        self.completion.consume(self.queues.events, invocations_max=limits.OTHER_INVOCATIONS_MAX)
         for queue in self.queues.consumed_dead:
-            self.completion.consume(queue, invocations_max=2)
+            self.completion.consume(queue, invocations_max=limits.OTHER_INVOCATIONS_MAX)
         Tick(self, "tick", function=self.completion.function)
         TaskEvents(self, "ecs", queue=self.queues.events, cluster_arn=self.workers.cluster_arn)
 

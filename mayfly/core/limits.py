@@ -134,6 +134,26 @@ TICK_SECONDS = 60
 
 # --- Handlers --------------------------------------------------------------------------------
 
+#: Time-outs of the functions. The completion handler copies outputs of up to 5 GB, server-side.
+DISPATCHER_SECONDS_MAX = 60
+COMPLETION_SECONDS_MAX = 300
+
+#: The queues that functions consume hide messages so many time-outs long (Lambda Developer Guide,
+#: "Configuring a queue to use with Lambda").
+HIDDEN_FACTOR = 6
+
+#: Receives before a message that no function can process is set aside; at least five, so that
+#: throttling alone does not do it (same page).
+FUNCTION_RECEIVES_MAX = 5
+
+#: Messages a batch, SQS's most without a batching window, which would only add latency.
+BATCH_MAX = 10
+
+#: Invocations at once for a queue of work, and for one of letters or events: more would only meet
+#: each other in the job table.
+WORK_INVOCATIONS_MAX = 4
+OTHER_INVOCATIONS_MAX = 2
+
 #: A report that could not be taken now is taken again after this.
 RETRY_SECONDS = 20
 

@@ -3,16 +3,20 @@
 ETags are bare on our side; the quotes that belong to HTTP are put on and taken off here.
 """
 
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 from botocore import exceptions
 
 from mayfly.aws import errors
-from mayfly.perform.ports import Conflict, Gone, ObjectSeen
+from mayfly.perform.ports import Conflict, Gone, ObjectListed, ObjectSeen
 
 #: What `read` takes into a Lambda's memory.
 READ_BYTES_MAX = 8 * 1024 * 1024
+
+#: ListObjectsV2 answers with this many keys at most, and with fewer when it likes.
+PAGE_KEYS_MAX = 1000
 
 #: CopyObject ends at 5 GiB. Above one part, parts are copied side by side, which is quicker.
 COPY_PART_BYTES = 512 * 1024 * 1024
@@ -69,6 +73,27 @@ class S3Store:
             etag=answer["ETag"].strip('"'),
             version_id=answer.get("VersionId", ""),
         )
+
+    def list(
+        self, bucket: str, prefix: str, *, after: str = "", limit: int = 1000
+    ) -> Sequence[ObjectListed]:
+        """Pages until there are enough."""
+        if limit < 1:
+            raise ValueError("A listing wants a limit of at least 1.")
+        found: list[ObjectListed] = []
+        while True:
+            with errors.judging("ListObjectsV2"):
+                answer = self._client.list_objects_v2(
+                    Bucket=bucket,
+                    Prefix=prefix,
+                    MaxKeys=min(PAGE_KEYS_MAX, limit - len(found)),
+                    **({"StartAfter": after} if after else {}),
+                )
+            page = [_listed(thing) for thing in answer.get("Contents", ())]
+            found += page
+            if len(found) >= limit or not page or not answer.get("IsTruncated"):
+                return found
+            after = page[-1].key
 
     def copy(self, bucket: str, source_key: str, key: str) -> None:
         """By s3transfer, boto3's own manager: in parts when large, cleaned up when it fails."""
@@ -130,6 +155,15 @@ class S3Store:
             self._client.put_object(
                 Bucket=bucket, Key=key, Body=body, ContentType=content_type, **conditions
             )
+
+
+def _listed(thing: Any) -> ObjectListed:
+    return ObjectListed(
+        key=thing["Key"],
+        size_bytes=thing["Size"],
+        etag=thing["ETag"].strip('"'),
+        last_modified=thing["LastModified"].timestamp(),
+    )
 
 
 def content_type(key: str) -> str:

@@ -2,9 +2,11 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Sequence
 
+from mayfly.memory.clock import VirtualClock
 from mayfly.memory.faults import Faults
-from mayfly.perform.ports import Conflict, Gone, ObjectSeen
+from mayfly.perform.ports import Clock, Conflict, Gone, ObjectListed, ObjectSeen
 
 #: What `read` takes into a Lambda's memory.
 READ_BYTES_MAX = 8 * 1024 * 1024
@@ -18,12 +20,21 @@ class Object:
     etag: str
     version_id: str
     content_type: str
+    #: Unix time.
+    stored_at: float
 
 
 class MemoryStore:
     """All buckets at once."""
 
-    def __init__(self, *, versioned: bool = False, faults: Faults | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        versioned: bool = False,
+        faults: Faults | None = None,
+    ) -> None:
+        self._clock = clock or VirtualClock()
         self._versioned = versioned
         self._faults = faults or Faults()
         #: Newest last.
@@ -37,6 +48,16 @@ class MemoryStore:
         if found is None:
             return None
         return ObjectSeen(size_bytes=len(found.body), etag=found.etag, version_id=found.version_id)
+
+    def list(
+        self, bucket: str, prefix: str, *, after: str = "", limit: int = 1000
+    ) -> Sequence[ObjectListed]:
+        """The newest version of each."""
+        if limit < 1:
+            raise ValueError("A listing wants a limit of at least 1.")
+        self._faults.before("store.list")
+        keys = [key for key in self.keys(bucket, prefix) if key > after][:limit]
+        return [_listed(key, self._versions[bucket, key][-1]) for key in keys]
 
     def copy(self, bucket: str, source_key: str, key: str) -> None:
         """The bytes; what kind they are, the new key says."""
@@ -89,6 +110,7 @@ class MemoryStore:
             etag=hashlib.md5(body, usedforsecurity=False).hexdigest(),
             version_id=f"v{self._written}" if self._versioned else "",
             content_type=content_type,
+            stored_at=self._clock.now(),
         )
         older = self._versions.get((bucket, key), []) if self._versioned else []
         self._versions[bucket, key] = [*older, stored]
@@ -105,8 +127,14 @@ class MemoryStore:
         """With all its versions."""
         self._versions.pop((bucket, key), None)
 
-    def keys(self, bucket: str, prefix: str = "") -> list[str]:
+    def keys(self, bucket: str, prefix: str = "") -> Sequence[str]:
         """In order."""
         return sorted(
             key for held, key in self._versions if held == bucket and key.startswith(prefix)
         )
+
+
+def _listed(key: str, held: Object) -> ObjectListed:
+    return ObjectListed(
+        key=key, size_bytes=len(held.body), etag=held.etag, last_modified=held.stored_at
+    )

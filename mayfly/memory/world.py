@@ -58,7 +58,7 @@ SETTINGS = FunctionSettings(
 def memory_world(settings: FunctionSettings = SETTINGS, seed: int = 0) -> MemoryWorld:
     """A new world of one pool."""
     clock = VirtualClock()
-    store = MemoryStore()
+    store = MemoryStore(clock=clock)
     table = MemoryTable()
     services = MemoryServices(clock, stack=settings.stack)
     bus = MemoryBus()

@@ -26,6 +26,7 @@ __all__ = [
     "Item",
     "JobTable",
     "Message",
+    "ObjectListed",
     "ObjectSeen",
     "Queue",
     "ServiceSeen",
@@ -166,11 +167,29 @@ class ObjectSeen:
     version_id: str = ""
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectListed:
+    """What a listing tells of one object."""
+
+    key: str
+    size_bytes: int
+    etag: str
+    #: Unix time, in whole seconds on S3; of an upload in parts the time at which it began.
+    last_modified: float
+
+
 class Store(Protocol):
     """S3, for the Lambdas."""
 
     def head(self, bucket: str, key: str) -> ObjectSeen | None:
         """None when it is not there. Raises Temporary."""
+
+    def list(
+        self, bucket: str, prefix: str, *, after: str = "", limit: int = 1000
+    ) -> Sequence[ObjectListed]:
+        """Objects under the prefix whose keys come after `after`, by the bytes of their keys.
+
+        Fewer than `limit` means that there are no more. Raises Temporary."""
 
     def copy(self, bucket: str, source_key: str, key: str) -> None:
         """Server-side, of any size. Raises Gone when the source is not there, Temporary."""

@@ -68,6 +68,63 @@ def test_a_write_with_both_conditions_is_refused(store: Store, bucket: str) -> N
         write(store, bucket, "k", b"1", if_match="0" * 32, if_absent=True)
 
 
+AWKWARD_KEYS = ["uploads/a b+c.mp4", "uploads/a/b.mp4", "uploads/\U0001f980.mp4", "uploads/ü&%.mp4"]
+
+
+def test_a_listing_is_in_the_order_of_the_keys_bytes_and_of_its_prefix_alone(
+    store: Store, bucket: str
+) -> None:
+    for key in (*AWKWARD_KEYS, "uploadsX", "work/x"):
+        write(store, bucket, key, b"film")
+    listed = store.list(bucket, "uploads/")
+    assert [one.key for one in listed] == sorted(AWKWARD_KEYS, key=lambda key: key.encode())
+
+
+def test_a_listing_tells_what_a_head_tells_and_when_it_was_stored(
+    store: Store, world: World, bucket: str
+) -> None:
+    write(store, bucket, "uploads/a.mp4", b"old")
+    world.pass_seconds(1.1)
+    before = world.clock.now()
+    write(store, bucket, "uploads/a.mp4", b"newer")
+    (listed,) = store.list(bucket, "uploads/")
+    seen = store.head(bucket, "uploads/a.mp4")
+    assert seen is not None
+    assert (listed.etag, listed.size_bytes) == (seen.etag, 5)
+    assert before - 1 <= listed.last_modified <= world.clock.now() + 1
+
+
+def test_a_listing_goes_on_behind_any_key_there_or_not(store: Store, bucket: str) -> None:
+    keys = sorted(f"uploads/{name}" for name in ("a", "a/1", "b c", "ü"))
+    for key in keys:
+        write(store, bucket, key, b"film")
+    told: list[str] = []
+    while page := store.list(bucket, "uploads/", after=told[-1] if told else "", limit=1):
+        told += [one.key for one in page]
+    assert told == keys
+    behind = store.list(bucket, "uploads/", after="uploads/a/0 was never there")
+    assert [one.key for one in behind] == keys[1:]
+    assert store.list(bucket, "nothing/") == []
+
+
+def test_a_listing_of_nothing_at_all_is_refused(store: Store, bucket: str) -> None:
+    with pytest.raises(ValueError):
+        store.list(bucket, "uploads/", limit=0)
+
+
+@pytest.mark.parametrize("world", ["moto", "embedded"], indirect=True)
+@pytest.mark.embedded
+def test_a_listing_of_several_pages_is_whole(
+    store: Store, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 may answer with fewer keys than were asked for although there are more."""
+    monkeypatch.setattr(s3, "PAGE_KEYS_MAX", 2)
+    for number in range(5):
+        write(store, bucket, f"uploads/{number}", b"film")
+    assert [one.key[-1] for one in store.list(bucket, "uploads/")] == list("01234")
+    assert [one.key[-1] for one in store.list(bucket, "uploads/", limit=3)] == list("012")
+
+
 @pytest.mark.parametrize("source", ["work/a/video.mp4", "work/ü +&%?#/\U0001f980.mp4"])
 def test_a_copy_has_the_bytes_of_its_source(store: Store, bucket: str, source: str) -> None:
     write(store, bucket, source, b"film")

@@ -53,7 +53,7 @@ class MemoryWorld:
     def __init__(self) -> None:
         self._virtual = VirtualClock()
         self.clock: Clock = self._virtual
-        self.objects = MemoryStore()
+        self.objects = MemoryStore(clock=self.clock)
 
     def queue(self, visibility_seconds: int = 30) -> Queue:
         return MemoryQueue(self.clock, visibility_seconds=visibility_seconds)

@@ -49,7 +49,7 @@ class Stack:
         self.clock = VirtualClock()
         self.weather = weather = Weather(self.chance, self.clock)
         self.weather.meanwhile = self.invoke_some
-        self.store = MemoryStore(faults=weather)
+        self.store = MemoryStore(clock=self.clock, faults=weather)
         self.table = MemoryTable(faults=weather)
         self.services = MemoryServices(
             self.clock, unseen_seconds=self.chance.choice((0, 10)), faults=weather

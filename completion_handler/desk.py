@@ -1,5 +1,6 @@
 """What the completion handler does with one message, by the queue that it came from."""
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from mayfly.contract.report import read_report
 from mayfly.core import limits
 from mayfly.core.commands import Command
 from mayfly.perform import engine, letters, reporting, watching
-from mayfly.perform.ports import Message, Temporary
+from mayfly.perform.ports import HandleLost, Message, Temporary
 from mayfly.perform.world import World
 
 Take = Callable[[World, str, str], Sequence[Command]]
@@ -38,7 +39,8 @@ def take(world: World, queue_name: str, message: Message) -> Sequence[Command]:
         # The queue hides a message for six times the function's time-out; a report that came
         # before its job's row must not wait half an hour for it.
         if kind == "done":
-            world.done_queue.extend(message.handle, limits.RETRY_SECONDS)
+            with contextlib.suppress(HandleLost):
+                world.done_queue.extend(message.handle, limits.RETRY_SECONDS)
         raise
 
 

@@ -1,11 +1,14 @@
 """The Queue port in memory: at least once, hidden while held, dead letters, handles that go stale.
 
-AWS's side of every doubt is taken: a handle is good until the message is received again; with a
-visibility that ran out it can still delete, but no longer extend.
+Whatever AWS leaves open, `Branches` decides. A handle belongs to one receipt; the newest one of a
+message that is in flight always works.
 """
 
 import dataclasses
+import random
 
+from mayfly.memory.branches import KIND, Branches, Deleting, Extending
+from mayfly.memory.depths import Depths, Hidden
 from mayfly.memory.faults import Faults
 from mayfly.perform.ports import Clock, Depth, HandleLost, Message
 
@@ -14,16 +17,31 @@ MESSAGE_BYTES_MAX = 1024 * 1024
 HOLD_SECONDS_MAX = 12 * 3600
 RECEIVE_MAX = 10
 
+#: A copy of a message, or one that was deleted, turns up within this.
+STRAY_SECONDS_MAX = 300.0
+
 
 @dataclasses.dataclass(slots=True)
+class _Count:
+    """How often a message was received; copies may share it."""
+
+    receives: int = 0
+
+
+@dataclasses.dataclass(slots=True, eq=False)
 class _Held:
+    """One copy of a message."""
+
+    number: int
     message_id: str
     body: str
     #: Before it the message is hidden: delayed while it was never received, else in flight.
     visible_at: float
-    receives: int = 0
+    count: _Count
     received_at: float = 0.0
+    #: Of the newest receipt.
     handle: str = ""
+    gone: bool = False
 
 
 class MemoryQueue:
@@ -39,45 +57,59 @@ class MemoryQueue:
         receives_max: int = 0,
         dead_letters: "MemoryQueue | None" = None,
         faults: Faults | None = None,
+        branches: Branches = KIND,
+        chance: random.Random | None = None,
     ) -> None:
         self.name = name
         #: For messages sent from now on.
         self.delay_seconds = delay_seconds
         self.dead_letters = dead_letters
+        #: May be changed while the queue is used, as when bad weather ends.
+        self.branches = branches
         self._clock = clock
         self._visibility_seconds = visibility_seconds
         self._receives_max = receives_max
         self._faults = faults or Faults()
-        self._held: list[_Held] = []
-        self._sent = 0
-        self._handed = 0
+        self._chance = chance or random.Random(0)  # noqa: S311 - repeatable is what it is for
+        #: Oldest first, by number.
+        self._held: dict[int, _Held] = {}
+        #: Every handle that was ever given, with the moment of its receipt.
+        self._handles: dict[str, tuple[_Held, float]] = {}
+        self._undeleted: set[str] = set()
+        self._depths = Depths()
+        self._sent = self._copied = self._handed = 0
 
     def send(self, body: bytes) -> None:
         """Raises ValueError beyond 1 MiB, as SQS refuses."""
         if not 0 < len(body) <= MESSAGE_BYTES_MAX:
             raise ValueError(f"SendMessage takes 1 to {MESSAGE_BYTES_MAX} bytes, not {len(body)}.")
         self._faults.before("queue.send")
-        self._sent += 1
-        self._held.append(
-            _Held(
-                message_id=f"{self.name}-{self._sent}",
-                body=body.decode(),
-                visible_at=self._clock.now() + self.delay_seconds,
-            )
-        )
+        now, text = self._clock.now(), body.decode()
+        for _ in range(2 if self._happens(self.branches.sent_twice_rate) else 1):
+            self._sent += 1
+            message_id = f"{self.name}-{self._sent}"
+            visible_at = now + self.delay_seconds
+            held = self._put(message_id, text, visible_at, _Count(), Hidden.DELAYED)
+            if self._happens(self.branches.copies_rate):
+                self._copy(held, visible_at + self._chance.uniform(0, STRAY_SECONDS_MAX))
         self._faults.after("queue.send")
 
     def receive(self, *, wait_seconds: int, limit: int = 1) -> list[Message]:
-        """Oldest first. While nothing is visible the clock is moved on, up to the wait."""
+        """While nothing is visible the clock is moved on, up to the wait."""
         if not 1 <= limit <= RECEIVE_MAX:
             raise ValueError(f"ReceiveMessage gives 1 to {RECEIVE_MAX} messages, not {limit}.")
         self._faults.before("queue.receive")
-        received = self._take(limit)
+        received = self._take(limit, 0 if wait_seconds else self.branches.missed_rate)
         if not received and wait_seconds:
             self._wait(wait_seconds)
-            received = self._take(limit)
+            received = self.look(limit)
         self._faults.after("queue.receive")
         return received
+
+    def look(self, limit: int = 1) -> list[Message]:
+        """One look of a long poll, which asks every server: for who lets time pass otherwise than
+        by moving the clock. The waiting is theirs, and so are the faults before and after it."""
+        return self._take(limit, 0)
 
     def extend(self, handle: str, seconds: int) -> None:
         """Counted from now, and refused beyond 12 h from the receipt."""
@@ -85,86 +117,148 @@ class MemoryQueue:
             raise ValueError(f"A message is hidden for 0 to 43200 seconds, not for {seconds}.")
         self._faults.before("queue.extend")
         held, now = self._of(handle), self._clock.now()
-        if held is None or held.visible_at <= now:
+        answer = self._extending(handle, held, now)
+        if held is None or answer is Extending.LOST:
             raise HandleLost("ChangeMessageVisibility: the message is not in flight.")
-        if now + seconds > held.received_at + HOLD_SECONDS_MAX:
-            raise HandleLost("ChangeMessageVisibility: beyond 12 hours from the receipt.")
-        held.visible_at = now + seconds
+        if answer is Extending.EXTENDS and not held.gone:
+            if now + seconds > held.received_at + HOLD_SECONDS_MAX and self.branches.holds_end:
+                raise HandleLost("ChangeMessageVisibility: beyond 12 hours from the receipt.")
+            self._hide(held, now + seconds)
         self._faults.after("queue.extend")
 
     def delete(self, handle: str) -> None:
-        """A handle older than the last receipt deletes nothing."""
+        """What a handle deletes that is not the newest, `Branches` says. May raise HandleLost."""
         self._faults.before("queue.delete")
-        held = self._of(handle)
-        if held is not None:
-            self._held.remove(held)
+        held, now = self._of(handle), self._clock.now()
+        answer = self._deleting(handle, held, now)
+        if answer is Deleting.REFUSED:
+            raise HandleLost("DeleteMessage: the handle is not valid.")
+        if held is not None and not held.gone and answer is Deleting.DELETES:
+            self._drop(held)
+            if held.message_id not in self._undeleted and self._happens(
+                self.branches.undeleted_rate
+            ):
+                self._undeleted.add(held.message_id)
+                self._copy(held, now + self._chance.uniform(0, STRAY_SECONDS_MAX))
         self._faults.after("queue.delete")
 
     def depth(self) -> Depth:
-        """Exact, unlike AWS's."""
+        """Each count as it was at some moment of the last `depth_lag_seconds`."""
         self._faults.before("queue.depth")
-        now = self._clock.now()
-        hidden = [held for held in self._held if held.visible_at > now]
-        in_flight = sum(1 for held in hidden if held.receives)
+        now, lag = self._clock.now(), self.branches.depth_lag_seconds
+        self._depths.forget(now - lag)
+        if not lag:
+            return self._depths.at(now)
+        visible, in_flight, delayed = (
+            self._depths.at(now - self._chance.uniform(0, lag)) for _ in range(3)
+        )
         return Depth(
-            visible=len(self._held) - len(hidden),
-            in_flight=in_flight,
-            delayed=len(hidden) - in_flight,
+            visible=visible.visible, in_flight=in_flight.in_flight, delayed=delayed.delayed
         )
 
     def duplicate(self, message_id: str) -> None:
         """SQS delivers a message once more: a second copy under the same id."""
-        for held in list(self._held):
+        for held in self._held.values():
             if held.message_id == message_id:
-                self._held.append(
-                    dataclasses.replace(held, handle="", visible_at=self._clock.now())
-                )
+                self._copy(held, self._clock.now())
                 return
         raise ValueError(f"{message_id} is not on {self.name}.")
 
     def bodies(self) -> list[str]:
         """All that is on the queue, hidden or not, oldest first."""
-        return [held.body for held in self._held]
+        return [held.body for held in self._held.values()]
 
     def next_visible_at(self) -> float | None:
         """When the next message can be received; None when the queue is empty."""
-        return min((held.visible_at for held in self._held), default=None)
+        return min((held.visible_at for held in self._held.values()), default=None)
+
+    def _happens(self, rate: float) -> bool:
+        return rate > 0 and self._chance.random() < rate
 
     def _of(self, handle: str) -> _Held | None:
-        return next((held for held in self._held if handle and held.handle == handle), None)
+        held, _ = self._handles.get(handle, (None, 0.0))
+        return held
 
-    def _take(self, limit: int) -> list[Message]:
+    def _extending(self, handle: str, held: _Held | None, now: float) -> Extending:
+        if held is None:
+            return Extending.LOST
+        if held.gone:
+            return self.branches.second_extend
+        if handle != held.handle:
+            return self.branches.stale_extend
+        return self.branches.late_extend if held.visible_at <= now else Extending.EXTENDS
+
+    def _deleting(self, handle: str, held: _Held | None, now: float) -> Deleting:
+        if held is None or held.gone:
+            return self.branches.second_delete
+        if self.branches.handles_expire and now >= self._handles[handle][1] + HOLD_SECONDS_MAX:
+            return Deleting.REFUSED
+        if handle != held.handle:
+            return self.branches.stale_delete
+        return self.branches.late_delete if held.visible_at <= now else Deleting.DELETES
+
+    def _take(self, limit: int, missed_rate: float) -> list[Message]:
         now, taken = self._clock.now(), list[Message]()
-        for held in list(self._held):
+        visible = [held for held in self._held.values() if held.visible_at <= now]
+        if not self.branches.in_order:
+            self._chance.shuffle(visible)
+        for held in visible:
             if len(taken) == limit:
                 break
-            if held.visible_at > now or self._bury(held):
+            if self._happens(missed_rate):
                 continue
-            self._handed += 1
-            held.receives += 1
-            held.received_at = now
-            held.visible_at = now + self._visibility_seconds
-            held.handle = f"{held.message_id}#{self._handed}"
-            taken.append(
-                Message(
-                    body=held.body,
-                    handle=held.handle,
-                    message_id=held.message_id,
-                    receives=held.receives,
-                )
-            )
+            if not self._bury(held):
+                message = self._hand_out(held, now)
+                if not self._happens(self.branches.unheard_rate):
+                    taken.append(message)
         return taken
+
+    def _hand_out(self, held: _Held, now: float) -> Message:
+        self._handed += 1
+        held.count.receives += 1
+        held.received_at = now
+        held.handle = f"{held.message_id}#{self._handed}"
+        self._handles[held.handle] = (held, now)
+        self._hide(held, now + self._visibility_seconds)
+        return Message(
+            body=held.body,
+            handle=held.handle,
+            message_id=held.message_id,
+            receives=held.count.receives,
+        )
 
     def _bury(self, held: _Held) -> bool:
         """SQS moves a message to the dead letters when it would be received once too often."""
-        if self.dead_letters is None or held.receives < self._receives_max:
+        if self.dead_letters is None or held.count.receives < self._receives_max:
             return False
-        self._held.remove(held)
-        self.dead_letters._adopt(held)
+        self._drop(held)
+        receives = held.count.receives if self.branches.dead_letters_keep_count else 0
+        now, dead = self._clock.now(), self.dead_letters
+        dead._put(held.message_id, held.body, now, _Count(receives), Hidden.DELAYED)
         return True
 
-    def _adopt(self, held: _Held) -> None:
-        self._held.append(_Held(held.message_id, held.body, visible_at=self._clock.now()))
+    def _put(
+        self, message_id: str, body: str, visible_at: float, count: _Count, hidden: Hidden
+    ) -> _Held:
+        self._copied += 1
+        held = _Held(self._copied, message_id, body, visible_at, count)
+        self._held[held.number] = held
+        self._depths.note(self._clock.now(), held.number, visible_at, hidden)
+        return held
+
+    def _copy(self, held: _Held, visible_at: float) -> None:
+        share = self.branches.copies_share_count
+        count = held.count if share else _Count(held.count.receives)
+        self._put(held.message_id, held.body, visible_at, count, Hidden.UNKNOWN)
+
+    def _hide(self, held: _Held, until: float) -> None:
+        held.visible_at = until
+        self._depths.note(self._clock.now(), held.number, until, Hidden.IN_FLIGHT)
+
+    def _drop(self, held: _Held) -> None:
+        held.gone = True
+        del self._held[held.number]
+        self._depths.note(self._clock.now(), held.number, None, Hidden.IN_FLIGHT)
 
     def _wait(self, wait_seconds: float) -> None:
         until = self._clock.now() + wait_seconds

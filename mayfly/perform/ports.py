@@ -87,7 +87,7 @@ class Queue(Protocol):
         """Hides it for `seconds` from now; 0 hands it back. Raises HandleLost, Temporary."""
 
     def delete(self, handle: str) -> None:
-        """Idempotent: a lost handle is not an error, since AWS may say either."""
+        """Idempotent. A lost handle may raise HandleLost or be silence: AWS does either."""
 
     def depth(self) -> Depth:
         """Raises Temporary."""

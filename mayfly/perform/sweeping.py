@@ -6,6 +6,7 @@ with URLs of their own, for which a worker must be hatched. Without this look, l
 workers again and again.
 """
 
+import contextlib
 from collections.abc import Sequence
 
 from mayfly.contract import wire
@@ -15,7 +16,7 @@ from mayfly.core.changes import Update
 from mayfly.core.commands import Command
 from mayfly.core.rows import ENDS, JobHead, PoolRow, from_item, head_key, pool_key
 from mayfly.perform import letters
-from mayfly.perform.ports import Message
+from mayfly.perform.ports import HandleLost, Message, Queue
 from mayfly.perform.world import World
 
 #: Messages looked at in one go; SQS hands out ten at most.
@@ -52,17 +53,24 @@ def _look_at(world: World, pool: str, message: Message) -> tuple[bool, Sequence[
         task = wire.decode(Task, message.body)
     except Refusal:
         commands = letters.take_dead_task(world, message.body, message.message_id)
-        queue.delete(message.handle)
+        _let_go(queue, message, back=False)
         return False, commands
     if task.job_id is None:
-        queue.extend(message.handle, 0)
+        _let_go(queue, message, back=True)
         return True, ()
     (item,) = world.table.get(head_key(task.job_id))
-    if item is None or from_item(JobHead, item).state in ENDS:
-        queue.delete(message.handle)
-    else:
-        queue.extend(message.handle, 0)  # opened since the pool was read
+    ended = item is None or from_item(JobHead, item).state in ENDS
+    _let_go(queue, message, back=not ended)  # opened since the pool was read
     return False, ()
+
+
+def _let_go(queue: Queue, message: Message, *, back: bool) -> None:
+    """Somebody else may have the message by now: then it is theirs to judge."""
+    with contextlib.suppress(HandleLost):
+        if back:
+            queue.extend(message.handle, 0)
+        else:
+            queue.delete(message.handle)
 
 
 def _mark(world: World, pool: str, *, foreign: bool) -> None:

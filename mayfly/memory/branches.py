@@ -1,0 +1,142 @@
+"""Where AWS's documents allow more than one behaviour: which one an account in memory shows.
+
+Why it exists: a test against one lucky behaviour proves that behaviour and nothing else. The
+simulator draws one `Branches` a seed and gives it to every port. It must never hold what AWS does
+not do: what fails at random (5xx, lost answers) is `Faults`, and how time passes is the clock.
+
+The sentence above each field and the page below it become a row of `docs/emulators.md`. A field
+that ends in `_rate` is a chance from 0 to 1, drawn from the port's own `random.Random`.
+"""
+
+import dataclasses
+import enum
+import random
+from collections.abc import Mapping
+from typing import Any
+
+
+class Deleting(enum.StrEnum):
+    """What DeleteMessage makes of a handle that is not the one to use."""
+
+    #: The message goes, whoever has it.
+    DELETES = "deletes"
+    #: The call succeeds, and the message stays.
+    IGNORED = "ignored"
+    #: HandleLost.
+    REFUSED = "refused"
+
+
+class Extending(enum.StrEnum):
+    """What ChangeMessageVisibility makes of a handle that is not the one to use."""
+
+    #: The message is hidden, whoever has it.
+    EXTENDS = "extends"
+    #: The call succeeds, and nothing changes.
+    IGNORED = "ignored"
+    #: HandleLost.
+    LOST = "lost"
+
+
+class Taken(enum.StrEnum):
+    """In which words CreateService refuses the name of a DRAINING service."""
+
+    #: "Unable to Start a service that is still Draining": Temporary.
+    DRAINING = "draining"
+    #: "Creation of service was not idempotent": the adapter takes the name for its own service.
+    NOT_IDEMPOTENT = "not idempotent"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Branches:
+    """One account's behaviour. The defaults are the kindest that is documented."""
+
+    #: DeleteMessage with the handle of an earlier receipt, after the message was received again.
+    #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html
+    stale_delete: Deleting = Deleting.IGNORED
+    #: DeleteMessage after the visibility ran out, before anybody received the message again.
+    #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
+    late_delete: Deleting = Deleting.DELETES
+    #: DeleteMessage of what is deleted already.
+    #: https://repost.aws/knowledge-center/sqs-receipt-handle-error
+    second_delete: Deleting = Deleting.IGNORED
+    #: Twelve hours after its receipt a handle is refused, although no other was given since.
+    #: https://github.com/boto/boto3/issues/2898
+    handles_expire: bool = False
+    #: ChangeMessageVisibility with the handle of an earlier receipt, after another receipt.
+    #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
+    stale_extend: Extending = Extending.LOST
+    #: ChangeMessageVisibility after the visibility ran out, before anybody received it again.
+    #: https://github.com/localstack/localstack/pull/9632
+    late_extend: Extending = Extending.LOST
+    #: ChangeMessageVisibility of what is deleted.
+    #: https://github.com/aws/aws-sdk-net/issues/1927
+    second_extend: Extending = Extending.LOST
+    #: The 12 h of being hidden are counted from the receipt; else from each extension.
+    #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
+    holds_end: bool = True
+    #: A deleted message is received once more.
+    #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html
+    undeleted_rate: float = 0.0
+    #: A message has a second copy under its id, with handles of its own, even while one is held.
+    #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/standard-queues-at-least-once-delivery.html
+    copies_rate: float = 0.0
+    #: Receiving one copy counts for the other as well.
+    #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+    copies_share_count: bool = False
+    #: SendMessage whose answer got lost is asked again by the SDK: two messages with two ids.
+    #: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+    sent_twice_rate: float = 0.0
+    #: A message counts as received and is hidden, but is in nobody's answer.
+    #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/avoiding-inconsistent-message-processing.html
+    unheard_rate: float = 0.0
+    #: The oldest visible message is handed out first; else any.
+    #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/standard-queues.html
+    in_order: bool = True
+    #: A short poll, which asks only some servers, misses a visible message.
+    #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
+    missed_rate: float = 0.0
+    #: Each of the three counts of a queue may be as old as this.
+    #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html
+    depth_lag_seconds: float = 0.0
+    #: A dead letter's count goes on ("across all queues"); else it begins anew.
+    #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+    dead_letters_keep_count: bool = True
+
+    @classmethod
+    def drawn(cls, chance: random.Random, **fixed: Any) -> "Branches":
+        """Any account; `fixed` are fields that are not left to chance."""
+        drawn = {name: chance.choice(values) for name, values in _CHOICES.items()}
+        return cls(**{**drawn, **fixed})
+
+    def told(self) -> Mapping[str, Any]:
+        """What differs from the defaults, for the report of a seed."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default
+        }
+
+
+#: What is drawn from, kind values more often than unkind ones.
+_CHOICES: Mapping[str, tuple[Any, ...]] = {
+    "stale_delete": tuple(Deleting),
+    "late_delete": (Deleting.DELETES, *Deleting),
+    "second_delete": (Deleting.IGNORED, Deleting.REFUSED),
+    "handles_expire": (False, True),
+    "stale_extend": (Extending.LOST, *Extending),
+    "late_extend": tuple(Extending),
+    "second_extend": (Extending.LOST, Extending.LOST, Extending.IGNORED),
+    "holds_end": (True, True, True, False),
+    "undeleted_rate": (0.0, 0.0, 0.01, 0.1),
+    "copies_rate": (0.0, 0.0, 0.02, 0.2),
+    "copies_share_count": (False, True),
+    "sent_twice_rate": (0.0, 0.0, 0.02),
+    "unheard_rate": (0.0, 0.0, 0.02),
+    "in_order": (True, False),
+    "missed_rate": (0.0, 0.3, 0.9),
+    "depth_lag_seconds": (0.0, 15.0, 60.0, 120.0),
+    "dead_letters_keep_count": (True, False),
+}
+
+#: How an account behaves that nobody drew.
+KIND = Branches()

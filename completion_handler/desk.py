@@ -40,7 +40,9 @@ def take(world: World, queue_name: str, message: Message) -> Sequence[Command]:
         # before its job's row must not wait half an hour for it.
         if kind == "done":
             with contextlib.suppress(HandleLost):
-                world.done_queue.extend(message.handle, limits.RETRY_SECONDS)
+                pauses = limits.RETRY_PAUSES_SECONDS
+            pause = pauses[min(message.receives, len(pauses)) - 1]
+            world.done_queue.extend(message.handle, pause)
         raise
 
 

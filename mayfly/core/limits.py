@@ -154,8 +154,10 @@ BATCH_MAX = 10
 WORK_INVOCATIONS_MAX = 4
 OTHER_INVOCATIONS_MAX = 2
 
-#: A report that could not be taken now is taken again after this.
-RETRY_SECONDS = 20
+#: A report that could not be taken now is taken again after these, by how often it was received.
+#: One try comes after an invocation that died with the report before it, whose messages stay hidden
+#: for six time-outs: else what a worker said of a job would be dead before the job is known.
+RETRY_PAUSES_SECONDS = (20, 60, 300, 1800)
 
 #: Tries of a transaction that met another one, each after a jittered pause.
 CONFLICT_TRIES_MAX = 8
@@ -172,6 +174,8 @@ STORY_MAX = 64
 #: What a detail may hold of an encoder's last words.
 DETAIL_CHARACTERS_MAX = 600
 
+assert len(RETRY_PAUSES_SECONDS) == FUNCTION_RECEIVES_MAX - 1
+assert sum(RETRY_PAUSES_SECONDS) > COMPLETION_SECONDS_MAX * HIDDEN_FACTOR
 assert max(EARLY_PROGRESS_SECONDS) < HEARTBEAT_SECONDS
 assert VISIBILITY_SECONDS > 3 * HEARTBEAT_SECONDS, "two lost heartbeats must not lose the task"
 assert POLL_SECONDS < LEAVE_SECONDS < STOP_SECONDS <= 120

@@ -107,6 +107,11 @@ class MemoryServices:
         if _status(self._services[name]) == "INACTIVE":
             del self._services[name]
 
+    def peek(self, name: str) -> ServiceSeen | None:
+        """As it really is, whatever DescribeServices shows yet."""
+        service = self._services.get(name)
+        return _seen(service) if service is not None else None
+
     def wanted(self) -> Mapping[str, ServiceWanted]:
         """How each service was asked for, for checkers."""
         return {name: service.wanted for name, service in self._services.items()}

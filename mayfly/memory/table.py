@@ -69,6 +69,14 @@ class MemoryTable:
         ]
         return [_copy(self._indexed[key]) for _, key in sorted(found)[:limit]]
 
+    def row_keys(self) -> list[Key]:
+        """Of every row, for checkers."""
+        return list(self._rows)
+
+    def peek(self, key: Key) -> Item | None:
+        """A row itself, not a copy, for checkers that only look."""
+        return self._rows.get(key)
+
     def snapshot(self) -> dict[Key, Item]:
         """Every row, for checkers."""
         return {key: _copy(row) for key, row in self._rows.items()}

@@ -63,7 +63,12 @@ def memory_world(settings: FunctionSettings = SETTINGS, seed: int = 0) -> Memory
     services = MemoryServices(clock, stack=settings.stack)
     bus = MemoryBus()
     dead = MemoryQueue(clock)
-    done = MemoryQueue(clock, visibility_seconds=1800)
+    done = MemoryQueue(
+        clock,
+        visibility_seconds=limits.COMPLETION_SECONDS_MAX * limits.HIDDEN_FACTOR,
+        dead_letters=MemoryQueue(clock),
+        receives_max=limits.FUNCTION_RECEIVES_MAX,
+    )
     jobs = MemoryQueue(
         clock,
         visibility_seconds=limits.VISIBILITY_SECONDS,

@@ -79,7 +79,7 @@ def test_a_report_for_a_job_not_known_yet_is_delivered_again(w: MemoryWorld) -> 
     (message,) = w.done.receive(wait_seconds=0)
     with pytest.raises(Temporary):
         completion.take(w.world, "mayfly-done", message)
-    w.clock.sleep(limits.RETRY_SECONDS + 1)
+    w.clock.sleep(limits.RETRY_PAUSES_SECONDS[0] + 1)
     assert len(w.done.receive(wait_seconds=0)) == 1
 
 

@@ -1,0 +1,117 @@
+"""One seed's life: faults first, then everything heals and progress is demanded."""
+
+import dataclasses
+import hashlib
+import logging
+import traceback
+from collections import Counter
+
+from mayfly.core.changes import Delete
+from mayfly.core.rows import PAUSED_KEY
+from tests.simulation.kinds import Kind
+from tests.simulation.observers import Watch
+from tests.simulation.options import Options
+from tests.simulation.stack import Stack
+from tests.simulation.verdict import judged, pending
+
+#: How long the bad weather lasts after the last request.
+_STORM_SECONDS = (60.0, 900.0, 5000.0)
+#: In this time everything must have come to its end once faults stop.
+CALM_SECONDS = 12 * 3600.0
+#: How often it is asked whether everything has.
+_ASK_SECONDS = 15.0
+#: Every so many seeds the log is read for secrets; reading it costs a third of a life.
+_LISTENED = 10
+#: More steps than any life needs; a loop without an end is a violation.
+_STEPS_MAX = 400_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """What became of a seed."""
+
+    seed: int
+    options: Options
+    violations: tuple[str, ...]
+    fired: Counter[Kind]
+    steps: int
+    seconds: float
+    jobs: int
+    ends: Counter[str]
+    trace: list[tuple[float, str, str]]
+    began: float
+
+    def hash(self) -> str:
+        """The same for the same seed, wherever and whenever it runs."""
+        told = "\n".join(f"{at:.6f} {who} {what}" for at, who, what in self.trace)
+        return hashlib.sha256(told.encode()).hexdigest()
+
+
+def live(seed: int, requests: int | None = None) -> Life:
+    """One life, from its seed alone."""
+    stack = Stack(seed, requests)
+    watch = Watch(stack)
+    logger = logging.getLogger("mayfly")
+    was = logger.level, logger.propagate
+    logger.addHandler(stack.ears)
+    logger.propagate = False
+    logger.setLevel(logging.INFO if seed % _LISTENED == 0 else logging.WARNING)
+    try:
+        _live(stack, watch)
+    finally:
+        stack.scheduler.end()
+        logger.removeHandler(stack.ears)
+        logger.level, logger.propagate = was
+    watch.violations += [f"logged instead of raised:\n{told}" for told in stack.ears.surprises]
+    for process, error in stack.surprises:
+        told = "".join(traceback.format_exception(error)).strip()
+        watch.violations.append(f"{process.name} raised what nobody expects:\n{told}")
+    return Life(
+        seed=seed,
+        options=stack.options,
+        violations=tuple(watch.violations),
+        fired=stack.trouble.fired,
+        steps=stack.scheduler.steps,
+        seconds=stack.scheduler.now - stack.scheduler.began,
+        jobs=len(stack.job_ids()),
+        ends=stack.ends(),
+        trace=stack.trouble.trace,
+        began=stack.scheduler.began,
+    )
+
+
+def _live(stack: Stack, watch: Watch) -> None:
+    scheduler = stack.scheduler
+    stack.people.plan()
+    stack.lambdas.tick()
+    storm = stack.options.arrivals_seconds + stack.trouble.choice(_STORM_SECONDS)
+    _run_until(stack, watch, scheduler.began + storm)
+    if watch.violations:
+        return
+    stack.trouble.tell("the weather calms down")
+    stack.trouble.calm = True
+    stack.trouble.frozen.clear()
+    stack.table.commit([Delete(key=PAUSED_KEY)])
+    healed_at = scheduler.now
+    while why := pending(stack):
+        if watch.violations:
+            return
+        if scheduler.now - healed_at > CALM_SECONDS:
+            watch.found(f"12 h after the last fault it is not done: {why}")
+            return
+        _run_until(stack, watch, scheduler.now + _ASK_SECONDS)
+    for wrong in judged(stack):
+        watch.found(wrong)
+
+
+def _run_until(stack: Stack, watch: Watch, moment: float) -> None:
+    scheduler = stack.scheduler
+    while not watch.violations and not stack.surprises:
+        soonest = scheduler.next_at()
+        if soonest is None or soonest > moment:
+            scheduler.now = max(scheduler.now, moment)
+            return
+        if scheduler.steps > _STEPS_MAX:
+            watch.found(f"more than {_STEPS_MAX} steps")
+            return
+        scheduler.step()

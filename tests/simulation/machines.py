@@ -1,0 +1,359 @@
+"""A worker's machine: the real loop, heartbeat and speaker; only ffmpeg and the wires are replaced.
+
+What a source is like stands in its first word, so that the fake encoder knows what would happen.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import msgspec
+
+from mayfly.contract import wire
+from mayfly.contract.report import Artifact, Media
+from mayfly.contract.task import Control, Fetch, PostForm
+from mayfly.core.identity import digest
+from mayfly.memory.clock import SeededDice
+from mayfly.memory.signer import MemorySigner, UrlRefused
+from mayfly.perform.ports import Depth, Message, Temporary
+from tests.simulation.fleet import EcsTask, Fleet
+from tests.simulation.kinds import Kind
+from tests.simulation.lines import Line, told
+from tests.simulation.scheduler import Process, Scheduler
+from tests.simulation.trouble import Trouble
+from worker.agent import Identity, Protection
+from worker.encode import Done, Order
+from worker.ends import Halted, Reason, WorkFailed
+from worker.grants import HeldGrants
+from worker.halt import Halt
+from worker.loop import Loop
+from worker.stop import Stop
+
+#: A slice of encoding, after which the work looks whether it shall stop.
+_SLICE_SECONDS = 5.0
+#: How often a transfer is tried.
+_TRIES_MAX = 4
+#: The user's own storage, for tasks that users write.
+THEIR_HOST = "https://theirs.s3.amazonaws.com/"
+_MEDIA = Media(container="mov")
+
+
+@dataclasses.dataclass(slots=True)
+class SimClock:
+    """The world's time, with a process's own error."""
+
+    scheduler: Scheduler
+    #: AWS's own clocks are right; a process's may not be.
+    own: bool = True
+
+    def now(self) -> float:
+        """Unix time in seconds."""
+        process = self.scheduler.current
+        skew = process.skew_seconds if process is not None and self.own else 0.0
+        return self.scheduler.now + skew
+
+    def monotonic(self) -> float:
+        """Seconds that never jump."""
+        return self.scheduler.now
+
+    def sleep(self, seconds: float) -> None:
+        """Suspends."""
+        self.scheduler.sleep(seconds)
+
+
+class SimPulse:
+    """A heartbeat's process."""
+
+    def __init__(self, scheduler: Scheduler, owner: Process) -> None:
+        self._scheduler, self._owner = scheduler, owner
+        self._process: Process | None = None
+        self._over = False
+
+    def start(self, run: Callable[[], None]) -> None:
+        """Beside its owner, and dead with it."""
+        self._process = self._scheduler.spawn(
+            f"{self._owner.name} pulse",
+            run,
+            skew_seconds=self._owner.skew_seconds,
+            account=self._owner.account,
+        )
+
+    @property
+    def over(self) -> bool:
+        """Whether it was told to end."""
+        return self._over
+
+    def wait(self, seconds: float) -> bool:
+        """A pause."""
+        if not self._over:
+            self._scheduler.sleep(seconds)
+        return self._over
+
+    def stop(self) -> None:
+        """Joins, as a thread's join with its limit does."""
+        self._over = True
+        process = self._process
+        if process is None:
+            return
+        self._scheduler.wake(process)
+        for _ in range(40):
+            if process.done or self._owner.dead:
+                break
+            self._scheduler.sleep(0.1)
+
+    def kill(self) -> None:
+        """With the machine."""
+        if self._process is not None:
+            self._scheduler.kill(self._process)
+
+
+@dataclasses.dataclass(slots=True)
+class SimAgent:
+    """The ECS agent beside one container."""
+
+    task: EcsTask
+    fleet: Fleet
+    trouble: Trouble
+
+    def identity(self) -> Identity:
+        """As the metadata endpoint says."""
+        return Identity(
+            worker=f"arn:aws:ecs:r:0:task/mayfly/{self.task.name}", service=self.task.service
+        )
+
+    def set_protection(self, on: bool) -> bool:
+        """True only when it is confirmed."""
+        self.trouble.before("agent.protect")
+        return self.fleet.protect(self.task, on)
+
+
+@dataclasses.dataclass(slots=True)
+class SimWire:
+    """What a worker reaches through signed URLs."""
+
+    signer: MemorySigner
+    trouble: Trouble
+
+    def read(self, grants: HeldGrants, halt: Halt) -> Control | None:
+        """The control object, or None: go on."""
+        if grants.control is None:
+            return None
+        try:
+            self.trouble.before("store.control")
+            return wire.decode(Control, self.signer.fetched(grants.control).body)
+        except (UrlRefused, Temporary, wire.Refusal):
+            return None
+
+    def get(self, fetch: Callable[[], Fetch], grants: HeldGrants) -> bytes:
+        """An object. Raises WorkFailed, Halted."""
+        for _ in range(_TRIES_MAX):
+            try:
+                self.trouble.before("store.get")
+                return self.signer.fetched(fetch()).body
+            except Temporary:
+                continue
+            except UrlRefused as refused:
+                if refused.status == 403 and grants.dead():
+                    self.trouble.happened(Kind.S3_GRANT_DIED)
+                    raise Halted(Reason.GRANT_EXPIRED) from None
+                gone = {404: "source_missing", 412: "source_replaced"}
+                raise WorkFailed(gone.get(refused.status, "source_refused")) from None
+        raise WorkFailed("source_unreadable")
+
+    def put(self, grants: HeldGrants, name: str, body: bytes) -> str:
+        """Stores an output; answers with its key. Raises WorkFailed, Halted."""
+        for _ in range(_TRIES_MAX):
+            form = grants.upload
+            if not isinstance(form, PostForm):
+                return ""
+            try:
+                self.trouble.before("store.post")
+                self.signer.posted(form, form.key_prefix + name, body)
+                self.trouble.after("store.post")
+                return form.key_prefix + name
+            except Temporary:
+                continue
+            except UrlRefused as refused:
+                if refused.status == 403 and grants.dead():
+                    self.trouble.happened(Kind.S3_GRANT_DIED)
+                    raise Halted(Reason.GRANT_EXPIRED) from None
+                raise WorkFailed("delivery_refused") from None
+        raise WorkFailed("delivery_failed")
+
+
+def output_body(source: bytes, file: str, recipe: bytes) -> bytes:
+    """What encoding makes of a source: the same wherever it is made."""
+    return b"|".join((digest(source).encode(), file.encode(), digest(recipe).encode()))
+
+
+@dataclasses.dataclass(slots=True)
+class SimWork:
+    """ffmpeg and what surrounds it, as time and outcomes."""
+
+    machine: "Machine"
+
+    def do(self, order: Order) -> Done:
+        """Raises WorkFailed, Halted."""
+        task, wires = order.task, self.machine.wires
+        if task.source.fetch.url.startswith(THEIR_HOST):
+            body = task.source.fetch.url.removeprefix(THEIR_HOST).partition("?")[0].encode()
+        else:
+            body = wires.get(lambda: order.grants.source, order.grants)
+        order.halt.check()
+        self._encode(order, body)
+        order.progress.stage = "storing"
+        recipe = msgspec.json.encode(task.recipe)
+        outputs = []
+        for output in task.recipe.outputs:
+            made = output_body(body, output.file, recipe)
+            key = wires.put(order.grants, f"{order.nonce}/{output.file}", made)
+            order.halt.check()
+            outputs.append(
+                Artifact(
+                    file=output.file,
+                    key=key,
+                    size_bytes=len(made),
+                    sha256=digest(made),
+                    media=_MEDIA,
+                )
+            )
+        return Done(outputs=tuple(outputs), source=_MEDIA, cpu_seconds=1.0)
+
+    def _encode(self, order: Order, body: bytes) -> None:
+        machine, trouble = self.machine, self.machine.trouble
+        words = body.decode().replace("-", " ").split()
+        character, seconds = words[0], float(words[1]) if len(words) > 1 else 1.0
+        machine.on_source(order, character)
+        if character == "text":
+            trouble.happened(Kind.WORKER_BAD_INPUT)
+            raise WorkFailed("not_media")
+        order.progress.stage = "encoding"
+        left = seconds
+        while left > 0:
+            machine.scheduler.sleep(min(_SLICE_SECONDS, left))
+            left -= _SLICE_SECONDS
+            order.progress.fraction = min(1.0, 1 - max(0.0, left) / seconds)
+            order.halt.check()
+            if trouble.strike(Kind.WORKER_FROZEN):
+                pause = trouble.choice((30.0, 120.0, 400.0))
+                trouble.frozen[machine.task.name] = machine.scheduler.now + pause
+                machine.scheduler.sleep(pause)
+                order.halt.check()
+        if character == "poison" or trouble.strike(Kind.WORKER_OUT_OF_MEMORY):
+            trouble.happened(Kind.WORKER_OUT_OF_MEMORY)
+            machine.die_of_memory()
+        if character == "broken" or trouble.strike(Kind.WORKER_FAILED):
+            trouble.happened(Kind.WORKER_FAILED)
+            machine.on_failed(order)
+            raise WorkFailed("encoder_failed")
+
+
+class Machine:
+    """One worker's process, its ports and its end."""
+
+    def __init__(
+        self,
+        task: EcsTask,
+        *,
+        pool: str,
+        jobs: Line,
+        done: Line,
+        signer: MemorySigner,
+        fleet: Fleet,
+        dice: SeededDice,
+        skew_seconds: float,
+        trouble: Trouble,
+        scheduler: Scheduler,
+    ) -> None:
+        self.task, self.trouble, self.scheduler = task, trouble, scheduler
+        self.wires = SimWire(signer, trouble)
+        #: Observers.
+        self.on_source: Callable[[Order, str], None] = lambda order, character: None
+        self.on_failed: Callable[[Order], None] = lambda order: None
+        self._fleet = fleet
+        self._stop = Stop()
+        self._pulses: list[SimPulse] = []
+        self._ports = (pool, jobs, done, dice)
+        task.ask_to_stop = self._ask_to_stop
+        task.end = self._end
+        self._process = scheduler.spawn(
+            f"worker {task.name}",
+            self._run,
+            ended=self._ended,
+            skew_seconds=skew_seconds,
+            account=task.name,
+        )
+
+    def _run(self) -> None:
+        pool, jobs, done, dice = self._ports
+        clock = SimClock(self.scheduler)
+        agent = SimAgent(self.task, self._fleet, self.trouble)
+        Loop(
+            pool=pool,
+            jobs=_Noticing(jobs, self.task),
+            done=done,
+            control=self.wires,
+            work=SimWork(self),
+            protection=Protection(agent, clock),
+            identity=agent.identity(),
+            clock=clock,
+            dice=dice,
+            stop=self._stop,
+            pulse=self._pulse,
+        ).run()
+
+    def die_of_memory(self) -> None:
+        """The kernel kills what holds too much; the container goes with it."""
+        self._fleet.kill(self.task, "EssentialContainerExited", 137)
+        self.scheduler.sleep(1.0)  # raises Killed
+
+    def _pulse(self) -> SimPulse:
+        pulse = SimPulse(self.scheduler, self._process)
+        self._pulses.append(pulse)
+        return pulse
+
+    def _ask_to_stop(self) -> None:
+        """SIGTERM interrupts whatever waits; a long poll goes on."""
+        self._stop.ask()
+        self.scheduler.wake(self._process)
+
+    def _end(self) -> None:
+        """The machine is gone, all at once."""
+        for pulse in self._pulses:
+            pulse.kill()
+        self.scheduler.kill(self._process)
+
+    def _ended(self, process: Process) -> None:
+        if not process.dead:
+            self._fleet.left(self.task, 0)
+
+
+@dataclasses.dataclass(slots=True)
+class _Noticing:
+    """The jobs queue as one worker uses it: busy from a receive to the next."""
+
+    line: Line
+    task: EcsTask
+
+    def send(self, body: bytes) -> None:
+        """As to any queue."""
+        self.line.send(body)
+
+    def receive(self, *, wait_seconds: int, limit: int = 1) -> list[Message]:
+        """Idle until something comes."""
+        self.task.busy_with = None
+        got = self.line.receive(wait_seconds=wait_seconds, limit=limit)
+        for message in got:
+            self.task.busy_with = told(message.body)
+        return got
+
+    def extend(self, handle: str, seconds: int) -> None:
+        """As of any queue."""
+        self.line.extend(handle, seconds)
+
+    def delete(self, handle: str) -> None:
+        """As of any queue."""
+        self.line.delete(handle)
+
+    def depth(self) -> Depth:
+        """As of any queue."""
+        return self.line.depth()

@@ -1,0 +1,178 @@
+"""The laws, each held by an observer of its own that knows nothing of the code under test.
+
+They look at rows as they are committed, at objects as they are stored and at machines as they are
+stopped; `Judges` of the end stand in `verdict.py`. An observer never changes anything.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from mayfly.core.changes import Key
+from mayfly.core.rows import pool_key
+from tests.simulation.fleet import EcsTask
+from tests.simulation.people import BUCKET
+from tests.simulation.stack import POOL, Stack
+
+Row = Mapping[str, Any]
+
+ENDS = frozenset({"succeeded", "failed", "cancelled", "superseded"})
+WORKING = frozenset({"queued", "running", "finishing"})
+
+
+class Observer(Protocol):
+    """Sees each committed row."""
+
+    def row(self, key: Key, row: Row | None) -> str:
+        """What is wrong with it, or nothing."""
+
+    def settled(self) -> str:
+        """After all rows of one transaction: what is wrong, or nothing."""
+
+
+class Ends:
+    """An end is the end: no job leaves it, and none goes back to an earlier state."""
+
+    _ORDER: Sequence[str] = ("queued", "running", "finishing", "publishing")
+
+    def __init__(self) -> None:
+        self._was: dict[str, str] = {}
+
+    def row(self, key: Key, row: Row | None) -> str:
+        if key.sk != "head" or not key.pk.startswith("job#") or row is None:
+            return ""
+        was, now = self._was.get(key.pk), str(row["state"])
+        self._was[key.pk] = now
+        if was is None or was == now:
+            return ""
+        if was in ENDS:
+            return f"{key.pk} was {was} and is {now}"
+        if now not in ENDS and self._ORDER.index(now) < self._ORDER.index(was):
+            return f"{key.pk} went back from {was} to {now}"
+        return ""
+
+    def settled(self) -> str:
+        return ""
+
+
+class Counters:
+    """Counters equal what they count, after every transaction."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._working: set[str] = set()
+        self._open: dict[str, set[str]] = {}
+        self._touched: set[str] = set()
+
+    def row(self, key: Key, row: Row | None) -> str:
+        if row is None or not key.pk.startswith("job#"):
+            return ""
+        if key.sk == "head":
+            self._touched.add(key.pk)
+            counted = self._working.add if row["state"] in WORKING else self._working.discard
+            counted(key.pk)
+        elif key.sk.startswith("task#"):
+            self._touched.add(key.pk)
+            tasks = self._open.setdefault(key.pk, set())
+            (tasks.discard if row["state"] == "done" else tasks.add)(key.sk)
+        return ""
+
+    def settled(self) -> str:
+        touched, self._touched = self._touched, set()
+        for pk in touched:
+            head = self._stack.table.peek(Key(pk, "head"))
+            if head is None or head["state"] in ENDS:
+                continue
+            unopened = int(head.get("parts", 0)) - int(head.get("opened", 0))
+            open_tasks = len(self._open.get(pk, ())) + max(0, unopened)
+            if head["open_tasks"] != open_tasks:
+                return f"{pk} counts {head['open_tasks']} open tasks, and has {open_tasks}"
+        pool = self._stack.table.peek(pool_key(POOL)) or {}
+        counted = pool.get("open_jobs", 0)
+        if counted != len(self._working):
+            return f"the pool counts {counted} open jobs, and has {len(self._working)}"
+        return ""
+
+
+class Commits:
+    """At most one commit per task: what is committed is of one attempt, and never changes."""
+
+    def __init__(self) -> None:
+        self._committed: dict[Key, Any] = {}
+
+    def row(self, key: Key, row: Row | None) -> str:
+        if not key.sk.startswith("task#") or row is None:
+            return ""
+        was = self._committed.get(key)
+        if was is not None and (row["state"] != "done" or row["artifacts"] != was):
+            return f"{key} was committed, and was changed"
+        if row["state"] != "done" or was is not None:
+            return ""
+        self._committed[key] = row["artifacts"]
+        prefixes = {str(a["key"]).rpartition("/")[0] for a in row["artifacts"]}
+        return f"{key} mixes attempts: {prefixes}" if len(prefixes) > 1 else ""
+
+    def settled(self) -> str:
+        return ""
+
+
+class Secrets:
+    """No signed URL and no token of a task's leaves the rows and messages they belong to."""
+
+    def row(self, key: Key, row: Row | None) -> str:
+        if row is not None and "signature=" in repr(row):
+            return f"{key} holds a signed URL"
+        return ""
+
+    def settled(self) -> str:
+        return ""
+
+
+class Outputs:
+    """What is delivered is what the encoder makes of the source, and stays so."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._seen: dict[str, bytes] = {}
+
+    def look(self) -> str:
+        """After each copy."""
+        for key in self._stack.store.keys(BUCKET, "outputs/"):
+            found = self._stack.store.get(BUCKET, key)
+            if found is None or key.endswith("latest.json"):
+                continue
+            was = self._seen.setdefault(key, found.body)
+            if was != found.body:
+                return f"{key} was delivered, and was changed"
+        return ""
+
+
+class Watch:
+    """All observers, told of what happens."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.violations: list[str] = []
+        self._stack = stack
+        self._observers: tuple[Observer, ...] = (Ends(), Counters(stack), Commits(), Secrets())
+        self._outputs = Outputs(stack)
+        stack.trouble.on_effect = self._effect
+        stack.fleet.on_stopped_at_work = self._stopped_at_work
+
+    def found(self, wrong: str) -> None:
+        """One violation, kept."""
+        if wrong:
+            self._stack.trouble.tell(f"VIOLATION {wrong}")
+            self.violations.append(wrong)
+
+    def _effect(self, action: str, process: Any) -> None:
+        if action == "table.commit":
+            for key in process.commits:
+                row = self._stack.table.peek(key)
+                for observer in self._observers:
+                    self.found(observer.row(key, row))
+            for observer in self._observers:
+                self.found(observer.settled())
+        elif action == "store.copy":
+            self.found(self._outputs.look())
+
+    def _stopped_at_work(self, task: EcsTask) -> None:
+        self.found(f"{task.name} was stopped by us while it worked on {task.busy_with}")

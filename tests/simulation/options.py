@@ -1,0 +1,85 @@
+"""What one life is like: drawn from its seed, printed before it, and never changed by hand.
+
+Swarm testing: the probabilities themselves are drawn, so that some lives have no lost message and
+others little else.
+"""
+
+import dataclasses
+import random
+from collections.abc import Mapping
+
+from tests.simulation.kinds import Kind
+
+#: What a misfortune's probability is drawn from. Most lives have few kinds.
+_RATES = (0.0, 0.0, 0.0, 0.02, 0.1, 0.3)
+#: Misfortunes that strike at port calls, of which a life has hundreds.
+_CALL_RATES = (0.0, 0.0, 0.0, 0.002, 0.01, 0.03)
+_AT_CALLS = frozenset(
+    {
+        Kind.SQS_REFUSED,
+        Kind.S3_REFUSED,
+        Kind.S3_ANSWER_LOST,
+        Kind.ECS_REFUSED,
+        Kind.LAMBDA_CRASH,
+        Kind.LAMBDA_TIME_OUT,
+        Kind.TABLE_THROTTLED,
+        Kind.TABLE_ANSWER_LOST,
+    }
+)
+
+
+def scrambled(seed: int) -> random.Random:
+    """Neighbouring seeds give the Mersenne Twister neighbouring first draws; these do not."""
+    return random.Random(f"mayfly {seed}")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """One life's."""
+
+    seed: int
+    #: How many requests, of whatever door.
+    requests: int
+    #: All of them are made in this time.
+    arrivals_seconds: float
+    workers_max: int
+    #: From asking for a task to its running.
+    start_seconds: float
+    #: How often Spot strikes, for one worker.
+    spot_hours: float
+    #: Chance that a port call lets others go first.
+    yields: float
+    #: The longest a port call takes when it does.
+    latency_seconds: float
+    rates: Mapping[Kind, float]
+
+    def told(self) -> str:
+        """For people: one line, kinds that cannot strike left out."""
+        rates = ", ".join(f"{k.name.lower()} {r:g}" for k, r in self.rates.items() if r)
+        fields = ", ".join(
+            f"{field.name} {getattr(self, field.name):g}"
+            for field in dataclasses.fields(self)
+            if field.name != "rates"
+        )
+        return f"{fields}; {rates or 'no misfortune'}"
+
+
+def draw(seed: int, rng: random.Random, requests: int | None = None) -> Options:
+    """The options of a seed; `requests` overrules how many there are."""
+    drawn = rng.choice((1, 1, 2, 3, 5))
+    calm = rng.random() < 0.1
+    rates = {
+        kind: 0.0 if calm else rng.choice(_CALL_RATES if kind in _AT_CALLS else _RATES)
+        for kind in Kind
+    }
+    return Options(
+        seed=seed,
+        requests=requests or drawn,
+        arrivals_seconds=rng.choice((1.0, 60.0, 900.0)),
+        workers_max=rng.choice((1, 2, 3, 5)),
+        start_seconds=rng.choice((5.0, 45.0, 150.0)),
+        spot_hours=1e9 if calm else rng.choice((0.05, 0.5, 8.0)),
+        yields=rng.choice((0.1, 0.5, 1.0)),
+        latency_seconds=rng.choice((0.02, 0.2, 2.0)),
+        rates=rates,
+    )

@@ -1,0 +1,211 @@
+"""People and their programs: uploads, messages, tasks of their own, cancels; honest and not.
+
+What they ask for is remembered, so that an observer can ask whether everybody was answered.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote_plus
+
+import msgspec
+
+from mayfly.contract import presets, wire
+from mayfly.contract import report as r
+from mayfly.contract.recipe import AudioOutput, Recipe, VideoOutput
+from mayfly.contract.task import Fetch, PutUrls, Source, Task
+from mayfly.core import events
+from mayfly.core.changes import Delete, Put
+from mayfly.core.rows import PAUSED_KEY
+from mayfly.memory.store import MemoryStore
+from mayfly.perform import engine
+from tests.simulation.kinds import Kind
+from tests.simulation.lambdas import Lambdas
+from tests.simulation.lines import Line
+from tests.simulation.machines import THEIR_HOST
+from tests.simulation.options import Options
+from tests.simulation.trouble import Trouble
+
+BUCKET = "media"
+PRESET: Recipe = presets.all_presets()["mp4-720p"].recipe
+TWO_FILES = Recipe(outputs=(VideoOutput(file="a.mp4"), AudioOutput(file="b.m4a")))
+
+#: The first word is what the source is like, the second how many seconds it takes to encode.
+_SOURCES = (
+    b"clip 4",
+    b"clip 40",
+    b"clip 200",
+    b"film 3000",
+    b"text 1",
+    b"poison 20",
+    b"broken 9",
+    b"",
+)
+
+
+@dataclasses.dataclass(slots=True)
+class Asked:
+    """What people did, as they know it."""
+
+    #: Key and body of each upload whose notification was sent (or lost).
+    uploads: list[tuple[str, bytes]] = dataclasses.field(default_factory=list)
+    request_ids: set[str] = dataclasses.field(default_factory=set)
+    cancelled: set[str] = dataclasses.field(default_factory=set)
+    #: Bodies of tasks that people wrote themselves.
+    brought: int = 0
+
+
+class People:
+    """Everybody outside."""
+
+    def __init__(
+        self,
+        *,
+        options: Options,
+        store: MemoryStore,
+        requests: Line,
+        jobs: Line,
+        done: Line,
+        lambdas: Lambdas,
+        trouble: Trouble,
+    ) -> None:
+        self.asked = Asked()
+        self._options, self._store, self._lambdas, self._trouble = (
+            options,
+            store,
+            lambdas,
+            trouble,
+        )
+        self._requests, self._jobs, self._done = requests, jobs, done
+        #: What they will still do, and what is on its way from them.
+        self.outstanding = 0
+        self._sequence = 0
+
+    def plan(self) -> None:
+        """Everything they will do."""
+        doors = (self.upload, self.upload, self.upload, self.ask, self.bring)
+        for _ in range(self._options.requests):
+            self._someday(self._trouble.choice(doors))
+        for kind, act in (
+            (Kind.USER_CANCEL, self.cancel),
+            (Kind.USER_PAUSE, self.pause),
+            (Kind.USER_FORGED_REPORT, self.forge),
+            (Kind.S3_OVERWRITTEN, self.overwrite),
+        ):
+            if self._trouble.strike(kind):
+                self._someday(act, later=True)
+
+    def _someday(self, act: Callable[[], None], *, later: bool = False) -> None:
+        span = self._options.arrivals_seconds + (600.0 if later else 0.0)
+        self._later(self._trouble.uniform(span), act)
+
+    def _later(self, seconds: float, act: Callable[[], None]) -> None:
+        self.outstanding += 1
+
+        def now() -> None:
+            self.outstanding -= 1
+            act()
+
+        self._lambdas.scheduler.after(seconds, now)
+
+    # --- the doors ---------------------------------------------------------------------------
+
+    def upload(self) -> None:
+        """An object under `uploads/`."""
+        self._put(self._trouble.choice(("a 1", "b", "c/d")), self._trouble.choice(_SOURCES))
+
+    def overwrite(self) -> None:
+        """Another object under the same key."""
+        if self.asked.uploads:
+            key, _ = self._trouble.choice(self.asked.uploads)
+            self._put(key.removeprefix("uploads/").removesuffix(".mp4"), b"clip 17")
+
+    def _put(self, name: str, body: bytes) -> None:
+        key = f"uploads/{name}.mp4"
+        self._sequence += 1
+        self._trouble.tell(f"somebody uploads {key}: {body.decode()}")
+        stored = self._store.put(BUCKET, key, body)
+        self.asked.uploads.append((key, body))
+        thing = {
+            "key": quote_plus(key, safe="/"),
+            "size": len(body),
+            "eTag": stored.etag,
+            "sequencer": f"{self._sequence:04X}",
+        }
+        record = {
+            "eventSource": "aws:s3",
+            "eventName": "ObjectCreated:Put",
+            "s3": {"bucket": {"name": BUCKET}, "object": thing},
+        }
+        note = json.dumps({"Records": [record]}).encode()
+        for _ in range(2 if self._trouble.strike(Kind.S3_NOTE_TWICE) else 1):
+            late = self._trouble.strike(Kind.S3_NOTE_LATE)
+            seconds = self._trouble.choice((5.0, 300.0, 2000.0)) if late else 0.5
+            self._later(seconds, lambda: self._requests.put(note))
+
+    def ask(self) -> None:
+        """A message on the requests queue, for a source that may not be there."""
+        self._sequence += 1
+        asked: dict[str, Any] = {
+            "source": f"s3://{BUCKET}/uploads/{self._trouble.choice(('a 1', 'b', 'nowhere'))}.mp4",
+            "recipe": msgspec.to_builtins(self._trouble.choice((PRESET, TWO_FILES))),
+            "request_id": f"ask{self._sequence}",
+            "priority": self._trouble.choice((0, 0, 5)),
+            "tenant": self._trouble.choice(("default", "default", "other")),
+        }
+        self._trouble.tell(f"somebody asks for {asked['source']}")
+        self.asked.request_ids.add(str(asked["request_id"]))
+        self._requests.put(json.dumps(asked).encode())
+
+    def bring(self) -> None:
+        """A task of their own, straight onto the jobs queue."""
+        self._sequence += 1
+        body = self._trouble.choice(("clip-30", "text-1", "broken-3"))
+        self._trouble.tell(f"somebody brings a task: {body}")
+        url = f"{THEIR_HOST}{body}-{self._sequence}?signature=0"
+        task = Task(source=Source(fetch=Fetch(url=url)), recipe=PRESET, upload=PutUrls(urls={}))
+        self.asked.brought += 1
+        self._jobs.put(wire.encode(task))
+
+    # --- what else they do -------------------------------------------------------------------
+
+    def cancel(self) -> None:
+        """One job, whatever its state."""
+        job_ids = self.jobs()
+        if not job_ids:
+            return
+        job_id = self._trouble.choice(job_ids)
+        self.asked.cancelled.add(job_id)
+        event = events.CancelRequested(at=self._lambdas.scheduler.now)
+        self._lambdas.operate(
+            "cancel", lambda: engine.apply(self._lambdas.world, event, job_id).commands
+        )
+
+    def pause(self) -> None:
+        """For a while."""
+        table = self._lambdas.world.table
+        row = Put(key=PAUSED_KEY, item={"at": self._lambdas.scheduler.now})
+        table.commit([row])
+        self._trouble.tell("somebody pauses the stack")
+        seconds = self._trouble.choice((30.0, 600.0, 4000.0))
+        self._later(seconds, self.go_on)
+
+    def go_on(self) -> None:
+        """The end of a pause."""
+        self._lambdas.world.table.commit([Delete(key=PAUSED_KEY)])
+
+    def forge(self) -> None:
+        """A report by somebody who does not know the token."""
+        for job_id in self.jobs()[:1]:
+            said = r.Encoded(
+                job_id=job_id, task_id="encode", token="x", attempt="forged", at=0.0,
+                outputs=(), source=r.Media(container="mov"), busy_seconds=1.0,
+            )  # fmt: skip
+            self._done.put(wire.encode(said))
+
+    def jobs(self) -> list[str]:
+        """Ids of all jobs there are; set by the stack."""
+        return self.known_jobs()
+
+    known_jobs: Callable[[], list[str]] = staticmethod(list)

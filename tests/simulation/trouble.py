@@ -1,0 +1,137 @@
+"""What goes wrong at the ports, and how often it did.
+
+The ports in memory ask before and after each call (`mayfly.memory.faults`); here the asking process
+is suspended, cut off or refused. In fair weather nothing strikes; time passes all the same.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from mayfly.memory.faults import Faults
+from mayfly.perform.ports import Temporary
+from tests.simulation.kinds import Kind
+from tests.simulation.options import Options
+from tests.simulation.scheduler import Killed, Process, Scheduler
+
+T = TypeVar("T")
+
+#: The kind that refuses a call, by port.
+_REFUSED = {
+    "queue": Kind.SQS_REFUSED,
+    "store": Kind.S3_REFUSED,
+    "services": Kind.ECS_REFUSED,
+    "table": Kind.TABLE_THROTTLED,
+}
+_ANSWER_LOST = {"store": Kind.S3_ANSWER_LOST, "table": Kind.TABLE_ANSWER_LOST}
+
+#: Create, Update and DeleteService share 5 calls/s in an account (ECS service quotas).
+_ECS_CALLS_A_SECOND = 5
+_ECS_SHARED = frozenset({"services.create", "services.resize", "services.delete"})
+
+
+class Trouble(Faults):
+    """The weather of one life, and its log."""
+
+    def __init__(self, options: Options, rng: random.Random, scheduler: Scheduler) -> None:
+        self.calm = False
+        self.fired: Counter[Kind] = Counter()
+        #: Port calls by (kind of process, action).
+        self.calls: Counter[tuple[str, str]] = Counter()
+        #: Moment, who, what: everything that happened, for the trace and its hash.
+        self.trace: list[tuple[float, str, str]] = []
+        #: Until when each account's processes stand still.
+        self.frozen: dict[str, float] = {}
+        #: Told of each effect at once, before anything else can happen.
+        self.on_effect: Callable[[str, Process], None] = lambda action, process: None
+        self._options, self._rng, self._scheduler = options, rng, scheduler
+        self._ecs_second, self._ecs_calls = 0, 0
+
+    def strike(self, kind: Kind) -> bool:
+        """Whether this misfortune happens now; counted."""
+        rate = self._options.rates[kind]
+        if self.calm or not rate or self._rng.random() >= rate:
+            return False
+        self.happened(kind)
+        return True
+
+    def choice(self, among: Sequence[T]) -> T:
+        """One of several."""
+        return self._rng.choice(among)
+
+    def uniform(self, span: float) -> float:
+        """Between 0 and `span`."""
+        return self._rng.random() * span
+
+    def expovariate(self, rate: float) -> float:
+        """The time to something without a memory."""
+        return self._rng.expovariate(rate)
+
+    def happened(self, kind: Kind) -> None:
+        """It did, by itself."""
+        self.fired[kind] += 1
+
+    def tell(self, what: str) -> None:
+        """One line of the trace."""
+        process = self._scheduler.current
+        self.trace.append((self._scheduler.now, process.name if process else "world", what))
+
+    def before(self, action: str) -> None:
+        """A call sets out."""
+        process = self._scheduler.current
+        if process is None:
+            return
+        if process.dead:
+            raise Killed
+        self.calls[process.account.partition(" ")[0], action] += 1
+        self.trace.append((self._scheduler.now, process.name, action))
+        self._pass_time(process.account)
+        self._cut_off(process.name)
+        port = action.partition(".")[0]
+        if port in _REFUSED and self.strike(_REFUSED[port]):
+            raise Temporary(f"{action} was refused.")
+        if action in _ECS_SHARED:
+            self._throttle(action)
+
+    def after(self, action: str) -> None:
+        """Its answer comes back."""
+        process = self._scheduler.current
+        if process is None:
+            return
+        if process.dead:
+            raise Killed
+        self.on_effect(action, process)
+        self._pass_time(process.account)
+        self._cut_off(process.name)
+        port = action.partition(".")[0]
+        if port in _ANSWER_LOST and self.strike(_ANSWER_LOST[port]):
+            raise Temporary(f"The answer to {action} was lost.")
+
+    def _pass_time(self, account: str) -> None:
+        until = self.frozen.get(account, 0.0)
+        if until > self._scheduler.now:
+            self._scheduler.sleep(until - self._scheduler.now)
+        if self._rng.random() < self._options.yields:
+            self._scheduler.sleep(self._rng.random() * self._options.latency_seconds)
+
+    def _cut_off(self, name: str) -> None:
+        """Invocations die or hang; workers die by the hand of the fleet."""
+        if not name.startswith("lambda"):
+            return
+        if self.strike(Kind.LAMBDA_CRASH):
+            process = self._scheduler.current
+            assert process is not None
+            process.dead = True
+            raise Killed
+        if not self.calm and self._rng.random() < self._options.rates[Kind.LAMBDA_TIME_OUT]:
+            self._scheduler.sleep(self._rng.choice((5.0, 30.0, 400.0)))
+
+    def _throttle(self, action: str) -> None:
+        second = int(self._scheduler.now)
+        if second != self._ecs_second:
+            self._ecs_second, self._ecs_calls = second, 0
+        self._ecs_calls += 1
+        if self._ecs_calls > _ECS_CALLS_A_SECOND or self.strike(Kind.ECS_THROTTLED):
+            self.fired[Kind.ECS_THROTTLED] += self._ecs_calls > _ECS_CALLS_A_SECOND
+            raise Temporary(f"{action} was throttled.")

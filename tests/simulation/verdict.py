@@ -1,0 +1,168 @@
+"""What must be true when everything has come to rest. Each judge yields what is wrong."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from urllib.parse import unquote_plus
+
+from mayfly.contract import wire
+from mayfly.contract.outcome import Outcome
+from mayfly.core import limits
+from mayfly.core.changes import Key
+from mayfly.core.identity import SourceObject, job_id
+from mayfly.core.rows import OPEN_JOBS, JobHead, from_item, pool_key
+from tests.simulation.kinds import Kind
+from tests.simulation.machines import output_body
+from tests.simulation.observers import ENDS
+from tests.simulation.people import BUCKET, PRESET
+from tests.simulation.stack import POOL, Stack
+from tests.simulation.truth import THEIRS, etag_of
+
+__all__ = ["judged", "pending"]
+
+
+def heads(stack: Stack) -> dict[str, JobHead]:
+    """Every job."""
+    found = {}
+    for ident in stack.job_ids():
+        item = stack.table.peek(Key(f"job#{ident}", "head"))
+        if item is not None:
+            found[ident] = from_item(JobHead, item)
+    return found
+
+
+def pending(stack: Stack) -> str:
+    """Why not everything is done; empty when it is."""
+    if stack.people.outstanding:
+        return f"{stack.people.outstanding} things are still on their way from people"
+    for ident, head in heads(stack).items():
+        if head.state not in ENDS:
+            return f"job {ident[:6]} is {head.state}, with {head.open_tasks} open tasks"
+        if not head.announced:
+            return f"the outcome of job {ident[:6]} was not announced"
+    for line in (stack.requests, stack.done, stack.jobs, stack.jobs_dead, stack.requests_dead):
+        if bodies := line.memory.bodies():
+            return f"{len(bodies)} messages are on {line.name}"
+    for name in stack.services.wanted():
+        seen = stack.services.peek(name)
+        if seen is not None and seen.status != "INACTIVE":
+            return f"service {name} is {seen.status}: desired {seen.desired}, runs {seen.running}"
+    if alive := stack.fleet.alive:
+        return f"{len(alive)} ECS tasks are alive"
+    pool = stack.table.peek(pool_key(POOL)) or {}
+    if pool.get("services"):
+        return f"the pool still names services: {sorted(pool['services'])}"
+    if stack.events.memory.bodies():
+        return "task events are on their way"
+    if stack.lambdas.running:
+        return "an invocation is under way"
+    return ""
+
+
+def judged(stack: Stack) -> Iterator[str]:
+    """Everything that is wrong at the end."""
+    for judge in (_outcomes, _uploads, _successes, _failures, _index, _bills, _told):
+        yield from judge(stack)
+
+
+def _outcomes(stack: Stack) -> Iterator[str]:
+    """The outcome fires exactly once in effect: one id, one state; and everybody is answered."""
+    told: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    answered: set[str] = set()
+    for _, detail in stack.bus.published:
+        outcome = wire.decode(Outcome, detail)
+        told[outcome.job_id].add((outcome.event_id, outcome.state))
+        answered.update(outcome.request_ids)
+    for ident, head in heads(stack).items():
+        if told[ident] != {(f"{ident}-{head.run}", head.state.value)}:
+            yield f"job {ident} is {head.state}, and told was {told[ident]}"
+    for request_id in sorted(stack.people.asked.request_ids - answered):
+        yield f"{request_id} has no answer"
+
+
+def _uploads(stack: Stack) -> Iterator[str]:
+    """Every upload has its job."""
+    known = heads(stack)
+    for key, body in stack.people.asked.uploads:
+        ident = job_of_upload(stack, key, body)
+        if ident not in known:
+            yield f"the upload {key} ({body.decode()}) has no job"
+
+
+def job_of_upload(stack: Stack, key: str, body: bytes) -> str:
+    """The job that an upload must have led to."""
+    etag = etag_of(body)
+    source = SourceObject(bucket=BUCKET, key=unquote_plus(key), etag=etag, size_bytes=len(body))
+    return job_id("default", source, PRESET, 1)
+
+
+def _successes(stack: Stack) -> Iterator[str]:
+    """Outputs appear whole or not at all, and equal their spec."""
+    by_etag = {etag_of(body): body for _, body in stack.people.asked.uploads}
+    for ident, head in heads(stack).items():
+        keys = [k for k in stack.store.keys(BUCKET, "outputs/") if f"/{ident}/" in k]
+        if head.state != "succeeded" or head.adopted:
+            if keys and head.state not in ("succeeded", "failed"):
+                yield f"job {ident} is {head.state} and has outputs: {keys}"
+            continue
+        spec = stack.table.peek(Key(f"job#{ident}", "spec"))
+        assert spec is not None
+        recipe = json.loads(spec["recipe"])
+        files = [output["file"] for output in recipe["outputs"]]
+        source = by_etag[spec["source"]["etag"]]
+        for file in files:
+            (found,) = [k for k in keys if k.endswith(f"/{file}")] or [""]
+            stored = stack.store.get(BUCKET, found) if found else None
+            expected = output_body(source, file, spec["recipe"].encode())
+            if stored is None or stored.body != expected:
+                yield f"job {ident} succeeded, and its {file} is not its spec's"
+        if len(keys) != len(files):
+            yield f"job {ident} delivered {keys}"
+
+
+def _failures(stack: Stack) -> Iterator[str]:
+    """Nobody's job ends badly without a reason that really was."""
+    truth, fired = stack.truth, stack.trouble.fired
+    lost = truth.deaths + fired[Kind.WORKER_FROZEN] + fired[Kind.SQS_EXPIRED] > 0
+    for ident, head in heads(stack).items():
+        if head.failure is None or not head.pool:
+            continue
+        source = THEIRS if head.adopted else ident
+        really = {
+            "cancelled": ident in stack.people.asked.cancelled,
+            "pool_broken": len(stack.fleet.stillborn) + truth.deaths >= limits.CRASHES_MAX,
+            "worker_lost": lost,
+            "worker_failed": lost,
+            "encoder_failed": truth.failed[source] > 0,
+            "not_media": "text" in truth.sources.get(source, ()),
+            "source_replaced": fired[Kind.S3_OVERWRITTEN] > 0
+            or len(stack.people.asked.uploads) > 1,
+        }
+        if not really.get(head.failure.code, False):
+            yield f"job {ident} failed wrongly: {head.failure}"
+
+
+def _index(stack: Stack) -> Iterator[str]:
+    """Nothing is left in the indexes of open work."""
+    for key, row in stack.table.snapshot().items():
+        place = str(row.get("gpk", ""))
+        if place == OPEN_JOBS or place.startswith("tasks#"):
+            yield f"{key} is still in {place}"
+
+
+def _bills(stack: Stack) -> Iterator[str]:
+    """Unless ECS never told, no receipt waits for ever for a worker that has stopped."""
+    if stack.trouble.fired[Kind.ECS_EVENT_LOST] or stack.events_dead.memory.bodies():
+        return
+    for key, row in stack.table.snapshot().items():
+        if key.sk.startswith("billed#") and row.get("stopped_at") is None:
+            yield f"{key} is billed for ever"
+
+
+def _told(stack: Stack) -> Iterator[str]:
+    """No secret in what was published or logged."""
+    for _, detail in stack.bus.published:
+        if b"signature=" in detail:
+            yield "an outcome holds a signed URL"
+    if stack.ears.secrets:
+        yield f"a log line holds a signed URL: {stack.ears.secrets[0]}"

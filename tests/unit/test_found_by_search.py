@@ -1,0 +1,54 @@
+"""What the simulator found: the story of each violation, and the claim that holds since.
+
+The seeds are those of the simulator as it was then; the tests need no simulator.
+"""
+
+from typing import Any
+
+from completion_handler import desk as completion
+from mayfly.contract import wire
+from mayfly.contract.report import Adopted, Encoded, Media, Started
+from mayfly.contract.task import Fetch, PutUrls, Source, Task
+from mayfly.core import limits
+from mayfly.core.identity import adopted_job_id, adopted_token
+from mayfly.memory.world import MemoryWorld
+from mayfly.perform import engine
+from mayfly.perform.ports import Temporary
+from tests.unit.acting import outcomes
+from tests.unit.given import RECIPE
+
+
+def _take_reports(w: MemoryWorld) -> None:
+    for message in w.done.receive(wait_seconds=0, limit=10):
+        try:
+            engine.run(w.world, completion.take(w.world, "mayfly-done", message))
+        except Temporary:
+            continue
+        w.done.delete(message.handle)
+
+
+def test_a_report_outlives_the_invocation_that_died_with_the_one_before_it(w: MemoryWorld) -> None:
+    """Seed 459. An invocation died with `adopted`, which hid it for half an hour. Meanwhile the
+    worker's later reports, of a job that nobody knew, were refused five times in a hundred seconds
+    and buried; the job was opened after all, heard nothing, and failed with worker_lost."""
+    source = Source(fetch=Fetch(url="https://theirs.s3.amazonaws.com/clip"))
+    raw = wire.encode(Task(source=source, recipe=RECIPE, upload=PutUrls(urls={})))
+    ident = adopted_job_id(raw, "m1")
+    who: dict[str, Any] = {
+        "job_id": ident,
+        "task_id": "encode",
+        "token": adopted_token(raw),
+        "attempt": "n1",
+        "at": 0.0,
+    }
+    w.done.send(wire.encode(Adopted(**who, pool="standard", recipe=RECIPE, source="theirs")))
+    (held,) = w.done.receive(wait_seconds=0)  # by an invocation that dies
+    hidden = limits.COMPLETION_SECONDS_MAX * limits.HIDDEN_FACTOR
+    w.done.extend(held.handle, hidden)
+    w.done.send(wire.encode(Started(**who)))
+    media = Media(container="mov")
+    w.done.send(wire.encode(Encoded(**who, outputs=(), source=media, busy_seconds=1.0)))
+    for _ in range(0, 2 * hidden, 10):
+        w.clock.sleep(10)
+        _take_reports(w)
+    assert [outcome.state for outcome in outcomes(w)] == ["succeeded"]

@@ -7,6 +7,7 @@ A report must never carry a signed URL. Unknown fields are ignored within a majo
 import msgspec
 
 from mayfly.contract import wire
+from mayfly.contract.plan import Plan, Scope
 from mayfly.contract.recipe import Recipe
 from mayfly.contract.wire import Version
 
@@ -63,10 +64,21 @@ class Progressed(_Said, frozen=True, kw_only=True, tag="progressed"):
     speed: float | None = None
 
 
+class Planned(_Said, frozen=True, kw_only=True, tag="planned"):
+    """The source is long: it is cut like this, and the attempt goes on with the first chunk.
+
+    Whoever is believed is told by nobody: it is the first, and the words of others are compared.
+    """
+
+    plan: Plan
+
+
 class Encoded(_Said, frozen=True, kw_only=True, tag="encoded"):
     """Every output is stored and proven."""
 
     outputs: tuple[Artifact, ...]
+    #: The chunk that was done; null: the whole source, or whatever else the task is.
+    scope: Scope | None = None
     source: Media
     #: Wall seconds from receiving the task to this report: what a receipt splits by.
     busy_seconds: float
@@ -104,7 +116,7 @@ class RenewalWanted(_Said, frozen=True, kw_only=True, tag="renewal_wanted"):
     """The grants end before the work does: sign new ones into the control object."""
 
 
-Report = Started | Progressed | Encoded | Interrupted | Failed | Adopted | RenewalWanted
+Report = Started | Progressed | Planned | Encoded | Interrupted | Failed | Adopted | RenewalWanted
 
 
 def read_report(body: str | bytes) -> Report:

@@ -9,8 +9,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from mayfly.contract.plan import PlanClock, Scope
 from mayfly.contract.recipe import Recipe
 from mayfly.contract.wire import Version
+
+#: `encode`: the whole source, or an answer with a plan. `chunk`: one interval of its picture.
+#: `audio`: one sound track, whole. `finish`: what joins the parts.
+TaskKind = Literal["encode", "chunk", "audio", "finish"]
 
 Url = Annotated[str, msgspec.Meta(pattern=r"^https?://", max_length=8192)]
 
@@ -51,12 +56,12 @@ Upload = PostForm | PutUrls
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """`encode`: the whole source by one worker."""
+    """Work for one worker."""
 
     source: Source
     recipe: Recipe
     upload: Upload
-    kind: Literal["encode"] = "encode"
+    kind: TaskKind = "encode"
     job_id: str | None = None
     task_id: str | None = None
     #: Reports are accepted only with it.
@@ -65,6 +70,36 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     control: Fetch | None = None
     #: Unix time at which the first of the URLs dies; unknown for tasks that users write.
     grants_end_at: float | None = None
+    #: Of a chunk: its interval.
+    scope: Scope | None = None
+    #: Of a part: the clock of the plan that it belongs to.
+    plan_clock: PlanClock | None = None
+    #: Of a sound task: which track, counted from 0.
+    track: int | None = None
+    #: Of a finish: where its `Inputs` are.
+    inputs: Fetch | None = None
+    version: Version = 1
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True):
+    """One file that a part has stored."""
+
+    kind: TaskKind
+    #: The chunk's number, or the track's.
+    number: int
+    file: str
+    fetch: Fetch
+    size_bytes: int
+    sha256: str
+
+
+class Inputs(msgspec.Struct, frozen=True, kw_only=True):
+    """What a finish joins: an object of its own, since thousands of signed URLs fit no message.
+
+    Chunks by number, then sound by track; each one's files in the order in which it brought them.
+    """
+
+    parts: tuple[Input, ...]
     version: Version = 1
 
 
@@ -75,6 +110,8 @@ class Grants(msgspec.Struct, frozen=True, kw_only=True):
     upload: Upload
     control: Fetch
     grants_end_at: float
+    #: Of a finish.
+    inputs: Fetch | None = None
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True):

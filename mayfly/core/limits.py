@@ -78,6 +78,22 @@ SOURCE_STREAMS_MAX = 64
 #: No worker could hold the message for as long as encoding more would take.
 SOURCE_SECONDS_MAX = 24 * 3600
 
+# --- Fan-out ---------------------------------------------------------------------------------
+
+#: Chunks of one source: 24 h at 8.6 s each. The list of its cuts is then 210 KB at most,
+#: which an SQS message (1 MiB) and a row (400 KB) hold.
+CHUNKS_MAX = 10_000
+
+#: Sound tracks of one source, as many as it may have streams.
+AUDIO_TRACKS_MAX = SOURCE_STREAMS_MAX
+
+#: Ticks are kept as 64-bit numbers, as media files do.
+TICKS_MAX = 2**63 - 1
+
+#: Task rows that one transaction opens or lets go (TransactWriteItems takes 100 actions), with
+#: room for what stands beside them.
+ROWS_PER_TRANSACTION = 90
+
 # --- The worker's machine --------------------------------------------------------------------
 
 #: Of the task's memory, what ffmpeg may not have: Python with boto3 takes 70 MiB, the rest is
@@ -185,5 +201,6 @@ assert SILENCE_SECONDS > VISIBILITY_SECONDS * RECEIVES_MAX
 assert ENCODE_SECONDS_MAX + GRANT_SECONDS < HOLD_SECONDS_MAX < 12 * 3600
 assert STALL_SECONDS_MAX > 13 * OUTPUT_BYTES_MAX / 10**9
 assert HOLD_SECONDS_MAX + PROTECTION_RENEW_SECONDS <= PROTECTION_MINUTES * 60 <= 48 * 3600
+assert ROWS_PER_TRANSACTION + 1 <= 100
 assert GRANT_SECONDS_MIN < RENEW_SECONDS
 assert LEASE_SECONDS < TICK_SECONDS < SERVICE_EXPIRES_SECONDS

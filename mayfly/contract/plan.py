@@ -1,0 +1,59 @@
+"""How one long source becomes many tasks: its cuts, in ticks of one clock that all of them share.
+
+A worker answers `encode` with a plan; chunk tasks carry the part of it that they need. Cuts are
+presentation times in whole ticks, never seconds: a float that is rounded twice loses a frame.
+This module must never judge a plan: what may be carried out stands in `mayfly.core.parts`.
+"""
+
+import msgspec
+
+
+class PlanClock(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tick means, so that every part filters and cuts on one presentation clock."""
+
+    #: Seconds of a tick, as a fraction: (1, 90000).
+    time_base: tuple[int, int]
+    #: The tick that all filters count from.
+    origin_ticks: int
+    #: How far before its start a chunk must seek in order to meet a keyframe.
+    margin_seconds: float
+
+
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """The half-open interval of one chunk. The first begins before, the last ends after any time:
+    what containers say of their length is wrong too often."""
+
+    number: int
+    start_ticks: int | None = None
+    end_ticks: int | None = None
+
+
+class Plan(PlanClock, frozen=True, kw_only=True):
+    """The cuts of one source. The same source and recipe give the same plan."""
+
+    #: The inner cuts, strictly increasing: one fewer than there are chunks.
+    boundaries: tuple[int, ...]
+    #: Sound tracks, each encoded whole by a task of its own.
+    audio_tracks: int = 0
+
+    @property
+    def chunks(self) -> int:
+        """How many intervals the cuts make."""
+        return len(self.boundaries) + 1
+
+    @property
+    def clock(self) -> PlanClock:
+        """What each part needs of it."""
+        return PlanClock(
+            time_base=self.time_base,
+            origin_ticks=self.origin_ticks,
+            margin_seconds=self.margin_seconds,
+        )
+
+    def scope(self, number: int) -> Scope:
+        """What chunk `number` covers, counted from 0."""
+        return Scope(
+            number=number,
+            start_ticks=self.boundaries[number - 1] if number > 0 else None,
+            end_ticks=self.boundaries[number] if number < len(self.boundaries) else None,
+        )

@@ -1,0 +1,64 @@
+"""What a plan means: whether it may be carried out, and which tasks it makes, in which order.
+
+Sound comes before the other chunks: a track is encoded whole, so it is what everybody waits for.
+"""
+
+import dataclasses
+import itertools
+
+from mayfly.contract.plan import Plan, Scope
+from mayfly.contract.task import TaskKind
+from mayfly.core import limits
+
+#: The first task of every job; with a plan, its first chunk.
+FIRST_TASK = "encode"
+
+#: The task that joins the parts.
+FINISH_TASK = "finish"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One task of a planned job."""
+
+    task_id: str
+    kind: TaskKind
+    #: The chunk's number, or the track's.
+    number: int
+    scope: Scope | None = None
+
+
+def flaw(plan: Plan) -> str:
+    """Why it cannot be carried out; empty when it can."""
+    cuts, (numerator, denominator) = plan.boundaries, plan.time_base
+    if numerator <= 0 or denominator <= 0:
+        return f"a tick of {numerator}/{denominator} s"
+    if not 0 <= plan.margin_seconds <= limits.SOURCE_SECONDS_MAX:
+        return f"a margin of {plan.margin_seconds} s"
+    if not 2 <= plan.chunks <= limits.CHUNKS_MAX:
+        return f"{plan.chunks} chunks, where 2 to {limits.CHUNKS_MAX} may be"
+    if not 0 <= plan.audio_tracks <= limits.AUDIO_TRACKS_MAX:
+        return f"{plan.audio_tracks} sound tracks, at most {limits.AUDIO_TRACKS_MAX}"
+    if any(later <= cut for cut, later in itertools.pairwise(cuts)):
+        return "cuts that do not follow each other"
+    if max(map(abs, (*cuts, plan.origin_ticks, numerator, denominator))) > limits.TICKS_MAX:
+        return "ticks beyond 64 bits"
+    return ""
+
+
+def count(plan: Plan) -> int:
+    """How many tasks it makes, the finish not counted: that one is opened when these are done."""
+    return plan.chunks + plan.audio_tracks
+
+
+def part(plan: Plan, index: int) -> Part:
+    """The task that is opened as number `index`: the first chunk, the sound, the other chunks."""
+    if 0 < index <= plan.audio_tracks:
+        track = index - 1
+        return Part(task_id=f"audio-{track}", kind="audio", number=track)
+    number = index - plan.audio_tracks if index else 0
+    task_id = f"chunk-{number:05d}" if number else FIRST_TASK
+    return Part(task_id=task_id, kind="chunk", number=number, scope=plan.scope(number))
+
+
+assert limits.CHUNKS_MAX <= 10**5, "a chunk's number has five digits"

@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 from typing import Protocol
 
+from mayfly.contract import plan as plans
 from mayfly.contract.report import Artifact, Media
 from mayfly.contract.settings import WorkerSettings
 from mayfly.contract.task import PostForm, Task
@@ -19,6 +20,7 @@ from worker import preflight, run, sniff
 from worker.compile import SOURCE, Plan, compile_plan
 from worker.deliver import Deliverer
 from worker.ends import WorkFailed
+from worker.extent import Extent
 from worker.fetch import Fetcher
 from worker.grants import HeldGrants
 from worker.halt import Halt
@@ -44,6 +46,18 @@ class Order:
     grants: HeldGrants
     halt: Halt
     progress: Progress
+    extent: Extent
+
+    @property
+    def may_plan(self) -> bool:
+        """Whether the work may cut the source into chunks."""
+        return self.extent.may_plan
+
+    def split(self, plan: plans.Plan) -> plans.Scope:
+        """Says that the source is cut like this; what is left to do is the first chunk, whose scope
+        it answers with. Raises WorkFailed, and Temporary when nobody hears it."""
+        self.extent.split(plan)
+        return plan.scope(0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +73,8 @@ class Work(Protocol):
     """What the loop has done for it."""
 
     def do(self, order: Order) -> Done:
-        """Raises WorkFailed, Halted."""
+        """All that the order covers: its task, or, once it has split that, the first chunk.
+        Raises WorkFailed, Halted."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +87,8 @@ class Encoding:
 
     def do(self, order: Order) -> Done:
         """All of it, in a folder that is empty before and gone afterwards."""
+        if order.task.kind != "encode":
+            raise WorkFailed("worker_too_old", f"a task of the kind {order.task.kind}")
         folder = self.folder
         wipe(folder)
         try:

@@ -11,7 +11,8 @@ class HeldGrants:
 
     def __init__(self, task: Task, clock: WorkerClock) -> None:
         self._clock = clock
-        self._held = (task.source.fetch, task.upload, task.control, task.grants_end_at)
+        urls = (task.source.fetch, task.upload, task.control, task.inputs)
+        self._held = (*urls, task.grants_end_at)
 
     @property
     def source(self) -> Fetch:
@@ -28,17 +29,23 @@ class HeldGrants:
         """Where to look for orders."""
         return self._held[2]
 
+    @property
+    def inputs(self) -> Fetch | None:
+        """Where to read what a finish joins."""
+        return self._held[3]
+
     def renew(self, grants: Grants) -> bool:
         """True when these live longer than those held."""
-        ends = self._held[3]
+        ends = self._held[-1]
         if ends is not None and grants.grants_end_at <= ends:
             return False
-        self._held = (grants.source, grants.upload, grants.control, grants.grants_end_at)
+        urls = (grants.source, grants.upload, grants.control, grants.inputs)
+        self._held = (*urls, grants.grants_end_at)
         return True
 
     def left_seconds(self) -> float | None:
         """How long they live yet; None when nobody said."""
-        ends = self._held[3]
+        ends = self._held[-1]
         return None if ends is None else ends - self._clock.now()
 
     def dead(self, margin_seconds: float = 0.0) -> bool:

@@ -17,13 +17,14 @@ from mayfly.contract.failure import FailureClass, class_of
 from mayfly.contract.task import Task
 from mayfly.core import limits
 from mayfly.core.identity import adopted_job_id, adopted_token
-from mayfly.core.of_jobs import FIRST_TASK
+from mayfly.core.parts import FIRST_TASK
 from mayfly.perform.ports import Dice, Gone, HandleLost, Message, Queue, Temporary
 from worker.agent import Identity, Protection
 from worker.clock import WorkerClock
 from worker.control import ControlReader
 from worker.encode import Order, Work
 from worker.ends import Halted, Reason, WorkFailed
+from worker.extent import Extent
 from worker.grants import HeldGrants
 from worker.halt import Halt
 from worker.heartbeat import Heartbeat, Progress
@@ -105,21 +106,24 @@ class Loop:
 
     def _attempt(self, message: Message, task: Task, adopted: bool) -> _Attempt:
         raw, nonce = message.body.encode(), self.dice.token()
+        speaker = Speaker(
+            done=self.done,
+            clock=self.clock,
+            # Of the message, so that all deliveries of it are one job.
+            job_id=task.job_id or adopted_job_id(raw, message.message_id),
+            task_id=task.task_id or FIRST_TASK,
+            token=task.token or adopted_token(raw),
+            attempt=nonce,
+            worker=self.identity.worker,
+            service=self.identity.service,
+        )
+        # Nobody could write the other tasks of a user's own.
+        may_plan = task.kind == "encode" and not adopted
         return _Attempt(
             message=message,
             task=task,
             adopted=adopted,
-            speaker=Speaker(
-                done=self.done,
-                clock=self.clock,
-                # Of the message, so that all deliveries of it are one job.
-                job_id=task.job_id or adopted_job_id(raw, message.message_id),
-                task_id=task.task_id or FIRST_TASK,
-                token=task.token or adopted_token(raw),
-                attempt=nonce,
-                worker=self.identity.worker,
-                service=self.identity.service,
-            ),
+            speaker=speaker,
             began=self.clock.monotonic(),
             order=Order(
                 task=task,
@@ -127,6 +131,7 @@ class Loop:
                 grants=HeldGrants(task, self.clock),
                 halt=Halt(),
                 progress=Progress(),
+                extent=Extent(speaker=speaker, scope=task.scope, may_plan=may_plan),
             ),
         )
 
@@ -174,6 +179,8 @@ class Loop:
             return self._halted(attempt, halted.reason)
         except WorkFailed as failed:
             return self._failed(attempt, failed)
+        except Temporary:
+            raise  # nobody heard of the plan, so the work behind it would fit nowhere
         except Exception:  # noqa: BLE001 - the last net, and the loop goes on
             # Whatever it is, the task is not at fault by proof: the next try may succeed.
             _LOG.exception("The worker failed.", extra=speaker.log_fields)
@@ -194,6 +201,7 @@ class Loop:
             source=done.source,
             busy_seconds=busy_seconds,
             cpu_seconds=done.cpu_seconds,
+            scope=attempt.order.extent.scope,
         )
         _LOG.info("The task is done.", extra={**speaker.log_fields, "seconds": busy_seconds})
         return None

@@ -34,6 +34,13 @@ class CountTasks:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OpenTasks:
+    """Make rows for those tasks of the job's plan that have none yet."""
+
+    job_id: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PublishOutputs:
     """Copy the outputs to their clean names, the last object last."""
 
@@ -57,7 +64,9 @@ class RenewGrants:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class StopWorkers:
-    """Write "stop" into the control object of one task, or of every task of the job."""
+    """Write "stop" into the control object of one task. Without a task the job has ended: stop
+    whoever is at work for it, let go of the tasks that wait, and only then tell the outcome, since
+    the tick looks after an ended job for no longer than that."""
 
     job_id: str
     reason: str
@@ -75,6 +84,7 @@ Command = (
     ReleaseTasks
     | SeeToPool
     | CountTasks
+    | OpenTasks
     | PublishOutputs
     | AnnounceOutcome
     | RenewGrants

@@ -10,7 +10,7 @@ import msgspec
 
 from mayfly.contract.failure import Failure
 from mayfly.core import commands, limits
-from mayfly.core.changes import Change, OneOf, Update
+from mayfly.core.changes import Change, Create, OneOf, Update
 from mayfly.core.commands import Command
 from mayfly.core.events import Event
 from mayfly.core.rows import (
@@ -36,10 +36,12 @@ class Decision:
     commands: tuple[Command, ...] = ()
     #: Why nothing changed, when nothing did.
     ignored: str = ""
+    #: What must be heard before this event: it shall be delivered again.
+    too_early: str = ""
 
 
 #: States in which a job still has work for its pool.
-WORKING = OneOf((JobState.QUEUED.value, JobState.RUNNING.value))
+WORKING = OneOf((JobState.QUEUED.value, JobState.RUNNING.value, JobState.FINISHING.value))
 
 #: States of a job whose outcome is yet to come.
 UNFINISHED = OneOf((*WORKING.values, JobState.PUBLISHING.value))
@@ -82,16 +84,47 @@ def task_left(task: TaskRow, event: Event, **fields: Any) -> Update:
     )
 
 
-def head_update(head: JobHead, event: Event, target: JobState, **added: int) -> Update:
-    """A working job gets on: counters are added, its state is set."""
-    moved = target is not head.state
+def head_update(head: JobHead, event: Event, **added: int) -> Update:
+    """A working job gets on: counters are added. Its state stays, whatever it is by now."""
+    return Update(
+        key=head_key(head.job_id),
+        set={"updated_at": event.at},
+        add=added,
+        require={"state": WORKING},
+    )
+
+
+def head_moved(
+    head: JobHead, event: Event, target: JobState, require: dict[str, Any], **added: int
+) -> Update:
+    """The job goes from the state that was read to another."""
     return Update(
         key=head_key(head.job_id),
         set={"state": target.value, "updated_at": event.at},
         add=added,
-        require={"state": WORKING},
-        append={"story": (told(event, head.state, target),)} if moved else {},
+        require={"state": head.state.value, **require},
+        append={"story": (told(event, head.state, target),)},
     )
+
+
+def head_running(head: JobHead, event: Event, **added: int) -> Update:
+    """A worker is at it."""
+    if head.state is JobState.QUEUED:
+        return head_moved(head, event, JobState.RUNNING, {}, **added)
+    return head_update(head, event, **added)
+
+
+def task_created(head: JobHead, task: TaskRow) -> Create:
+    """A new task, in its place in the index. Ending a job touches its head alone, so what lies
+    beside it knows its end from the beginning."""
+    partition = open_tasks_partition if task.state is TaskState.OPEN else out_tasks_partition
+    placed = {"gpk": partition(task.pool), "gsk": _order(task), "expires_at": fades_at(head)}
+    return Create(key=task_key(task.job_id, task.task_id), item={**to_item(task), **placed})
+
+
+def fades_at(head: JobHead) -> int:
+    """When what lies beside a head may go (DynamoDB's TTL)."""
+    return int(head.accepted_at) + 2 * limits.RECORD_SECONDS
 
 
 def pool_count(pool: str, jobs: int) -> Update:
@@ -125,12 +158,16 @@ def job_ends(
     return (update, pool_count(head.pool, -1))
 
 
-def after_end(head: JobHead) -> tuple[Command, ...]:
+def after_end(head: JobHead, failure: Failure | None = None) -> tuple[Command, ...]:
     """What follows every end."""
-    return (
-        commands.AnnounceOutcome(job_id=head.job_id),
-        commands.SeeToPool(pool=head.pool),
-    )
+    return (*outcome_told(head, failure), commands.SeeToPool(pool=head.pool))
+
+
+def outcome_told(head: JobHead, failure: Failure | None) -> tuple[Command, ...]:
+    """The outcome of a job is told; that of one whose other tasks go on, when these are stopped."""
+    if failure is not None and head.parts > 1 and not head.announced:
+        return (commands.StopWorkers(job_id=head.job_id, reason=failure.code),)
+    return (commands.AnnounceOutcome(job_id=head.job_id),)
 
 
 def _order(task: TaskRow) -> str:

@@ -27,6 +27,8 @@ stateDiagram-v2
     queued --> running: TaskStarted
     queued --> publishing: TasksCounted (none open)
     running --> publishing: TasksCounted (none open)
+    running --> finishing: TasksCounted (none open, it was cut into parts)
+    finishing --> publishing: TasksCounted (none open)
     running --> succeeded: TasksCounted (an adopted task)
     publishing --> succeeded: OutputsPublished
     publishing --> failed: PublishFailed
@@ -35,17 +37,19 @@ stateDiagram-v2
     running --> superseded: TaskRefused (source replaced)
     running --> failed: TaskRefused, TaskDeadLettered, PoolBroke
     queued --> failed: TaskDeadLettered, PoolBroke
+    finishing --> cancelled: CancelRequested
+    finishing --> failed: TaskRefused, TaskDeadLettered, PoolBroke
 ```
 
 ## Tasks
 
 ```mermaid
 stateDiagram-v2
-    [*] --> open: RequestAccepted
+    [*] --> open: RequestAccepted, TokensDrawn (parts), TasksCounted (the finish)
     open --> released: TaskReleased (chosen), TaskEnqueued (sent)
     released --> running: TaskStarted
     open --> running: TaskStarted (by a worker believed dead)
-    running --> open: TaskInterrupted, TaskWentSilent
+    running --> open: TaskInterrupted, TaskWentSilent, TaskEncoded (something else than the task)
     released --> open: TaskInterrupted, TaskDeadLettered (forgiven once)
     running --> released: TaskFailed (the message is back on the queue)
     running --> done: TaskEncoded

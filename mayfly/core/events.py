@@ -3,6 +3,7 @@
 import dataclasses
 
 from mayfly.contract.failure import Failure
+from mayfly.contract.plan import Plan, Scope
 from mayfly.contract.recipe import Recipe
 from mayfly.contract.report import Artifact
 from mayfly.core.identity import SourceObject
@@ -64,6 +65,17 @@ class TaskAdopted(_Event):
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TasksCounted(_Event):
     """The head was read after a change, or by the tick: is every task done?"""
+
+    #: For the task that joins the parts, should it be time for it.
+    token: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TokensDrawn(_Event):
+    """There are tokens for the next tasks of a plan."""
+
+    plan: Plan
+    tokens: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,11 +152,20 @@ class TaskProgressed(_Attempted):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TaskPlanned(_Attempted):
+    """An attempt cut the source into chunks, and goes on with the first of them."""
+
+    plan: Plan
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TaskEncoded(_Attempted):
     """An attempt stored and proved every output."""
 
     artifacts: tuple[Artifact, ...]
     busy_seconds: float
+    #: Which chunk; None for the whole source, or for whatever else the task is.
+    scope: Scope | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +225,7 @@ JobEvent = (
     | RequestRefused
     | TaskAdopted
     | TasksCounted
+    | TokensDrawn
     | OutputsPublished
     | PublishFailed
     | OutcomeAnnounced
@@ -216,6 +238,7 @@ TaskEvent = (
     | TaskEnqueued
     | TaskStarted
     | TaskProgressed
+    | TaskPlanned
     | TaskEncoded
     | TaskInterrupted
     | TaskRefused

@@ -7,7 +7,8 @@ Rules of this file:
 3. An illegal event raises and changes nothing.
 
 Theory of operation. A job is QUEUED when it is accepted, RUNNING when a worker has begun,
-PUBLISHING when its last task is done, and then it ends. A task is OPEN in the table, RELEASED when
+FINISHING when it was cut into parts and the last of them is done, PUBLISHING when its last task is
+done, and then it ends. A task is OPEN in the table, RELEASED when
 its message is on the queue, RUNNING when a worker said so, DONE when its outputs are proven. SQS
 delivers twice, late and in any order, and a worker believed dead may come back. Hence:
 
@@ -15,6 +16,8 @@ delivers twice, late and in any order, and a worker believed dead may come back.
 - Whoever brings proven outputs first is taken (OPEN, RELEASED and RUNNING alike); later ones change
   nothing, for a DONE task ignores them.
 - A task's row carries a version: two Lambdas cannot both act on what they read.
+- A worker that cuts a long source says so, and the first plan wins. Of what a task is from then on
+  nothing else is taken: not another plan's chunk, nor the whole.
 - "Was that the last task?" is asked after the change, of the head, and by every tick.
 - When a job has ended, each of its tasks counts as ENDED, whatever its row says: ending a job of
   10,000 tasks costs one write.
@@ -25,6 +28,7 @@ from typing import Any, get_args
 
 from mayfly.core import events as e
 from mayfly.core import of_jobs as job
+from mayfly.core import of_plans as plan
 from mayfly.core import of_tasks as task
 from mayfly.core.decision import Decision
 from mayfly.core.rows import ENDS, JobHead, JobState, TaskRow, TaskState
@@ -32,7 +36,8 @@ from mayfly.core.rows import ENDS, JobHead, JobState, TaskRow, TaskState
 State = JobState | TaskState | None
 Pair = tuple[State, type[Any]]
 
-_Q, _R, _P = JobState.QUEUED, JobState.RUNNING, JobState.PUBLISHING
+_Q, _R = JobState.QUEUED, JobState.RUNNING
+_F, _P = JobState.FINISHING, JobState.PUBLISHING
 _OPEN, _OUT, _RUN = TaskState.OPEN, TaskState.RELEASED, TaskState.RUNNING
 _DONE, _ENDED = TaskState.DONE, TaskState.ENDED
 
@@ -49,10 +54,11 @@ TRANSITIONS: dict[Pair, Callable[..., Decision]] = {
     (None, e.RequestRefused): job.nothing_on_request_refused,
     (None, e.TaskAdopted): job.nothing_on_task_adopted,
     **_each(
-        (_Q, _R),
+        (_Q, _R, _F),
         {
             e.RequestAccepted: job.working_on_request_accepted,
             e.TasksCounted: job.working_on_tasks_counted,
+            e.TokensDrawn: plan.working_on_tokens_drawn,
             e.CancelRequested: job.working_on_cancel_requested,
             e.PoolBroke: job.working_on_pool_broke,
             e.TickPassed: job.working_on_tick_passed,
@@ -89,6 +95,7 @@ TRANSITIONS: dict[Pair, Callable[..., Decision]] = {
     **_each(
         (_OPEN, _OUT, _RUN),
         {
+            e.TaskPlanned: plan.working_on_task_planned,
             e.TaskEncoded: task.working_on_task_encoded,
             e.TaskRefused: task.working_on_task_refused,
             e.RenewalWanted: task.working_on_renewal_wanted,
@@ -96,6 +103,7 @@ TRANSITIONS: dict[Pair, Callable[..., Decision]] = {
     ),
     (_OUT, e.TaskFailed): task.working_on_task_failed,
     (_RUN, e.TaskFailed): task.working_on_task_failed,
+    (_DONE, e.TaskPlanned): plan.done_on_task_planned,
     (_DONE, e.TaskEncoded): task.done_on_task_encoded,
     **_each(
         (_DONE,),
@@ -119,6 +127,7 @@ TRANSITIONS: dict[Pair, Callable[..., Decision]] = {
             e.MessageVanished: task.ended_on_nothing_to_do,
         },
     ),
+    (_ENDED, e.TaskPlanned): task.done_on_word_of_a_worker,
     **_each(
         (_DONE, _ENDED),
         {
@@ -138,23 +147,25 @@ IGNORED: dict[Pair, str] = {
         (None,),
         {
             e.TasksCounted: _NO_JOB,
+            e.TokensDrawn: _NO_JOB,
             e.CancelRequested: _NO_JOB,
             e.PoolBroke: _NO_JOB,
             e.TickPassed: _NO_JOB,
         },
     ),
     **_each(
-        (_Q, _R, _P, *_END_STATES),
+        (_Q, _R, _F, _P, *_END_STATES),
         {e.TaskAdopted: "the task was adopted before"},
     ),
     **_each(
-        (_Q, _R, _P),
+        (_Q, _R, _F, _P),
         {e.RequestRefused: "the job is known, and goes on"},
     ),
     **_each(
         (_P,),
         {
             e.TasksCounted: "the job is being published already",
+            e.TokensDrawn: "every task was opened, and is done",
             e.CancelRequested: "too late: every output is made",
             e.PoolBroke: "the job needs no worker any more",
         },
@@ -163,6 +174,7 @@ IGNORED: dict[Pair, str] = {
         _END_STATES,
         {
             e.TasksCounted: _LATE,
+            e.TokensDrawn: _LATE,
             e.OutputsPublished: "published twice, by a redelivery",
             e.PublishFailed: _LATE,
             e.CancelRequested: _LATE,

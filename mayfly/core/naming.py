@@ -2,6 +2,8 @@
 
 from pathlib import PurePosixPath
 
+from mayfly.core.parts import FINISH_TASK
+
 UPLOADS, WORK, OUTPUTS = "uploads/", "work/", "outputs/"
 
 
@@ -13,6 +15,11 @@ def work_prefix(job_id: str, task_id: str) -> str:
 def control_key(job_id: str, task_id: str) -> str:
     """The object that a worker reads with each heartbeat."""
     return f"{work_prefix(job_id, task_id)}control.json"
+
+
+def inputs_key(job_id: str) -> str:
+    """What the finish task of a job joins."""
+    return f"{work_prefix(job_id, FINISH_TASK)}inputs.json"
 
 
 def preset_of_upload(key: str, known: frozenset[str], default: str) -> str:

@@ -7,18 +7,22 @@ clock or makes an id.
 import msgspec
 
 from mayfly.contract.failure import failure
-from mayfly.core import brake, commands, events
+from mayfly.core import brake, commands, events, of_plans
 from mayfly.core.changes import Change, Create, Put, Update
 from mayfly.core.decision import (
     UNFINISHED,
-    WORKING,
     Decision,
     after_end,
+    fades_at,
+    head_moved,
     job_ends,
+    outcome_told,
     pool_count,
+    task_created,
     told,
 )
 from mayfly.core.limits import RECORD_SECONDS
+from mayfly.core.parts import FIRST_TASK
 from mayfly.core.rows import (
     ENDED_JOBS,
     OPEN_JOBS,
@@ -29,17 +33,10 @@ from mayfly.core.rows import (
     TaskState,
     head_key,
     job_order,
-    open_tasks_partition,
-    out_tasks_partition,
     request_key,
     spec_key,
-    task_key,
-    task_order,
     to_item,
 )
-
-#: The first task of every job.
-FIRST_TASK = "encode"
 
 
 def nothing_on_request_accepted(_: None, event: events.RequestAccepted) -> Decision:
@@ -86,7 +83,7 @@ def ended_on_request(
         return Decision(ignored="the job has ended, and nobody asked by a name of their own")
     return Decision(
         changes=_asked(head.job_id, event.request_id, event.at),
-        commands=(commands.AnnounceOutcome(job_id=head.job_id),),
+        commands=outcome_told(head, head.failure),
     )
 
 
@@ -158,19 +155,17 @@ def nothing_on_task_adopted(_: None, event: events.TaskAdopted) -> Decision:
 
 
 def working_on_tasks_counted(head: JobHead, event: events.TasksCounted) -> Decision:
-    """When every task is done the outputs are published; those of an adopted task are already."""
+    """When every task is done the outputs are published; those of an adopted task are already,
+    and those of a planned job are joined first."""
     if head.open_tasks > 0:
         return Decision(ignored=f"{head.open_tasks} tasks are open")
     if head.adopted:
         return Decision(changes=job_ends(head, event, JobState.SUCCEEDED), commands=after_end(head))
+    if head.parts > 1 and head.state is not JobState.FINISHING:
+        return of_plans.joined(head, event)
     return Decision(
         changes=(
-            Update(
-                key=head_key(head.job_id),
-                set={"state": JobState.PUBLISHING.value, "updated_at": event.at},
-                append={"story": (told(event, head.state, JobState.PUBLISHING),)},
-                require={"state": WORKING, "open_tasks": 0},
-            ),
+            head_moved(head, event, JobState.PUBLISHING, {"open_tasks": 0}),
             pool_count(head.pool, -1),
         ),
         commands=(
@@ -194,19 +189,17 @@ def publishing_on_publish_failed(head: JobHead, event: events.PublishFailed) -> 
 
 def working_on_cancel_requested(head: JobHead, event: events.CancelRequested) -> Decision:
     """The job ends and its workers read so in their control objects."""
-    stopped = commands.StopWorkers(job_id=head.job_id, reason="cancelled")
     return Decision(
         changes=job_ends(head, event, JobState.CANCELLED, failure("cancelled")),
-        commands=(stopped, *after_end(head)),
+        commands=_stopped(head, "cancelled"),
     )
 
 
 def working_on_pool_broke(head: JobHead, event: events.PoolBroke) -> Decision:
     """No worker of its pool will begin it: the job ends instead of waiting for ever."""
-    stopped = commands.StopWorkers(job_id=head.job_id, reason="pool_broken")
     return Decision(
         changes=job_ends(head, event, JobState.FAILED, failure("pool_broken", event.detail)),
-        commands=(stopped, *after_end(head)),
+        commands=_stopped(head, "pool_broken"),
     )
 
 
@@ -214,6 +207,7 @@ def working_on_tick_passed(head: JobHead, event: events.TickPassed) -> Decision:
     """Everything that a crash may have left undone, once more."""
     return Decision(
         commands=(
+            *of_plans.unopened(head),
             commands.ReleaseTasks(pool=head.pool),
             commands.SeeToPool(pool=head.pool, settled=True),
             commands.CountTasks(job_id=head.job_id),
@@ -230,7 +224,7 @@ def ended_on_tick_passed(head: JobHead, event: events.TickPassed) -> Decision:
     """The outcome may not have been sent."""
     if head.announced:
         return Decision(ignored="the outcome was announced")
-    return Decision(commands=(commands.AnnounceOutcome(job_id=head.job_id),))
+    return Decision(commands=outcome_told(head, head.failure))
 
 
 def ended_on_outcome_announced(head: JobHead, event: events.OutcomeAnnounced) -> Decision:
@@ -257,21 +251,12 @@ def _first_task(head: JobHead, event: events.Event, state: TaskState, token: str
 
 
 def _opened(head: JobHead, task: TaskRow, spec: JobSpec) -> tuple[Change, ...]:
-    partition = open_tasks_partition if task.state is TaskState.OPEN else out_tasks_partition
-    # Ending a job touches its head alone, so what lies beside it knows its end from the beginning.
-    fading = {"expires_at": int(head.accepted_at) + 2 * RECORD_SECONDS}
+    fading = {"expires_at": fades_at(head)}
     placed_head = {"gpk": OPEN_JOBS, "gsk": job_order(head.accepted_at, head.job_id)}
-    placed_task = {
-        "gpk": partition(task.pool),
-        "gsk": task_order(task.priority, task.created_at, task.job_id, task.task_id),
-    }
     return (
         Create(key=head_key(head.job_id), item={**to_item(head), **placed_head}),
         Create(key=spec_key(head.job_id), item={**to_item(spec), **fading}),
-        Create(
-            key=task_key(head.job_id, task.task_id),
-            item={**to_item(task), **placed_task, **fading},
-        ),
+        task_created(head, task),
         pool_count(head.pool, +1),
     )
 
@@ -281,6 +266,14 @@ def _asked(job_id: str, request_id: str | None, at: float) -> tuple[Change, ...]
         return ()
     item = {"request_id": request_id, "at": at, "expires_at": int(at) + RECORD_SECONDS}
     return (Put(key=request_key(job_id, request_id), item=item),)
+
+
+def _stopped(head: JobHead, reason: str) -> tuple[commands.Command, ...]:
+    """Somebody ends a job while its workers are at it."""
+    return (
+        commands.StopWorkers(job_id=head.job_id, reason=reason),
+        commands.SeeToPool(pool=head.pool),
+    )
 
 
 def _get_going(head: JobHead) -> tuple[commands.Command, ...]:

@@ -10,6 +10,7 @@ from mayfly.core.changes import Change, Put
 from mayfly.core.decision import (
     Decision,
     after_end,
+    head_running,
     head_update,
     job_ends,
     task_left,
@@ -53,9 +54,9 @@ def waiting_on_task_started(head: JobHead, task: TaskRow, event: events.TaskStar
                 attempts=task.attempts + 1,
                 fraction=0.0,
                 stage="started",
-                **_seen(task, event),
+                **seen(task, event),
             ),
-            head_update(head, event, JobState.RUNNING, attempts=1),
+            head_running(head, event, attempts=1),
             *brake.begun(event.service, event.worker, event.at),
         ),
         commands=(commands.NoteWorkerStarted(pool=task.pool),),
@@ -84,14 +85,19 @@ def working_on_task_progressed(
                 fraction=max(task.fraction, min(event.fraction, 1.0)),
                 stage=event.stage,
                 speed=event.speed,
-                **_seen(task, event),
+                **seen(task, event),
             ),
         )
     )
 
 
 def working_on_task_encoded(head: JobHead, task: TaskRow, event: events.TaskEncoded) -> Decision:
-    """The outputs are stored and proven: the first who says so is taken."""
+    """The outputs are stored and proven: the first who says so is taken, if it is what the task
+    is. A chunk of a task that nobody is known to have cut came before its plan."""
+    if event.scope != task.scope:
+        if task.kind == "encode" and not head.adopted:
+            return Decision(too_early="a chunk was done of which no plan is known")
+        return _strayed(head, task, event)
     return Decision(
         changes=(
             task_update(
@@ -104,13 +110,43 @@ def working_on_task_encoded(head: JobHead, task: TaskRow, event: events.TaskEnco
                 busy_seconds=task.busy_seconds + event.busy_seconds,
                 **_ended(task, event),
             ),
-            head_update(head, event, JobState.RUNNING, open_tasks=-1),
+            head_running(head, event, open_tasks=-1),
             *_busy(task, event),
         ),
         commands=(
             commands.CountTasks(job_id=head.job_id),
             commands.ReleaseTasks(pool=task.pool),
         ),
+    )
+
+
+def _strayed(head: JobHead, task: TaskRow, event: events.TaskEncoded) -> Decision:
+    """A chunk of another plan, or the whole of what is a chunk by now: work that fits nowhere. Its
+    message is gone, so who held the task has given it back."""
+    if task.state is TaskState.OPEN or event.attempt in task.ended_attempts:
+        return Decision(changes=_busy(task, event), ignored="it is not what the task is")
+    if task.state is TaskState.RUNNING and task.attempt not in ("", event.attempt):
+        return Decision(changes=_busy(task, event), ignored="another attempt is at work")
+    why = failure("worker_failed", "it brought something else than its task")
+    if head.adopted or task.failures + 1 >= limits.UNKNOWN_TRIES_MAX:
+        return _given_up(head, task, event, why)
+    return Decision(
+        changes=(
+            task_update(
+                task,
+                event,
+                TaskState.OPEN,
+                interruptions=task.interruptions + 1,
+                failures=task.failures + 1,
+                last_failure=why,
+                stage="not what the task is",
+                busy_seconds=task.busy_seconds + event.busy_seconds,
+                **_ended(task, event),
+            ),
+            head_update(head, event, interruptions=1),
+            *_busy(task, event),
+        ),
+        commands=_released_anew(head, task),
     )
 
 
@@ -133,7 +169,7 @@ def out_on_task_interrupted(
                 busy_seconds=task.busy_seconds + event.busy_seconds,
                 **_ended(task, event),
             ),
-            head_update(head, event, head.state, interruptions=1),
+            head_update(head, event, interruptions=1),
             *_busy(task, event),
         ),
         commands=_released_anew(head, task),
@@ -156,7 +192,7 @@ def working_on_task_refused(head: JobHead, task: TaskRow, event: events.TaskRefu
             *job_ends(head, event, target, event.failure),
             *_busy(task, event),
         ),
-        commands=after_end(head),
+        commands=after_end(head, event.failure),
     )
 
 
@@ -177,7 +213,7 @@ def working_on_task_failed(head: JobHead, task: TaskRow, event: events.TaskFaile
                 busy_seconds=task.busy_seconds + event.busy_seconds,
                 **_ended(task, event),
             ),
-            head_update(head, event, head.state),
+            head_update(head, event),
             *_busy(task, event),
         )
     )
@@ -234,7 +270,7 @@ def released_on_message_vanished(
     if head.adopted:
         return _given_up(head, task, event, task.last_failure or failure("worker_lost"))
     return Decision(
-        changes=(task_update(task, event, TaskState.OPEN), head_update(head, event, head.state)),
+        changes=(task_update(task, event, TaskState.OPEN), head_update(head, event)),
         commands=_released_anew(head, task),
     )
 
@@ -294,7 +330,7 @@ def _lost_again(
     return Decision(
         changes=(
             task_update(task, event, target, **known, **fields),
-            head_update(head, event, head.state),
+            head_update(head, event),
         ),
         commands=_released_anew(head, task),
     )
@@ -309,11 +345,14 @@ def _back(head: JobHead) -> TaskState:
 def _given_up(head: JobHead, task: TaskRow, event: events.TaskEvent, why: Failure) -> Decision:
     return Decision(
         changes=(task_left(task, event), *job_ends(head, event, JobState.FAILED, why)),
-        commands=after_end(head),
+        commands=after_end(head, why),
     )
 
 
-def _seen(task: TaskRow, event: events.TaskStarted | events.TaskProgressed) -> dict[str, object]:
+def seen(
+    task: TaskRow, event: events.TaskStarted | events.TaskProgressed | events.TaskPlanned
+) -> dict[str, object]:
+    """Who is at work, as heard just now."""
     services = task.services
     if event.service and event.service not in services:
         services = (*services, event.service)

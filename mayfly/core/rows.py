@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from mayfly.contract.failure import Failure
+from mayfly.contract.plan import PlanClock, Scope
 from mayfly.contract.report import Artifact
+from mayfly.contract.task import TaskKind
 from mayfly.core.changes import Key
 from mayfly.core.identity import SourceObject
 
@@ -25,6 +27,8 @@ class JobState(enum.StrEnum):
     QUEUED = "queued"
     #: A worker has begun at least one of its tasks.
     RUNNING = "running"
+    #: Every part is done; one worker joins them.
+    FINISHING = "finishing"
     #: Every task is done; outputs are being copied to their clean names.
     PUBLISHING = "publishing"
     SUCCEEDED = "succeeded"
@@ -66,8 +70,12 @@ class JobHead(msgspec.Struct, frozen=True, kw_only=True):
     priority: int
     accepted_at: float
     updated_at: float
-    #: Tasks not yet done.
+    #: Tasks not yet done, those included that are still to be opened.
     open_tasks: int
+    #: Tasks of its plan, the finish not counted; 1 without a plan.
+    parts: int = 1
+    #: How many of them have a row.
+    opened: int = 1
     #: Outputs were stored through a user's own URLs: there is nothing to publish.
     adopted: bool = False
     attempts: int = 0
@@ -76,7 +84,7 @@ class JobHead(msgspec.Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
     #: The outcome event was sent.
     announced: bool = False
-    #: (event, from, to), oldest first: a job changes its state at most six times.
+    #: (event, from, to), oldest first: a job changes its state at most seven times.
     story: tuple[str, ...] = ()
 
 
@@ -85,6 +93,14 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     recipe: str
     source: SourceObject | None = None
+    #: Of a planned job: what each of its parts needs of the plan.
+    clock: PlanClock | None = None
+
+
+class PlanRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The plan of a job as its worker told it. Read while tasks are opened, and never after."""
+
+    plan: str
 
 
 class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +113,11 @@ class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
     token: str
     priority: int
     created_at: float
+    kind: TaskKind = "encode"
+    #: The chunk's number, or the track's. Parts are put in order by it, never by their names.
+    number: int = 0
+    #: Of a chunk: what it covers.
+    scope: Scope | None = None
     #: Grows with every change: a decision made on an older row is refused.
     version: int = 0
     #: When it was last chosen to go onto the queue.
@@ -168,6 +189,11 @@ def head_key(job_id: str) -> Key:
 def spec_key(job_id: str) -> Key:
     """The spec of a job."""
     return Key(f"job#{job_id}", "spec")
+
+
+def plan_key(job_id: str) -> Key:
+    """The plan of a job."""
+    return Key(f"job#{job_id}", "plan")
 
 
 def task_key(job_id: str, task_id: str) -> Key:

@@ -76,5 +76,5 @@ def _published(world: World, head: JobHead, spec: JobSpec | None) -> tuple[Publi
             sha256=artifact.sha256,
             media=artifact.media,
         )
-        for artifact in artifacts_of(world, head.job_id)
+        for artifact in artifacts_of(world, head)
     )

@@ -3,7 +3,7 @@
 from mayfly.contract import wire
 from mayfly.contract.task import Control
 from mayfly.core import naming
-from mayfly.core.rows import JobSpec, TaskRow, from_item, spec_key, task_key
+from mayfly.core.rows import JobSpec, TaskRow, TaskState, from_item, spec_key, task_key
 from mayfly.perform import signing
 from mayfly.perform.world import World
 
@@ -20,16 +20,22 @@ def renew_grants(world: World, job_id: str, task_id: str) -> None:
     _write(world, job_id, task_id, Control(grants=grants))
 
 
-def stop_workers(world: World, job_id: str, task_id: str | None, reason: str) -> list[str]:
-    """Tells the worker of one task, or of every task of the job, to stop. Raises Temporary.
+def stop_worker(world: World, job_id: str, task_id: str, reason: str) -> None:
+    """Tells whoever is at a task to stop. Raises Temporary."""
+    _write(world, job_id, task_id, Control(order="stop", reason=reason))
 
-    Answers with the tasks' names.
+
+def stop_workers(world: World, job_id: str, reason: str) -> list[TaskRow]:
+    """Tells those to stop who may be at work for a job. Raises Temporary.
+
+    Answers with the tasks that are in their pool's index, where an ended job's have no place.
     """
-    rows = [] if task_id else world.table.rows(f"job#{job_id}", "task#")
-    names = [task_id] if task_id else [str(row["task_id"]) for row in rows]
-    for name in names:
-        _write(world, job_id, name, Control(order="stop", reason=reason))
-    return names
+    items = world.table.rows(f"job#{job_id}", "task#")
+    rows = [from_item(TaskRow, item) for item in items if "gpk" in item]
+    for row in rows:
+        if row.state in (TaskState.RELEASED, TaskState.RUNNING):
+            stop_worker(world, job_id, row.task_id, reason)
+    return rows
 
 
 def _write(world: World, job_id: str, task_id: str, control: Control) -> None:

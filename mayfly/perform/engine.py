@@ -12,7 +12,7 @@ from mayfly.core import brake, commands, events, limits, machine
 from mayfly.core.decision import Decision
 from mayfly.core.events import Event
 from mayfly.core.rows import ENDS, JobHead, TaskRow, from_item, head_key, task_key
-from mayfly.perform import announcing, control, planning, publishing, releasing
+from mayfly.perform import announcing, control, opening, planning, publishing, releasing
 from mayfly.perform.ports import Conflict, Temporary
 from mayfly.perform.world import World
 
@@ -24,6 +24,10 @@ _ROUNDS_MAX = 32
 
 class UnknownJob(Temporary):
     """A report came before its job's row, or long after: SQS delivers it again, then buries it."""
+
+
+class TooEarly(Temporary):
+    """Something must be heard first that is still under way: SQS delivers this one again."""
 
 
 class WrongToken(Exception):
@@ -55,7 +59,7 @@ def apply(
     """Advances the machine by one event; what was decided is written, its commands are not run.
 
     `known` are the rows as the caller has just read or guessed them: a wrong guess is refused by
-    the changes' conditions, and the rows are read. Raises UnknownJob, WrongToken,
+    the changes' conditions, and the rows are read. Raises UnknownJob, TooEarly, WrongToken,
     machine.IllegalEvent, Temporary.
     """
     for attempt in range(limits.CONFLICT_TRIES_MAX):
@@ -67,6 +71,8 @@ def apply(
         if token is not None and task is not None and task.token != token:
             raise WrongToken(f"A report on job {job_id} came with a wrong token.")
         decision = machine.advance(head, task, event)
+        if decision.too_early:
+            raise TooEarly(f"{type(event).__name__} for job {job_id}: {decision.too_early}.")
         try:
             if decision.changes:
                 world.table.commit(decision.changes)
@@ -103,11 +109,12 @@ def run(world: World, todo: Sequence[commands.Command]) -> None:
 
 
 def _arranged(todo: Sequence[commands.Command]) -> list[commands.Command]:
-    """Each command once; a pool's releases as one; seeing to pools last, so that it sees what the
-    others did."""
+    """Each command once; a pool's releases as one; seeing to pools after these, so that it sees
+    what the others did. Opening tasks comes last: thousands of rows, and nobody waits for them."""
     distinct = list(dict.fromkeys(todo))
     opened: dict[str, frozenset[tuple[str, str]]] = {}
     pools: dict[str, bool] = {}
+    openings: list[commands.Command] = []
     others: list[commands.Command] = []
     for command in distinct:
         match command:
@@ -115,11 +122,13 @@ def _arranged(todo: Sequence[commands.Command]) -> list[commands.Command]:
                 opened[pool] = opened.get(pool, frozenset()) | command.opened
             case commands.SeeToPool(pool=pool):
                 pools[pool] = pools.get(pool, False) or command.settled
+            case commands.OpenTasks():
+                openings.append(command)
             case _:
                 others.append(command)
     releases = [commands.ReleaseTasks(pool=pool, opened=new) for pool, new in opened.items()]
     looks = [commands.SeeToPool(pool=pool, settled=settled) for pool, settled in pools.items()]
-    return [*others, *releases, *looks]
+    return [*others, *releases, *looks, *openings]
 
 
 def _perform(world: World, command: commands.Command) -> Sequence[commands.Command]:
@@ -129,8 +138,10 @@ def _perform(world: World, command: commands.Command) -> Sequence[commands.Comma
         case commands.SeeToPool(pool=pool, settled=settled):
             planning.see_to_pool(world, pool, settled=settled)
         case commands.CountTasks(job_id=job_id):
-            event = events.TasksCounted(at=world.clock.now())
+            event = events.TasksCounted(at=world.clock.now(), token=world.dice.token())
             return apply(world, event, job_id).commands
+        case commands.OpenTasks(job_id=job_id):
+            return opening.open_tasks(world, job_id, apply)
         case commands.PublishOutputs(job_id=job_id):
             return apply(world, publishing.publish(world, job_id), job_id).commands
         case commands.AnnounceOutcome(job_id=job_id):
@@ -139,16 +150,30 @@ def _perform(world: World, command: commands.Command) -> Sequence[commands.Comma
             return apply(world, told, job_id).commands
         case commands.RenewGrants(job_id=job_id, task_id=task_id):
             control.renew_grants(world, job_id, task_id)
-        case commands.StopWorkers(job_id=job_id, reason=reason, task_id=task_id):
-            _stop_workers(world, job_id, task_id, reason)
+        case commands.StopWorkers(job_id=job_id, reason=reason, task_id=None):
+            _drop(world, job_id, control.stop_workers(world, job_id, reason))
+            return (commands.AnnounceOutcome(job_id=job_id),)
+        case commands.StopWorkers(job_id=job_id, reason=reason, task_id=str(task_id)):
+            control.stop_worker(world, job_id, task_id, reason)
+            apply(world, events.TaskDropped(at=world.clock.now()), job_id, task_id)
         case commands.NoteWorkerStarted(pool=pool):
             _set_brake_back(world, pool)
     return ()
 
 
-def _stop_workers(world: World, job_id: str, task_id: str | None, reason: str) -> None:
-    for name in control.stop_workers(world, job_id, task_id, reason):
-        apply(world, events.TaskDropped(at=world.clock.now()), job_id, name)
+def _drop(world: World, job_id: str, rows: Sequence[TaskRow]) -> None:
+    """Lets go of the tasks of an ended job, many at once; those of a batch in which one has moved
+    meanwhile, one by one."""
+    head, _ = load(world, job_id, None)
+    dropped = events.TaskDropped(at=world.clock.now())
+    for start in range(0, len(rows), limits.ROWS_PER_TRANSACTION):
+        some = rows[start : start + limits.ROWS_PER_TRANSACTION]
+        decided = [machine.advance(head, row, dropped) for row in some]
+        try:
+            world.table.commit([change for decision in decided for change in decision.changes])
+        except Conflict:
+            for row in some:
+                apply(world, dropped, job_id, row.task_id)
 
 
 def _tell_failed(command: commands.Command, error: Exception) -> None:

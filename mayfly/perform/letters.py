@@ -11,7 +11,7 @@ from mayfly.contract.wire import Refusal
 from mayfly.core import events
 from mayfly.core.commands import Command
 from mayfly.core.identity import adopted_job_id, adopted_token, digest
-from mayfly.core.of_jobs import FIRST_TASK
+from mayfly.core.parts import FIRST_TASK
 from mayfly.perform import engine
 from mayfly.perform.world import World
 

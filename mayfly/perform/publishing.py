@@ -13,7 +13,8 @@ from mayfly.contract.recipe import Recipe
 from mayfly.contract.report import Artifact
 from mayfly.core import naming
 from mayfly.core.events import OutputsPublished, PublishFailed
-from mayfly.core.rows import JobHead, JobSpec, TaskRow, from_item, head_key, spec_key
+from mayfly.core.parts import FINISH_TASK
+from mayfly.core.rows import JobHead, JobSpec, TaskRow, from_item, head_key, spec_key, task_key
 from mayfly.perform.ports import Conflict, Gone
 from mayfly.perform.world import World
 
@@ -26,7 +27,7 @@ def publish(world: World, job_id: str) -> OutputsPublished | PublishFailed:
     """Copies every output to its clean name. Raises Temporary."""
     head_item, spec_item = world.table.get(head_key(job_id), spec_key(job_id))
     head, spec = from_item(JobHead, head_item), from_item(JobSpec, spec_item)
-    artifacts = artifacts_of(world, job_id)
+    artifacts = artifacts_of(world, head)
     if problem := _not_whole(job_id, spec, artifacts):
         return PublishFailed(at=world.clock.now(), failure=failure("output_broken", problem))
     assert spec.source is not None
@@ -44,9 +45,13 @@ def publish(world: World, job_id: str) -> OutputsPublished | PublishFailed:
     return OutputsPublished(at=world.clock.now())
 
 
-def artifacts_of(world: World, job_id: str) -> tuple[Artifact, ...]:
-    """What the attempts that won have stored."""
-    rows = world.table.rows(f"job#{job_id}", "task#")
+def artifacts_of(world: World, head: JobHead) -> tuple[Artifact, ...]:
+    """The deliverables, as the attempts that won have stored them: of a job that was cut into
+    parts, what the finish made of these."""
+    if head.parts > 1:
+        (joined,) = world.table.get(task_key(head.job_id, FINISH_TASK))
+        return from_item(TaskRow, joined).artifacts if joined else ()
+    rows = world.table.rows(f"job#{head.job_id}", "task#")
     return tuple(artifact for row in rows for artifact in from_item(TaskRow, row).artifacts)
 
 

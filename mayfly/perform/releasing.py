@@ -123,8 +123,8 @@ def out_tasks(world: World, pool: str) -> list[TaskRow]:
 def _opened_just_now(world: World, unseen: Sequence[tuple[str, str]]) -> list[TaskRow]:
     if not unseen:
         return []
-    items = world.table.get(*(task_key(job_id, task_id) for job_id, task_id in unseen))
-    return [from_item(TaskRow, item) for item in items if item]
+    keys = [task_key(job_id, task_id) for job_id, task_id in unseen[:_LOOK_MAX]]
+    return [from_item(TaskRow, item) for item in world.table.get(*keys) if item]
 
 
 def _choose_and_send(world: World, found: _Found, apply: Apply) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mayfly.contract import report as r
 from mayfly.contract.failure import Failure, FailureClass, class_of, failure
-from mayfly.core import events, limits, naming
+from mayfly.core import events, limits, naming, parts
 from mayfly.core.commands import Command
 from mayfly.perform import engine
 from mayfly.perform.world import World
@@ -42,6 +42,10 @@ def event_of(report: r.Report, at: float) -> events.TaskEvent:
             return events.TaskProgressed(
                 **said, fraction=report.fraction, stage=report.stage, speed=report.speed
             )
+        case r.Planned():
+            if flaw := parts.flaw(report.plan):
+                return _failed("plan_refused", flaw, 0.0, said)
+            return events.TaskPlanned(**said, plan=report.plan)
         case r.Encoded():
             return _encoded(report, said)
         case r.Interrupted():
@@ -62,7 +66,12 @@ def _encoded(report: r.Encoded, said: dict[str, Any]) -> events.TaskEvent:
     if strays:
         detail = f"{strays[0]} lies outside of its attempt"
         return _failed("output_broken", detail, report.busy_seconds, said)
-    return events.TaskEncoded(**said, artifacts=report.outputs, busy_seconds=report.busy_seconds)
+    return events.TaskEncoded(
+        **said,
+        artifacts=report.outputs,
+        busy_seconds=report.busy_seconds,
+        scope=report.scope,
+    )
 
 
 def _failed(code: str, detail: str, busy_seconds: float, said: dict[str, Any]) -> events.TaskEvent:

@@ -9,14 +9,19 @@ from mayfly.contract.recipe import Recipe
 from mayfly.contract.task import Grants, Source, Task
 from mayfly.core import limits, naming
 from mayfly.core.rows import JobSpec, TaskRow
+from mayfly.perform import joining
 from mayfly.perform.world import World
 
 
 def grants(world: World, task: TaskRow, spec: JobSpec) -> Grants:
-    """URLs for the source (pinned), the attempts' prefix and the control object."""
+    """URLs for the source (pinned), the attempts' prefix, the control object and, for a finish, the
+    list of what it joins, which is written anew."""
     assert spec.source is not None, "an adopted task brings its own URLs"
     bucket = world.settings.bucket
     source = spec.source
+    # Asked first: what is signed for a finish may take its time.
+    end_at = world.signer.grants_end_at()
+    inputs = joining.write_inputs(world, task.job_id) if task.kind == "finish" else None
     return Grants(
         source=world.signer.get(
             source.bucket, source.key, etag=source.etag, version_id=source.version_id
@@ -25,7 +30,8 @@ def grants(world: World, task: TaskRow, spec: JobSpec) -> Grants:
             bucket, naming.work_prefix(task.job_id, task.task_id), limits.OUTPUT_BYTES_MAX
         ),
         control=world.signer.get(bucket, naming.control_key(task.job_id, task.task_id)),
-        grants_end_at=world.signer.grants_end_at(),
+        grants_end_at=end_at,
+        inputs=inputs,
     )
 
 
@@ -44,4 +50,9 @@ def task_message(world: World, task: TaskRow, spec: JobSpec) -> Task:
         token=task.token,
         control=signed.control,
         grants_end_at=signed.grants_end_at,
+        kind=task.kind,
+        scope=task.scope,
+        plan_clock=spec.clock,
+        track=task.number if task.kind == "audio" else None,
+        inputs=signed.inputs,
     )

@@ -133,10 +133,7 @@ def test_cancelling_uses_no_power_that_only_the_lambdas_have(
 
     run("cancel", job)
 
-    assert {type(command) for command in ran} == {
-        commands.StopWorkers,
-        commands.AnnounceOutcome,
-    }
+    assert {type(command) for command in ran} == {commands.StopWorkers}
 
 
 def test_a_cancelled_job_can_be_cancelled_again(scene: Scene, run: Run, job: str) -> None:

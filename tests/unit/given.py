@@ -6,6 +6,7 @@ import msgspec
 
 from mayfly.contract import presets
 from mayfly.contract.failure import failure
+from mayfly.contract.plan import Plan
 from mayfly.contract.recipe import AudioOutput, Recipe, VideoOutput
 from mayfly.contract.report import Artifact, Media
 from mayfly.core import events as e
@@ -18,6 +19,14 @@ RECIPE: Recipe = presets.all_presets()["mp4-720p"].recipe
 TWO_FILES = Recipe(outputs=(VideoOutput(file="a.mp4"), AudioOutput(file="b.m4a")))
 SOURCE = SourceObject(
     bucket="media", key="uploads/mp4-720p/a clip.mp4", etag="e1", size_bytes=1000, sequencer="0A"
+)
+#: Three chunks and a sound track.
+PLAN = Plan(
+    time_base=(1, 90_000),
+    origin_ticks=126_000,
+    margin_seconds=10.1,
+    boundaries=(540_000, 1_080_000),
+    audio_tracks=1,
 )
 ARTIFACT = Artifact(
     file="video.mp4",
@@ -76,7 +85,8 @@ def _of_jobs() -> list[Any]:
         e.TaskAdopted(
             **job, **new, task_id="encode", source="u", attempt="nonce1", worker="w1", service="s"
         ),
-        e.TasksCounted(at=AT),
+        e.TasksCounted(at=AT, token="token9"),
+        e.TokensDrawn(at=AT, plan=PLAN, tokens=("token2", "token3", "token4")),
         e.OutputsPublished(at=AT),
         e.PublishFailed(at=AT, failure=failure("publish_failed")),
         e.OutcomeAnnounced(at=AT),
@@ -94,6 +104,7 @@ def _of_tasks() -> list[Any]:
         e.TaskEnqueued(at=AT, released_at=AT),
         e.TaskStarted(**said),
         e.TaskProgressed(**said, fraction=0.5, stage="encoding", speed=2.0),
+        e.TaskPlanned(**said, plan=PLAN),
         e.TaskEncoded(**said, artifacts=(ARTIFACT,), busy_seconds=10.0),
         e.TaskInterrupted(**said, reason="spot_interruption", busy_seconds=5.0),
         e.TaskRefused(**said, failure=failure("not_media"), busy_seconds=1.0),

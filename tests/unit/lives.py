@@ -21,7 +21,7 @@ from mayfly.contract.task import Control, Fetch, PutUrls, Source, Task
 from mayfly.core import events, limits, naming
 from mayfly.core.commands import Command
 from mayfly.core.identity import adopted_job_id, adopted_token
-from mayfly.core.of_jobs import FIRST_TASK
+from mayfly.core.parts import FIRST_TASK
 from mayfly.memory.bus import MemoryBus
 from mayfly.memory.clock import SeededDice, VirtualClock
 from mayfly.memory.queue import MemoryQueue

@@ -1,0 +1,88 @@
+"""Hands on a job that is cut into chunks: what its workers say, and what they store."""
+
+from mayfly.contract import wire
+from mayfly.contract.plan import Plan, Scope
+from mayfly.contract.report import Artifact, Encoded, Media, Planned, Started
+from mayfly.contract.task import Task
+from mayfly.core.rows import JobHead, TaskRow, from_item, head_key
+from mayfly.memory.world import MemoryWorld
+from tests.unit.acting import dispatch, receive, report, said, upload
+from tests.unit.given import PLAN
+
+
+def plan_of(chunks: int, audio_tracks: int = 1) -> Plan:
+    """Chunks of six seconds."""
+    return Plan(
+        time_base=(1, 90_000),
+        origin_ticks=0,
+        margin_seconds=10.0,
+        boundaries=tuple(540_000 * number for number in range(1, chunks)),
+        audio_tracks=audio_tracks,
+    )
+
+
+def planned(task: Task, plan: Plan = PLAN, attempt: str = "n1") -> Planned:
+    return Planned(**said(task, attempt), plan=plan)
+
+
+def brought(w: MemoryWorld, task: Task, attempt: str = "n1", scope: Scope | None = None) -> Encoded:
+    """What an attempt has stored: of a finish, the deliverable."""
+    file = "video.mp4" if task.kind in ("encode", "finish") and scope is None else "part.mp4"
+    key = f"work/{task.job_id}/{task.task_id}/{attempt}/{file}"
+    body = f"{task.task_id} by {attempt}".encode()
+    w.store.write("media", key, body, content_type="video/mp4")
+    artifact = Artifact(
+        file=file, key=key, size_bytes=len(body), sha256="0" * 64, media=Media(container="mov")
+    )
+    return Encoded(
+        **said(task, attempt),
+        outputs=(artifact,),
+        source=Media(container="mov"),
+        busy_seconds=9.0,
+        scope=scope or task.scope,
+    )
+
+
+def begun(w: MemoryWorld, plan: Plan = PLAN) -> Task:
+    """A job whose first worker has said its plan; its task as the queue gave it."""
+    dispatch(w, upload(w))
+    task, message = receive(w)
+    report(w, Started(**said(task)), planned(task, plan))
+    w.jobs.delete(message.handle)
+    return task
+
+
+def first_scope(plan: Plan = PLAN) -> Scope:
+    return plan.scope(0)
+
+
+def take_all(w: MemoryWorld) -> list[Task]:
+    """Every task on the queue, taken for good."""
+    taken = []
+    while messages := w.jobs.receive(wait_seconds=0, limit=10):
+        for message in messages:
+            taken.append(wire.decode(Task, message.body))
+            w.jobs.delete(message.handle)
+    return taken
+
+
+def finish_parts(w: MemoryWorld, first: Task, plan: Plan = PLAN) -> list[Task]:
+    """Does whatever is released until the finish comes; all tasks that were taken, in order."""
+    report(w, brought(w, first, scope=first_scope(plan)))
+    taken: list[Task] = []
+    while tasks := take_all(w):
+        taken += tasks
+        if tasks[-1].kind == "finish":
+            break
+        report(w, *(brought(w, task) for task in tasks))
+    return taken
+
+
+def head_of(w: MemoryWorld, job_id: str | None) -> JobHead:
+    (item,) = w.table.get(head_key(job_id or ""))
+    return from_item(JobHead, item)
+
+
+def tasks_of(w: MemoryWorld, job_id: str | None) -> dict[str, TaskRow]:
+    rows = [from_item(TaskRow, item) for item in w.table.rows(f"job#{job_id}", "task#")]
+    return {row.task_id: row for row in rows}

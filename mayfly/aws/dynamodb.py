@@ -74,14 +74,15 @@ class DynamoTable:
         asked = {"ConsistentRead": True, **_query(condition, names, values)}
         return [item for page in self._pages(asked) for item in page]
 
-    def index(self, gpk: str, *, limit: int) -> list[Item]:
+    def index(self, gpk: str, *, limit: int, after: str = "") -> list[Item]:
         """Pages until there are enough."""
         found: list[Item] = []
-        asked = {
-            "IndexName": INDEX,
-            "Limit": limit,
-            **_query("#pk = :pk", {"#pk": "gpk"}, {":pk": gpk}),
-        }
+        names, values = {"#pk": "gpk"}, {":pk": gpk}
+        condition = "#pk = :pk"
+        if after:
+            names["#sk"], values[":sk"] = "gsk", after
+            condition += " AND #sk > :sk"
+        asked = {"IndexName": INDEX, "Limit": limit, **_query(condition, names, values)}
         for page in self._pages(asked):
             found.extend(page)
             if len(found) >= limit:

@@ -86,6 +86,9 @@ def _item(change: Create | Put) -> dict[str, Any]:
 def _update(change: Update, at: _Placeholders) -> tuple[str, dict[str, Any]]:
     parts = []
     sets = [f"{at.name(name)} = {at.value(value)}" for name, value in change.set.items()]
+    for name, value in change.initial.items():
+        held = at.name(name)
+        sets.append(f"{held} = if_not_exists({held}, {at.value(value)})")
     for name, values in change.append.items():
         held = at.name(name)
         old = f"if_not_exists({held}, {at.value([])})"

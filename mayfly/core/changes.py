@@ -74,6 +74,8 @@ class Update:
 
     key: Key
     set: Mapping[str, Value] = dataclasses.field(default_factory=dict)
+    #: Set where the field is absent; what is there stays.
+    initial: Mapping[str, Value] = dataclasses.field(default_factory=dict)
     #: Added to a number; an absent field counts as 0.
     add: Mapping[str, int | float] = dataclasses.field(default_factory=dict)
     #: Appended to a list; an absent field counts as empty.

@@ -81,7 +81,7 @@ def normal(value: Any) -> Any:
 
 
 def _updated(change: Update, row: Row | None) -> Row:
-    touched = [*change.set, *change.add, *change.append, *change.remove]
+    touched = [*change.set, *change.initial, *change.add, *change.append, *change.remove]
     if len(set(touched)) != len(touched):
         raise ValueError("A change can name a field only once.")
     if {"pk", "sk"}.intersection(touched):
@@ -93,6 +93,8 @@ def _updated(change: Update, row: Row | None) -> Row:
     _require(change.key, change.require, row)
     after = dict(row or {"pk": change.key.pk, "sk": change.key.sk})
     after.update({name: normal(value) for name, value in change.set.items()})
+    for name, value in change.initial.items():
+        after.setdefault(name, normal(value))
     for name, delta in change.add.items():
         after[name] = _sum(name, after.get(name, 0), delta)
     for name, values in change.append.items():

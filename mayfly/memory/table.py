@@ -53,7 +53,7 @@ class MemoryTable:
         found = [key for key in self._rows if key.pk == pk and key.sk.startswith(sk_prefix)]
         return [_copy(self._rows[key]) for key in sorted(found)]
 
-    def index(self, gpk: str, *, limit: int) -> list[Item]:
+    def index(self, gpk: str, *, limit: int, after: str = "") -> list[Item]:
         """As of the last time it was not held."""
         if limit < 1:
             raise ValueError("Query wants a limit of at least 1.")
@@ -65,7 +65,7 @@ class MemoryTable:
         found = [
             (row["gsk"], key)
             for key, row in self._indexed.items()
-            if row.get("gpk") == gpk and "gsk" in row
+            if row.get("gpk") == gpk and row.get("gsk", "") > after
         ]
         return [_copy(self._indexed[key]) for _, key in sorted(found)[:limit]]
 

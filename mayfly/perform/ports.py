@@ -105,9 +105,10 @@ class JobTable(Protocol):
     def rows(self, pk: str, sk_prefix: str = "") -> list[Item]:
         """All rows of a partition in the order of `sk`; items include `pk` and `sk`."""
 
-    def index(self, gpk: str, *, limit: int) -> list[Item]:
-        """The first `limit` rows of an index partition (`gpk`) in the order of `gsk`; items include
-        `pk` and `sk`. Eventually consistent: a row may be missing or out of date."""
+    def index(self, gpk: str, *, limit: int, after: str = "") -> list[Item]:
+        """The first `limit` rows of an index partition (`gpk`) in the order of `gsk`, of those
+        beyond `after`; items include `pk` and `sk`. Eventually consistent: a row may be missing or
+        out of date."""
 
 
 class Signer(Protocol):

@@ -54,12 +54,17 @@ UPDATES = st.builds(
     Update,
     key=st.sampled_from(KEYS),
     set=st.fixed_dictionaries({}, optional={"state": VALUES, "gpk": STATES, "gsk": STATES}),
+    initial=st.fixed_dictionaries({}, optional={"owner": VALUES}),
     add=st.fixed_dictionaries({}, optional={"count": NUMBERS}),
     append=st.fixed_dictionaries({}, optional={"story": st.tuples(VALUES)}),
     remove=st.sampled_from([(), ("other",), ("gone", "other")]),
     require=REQUIREMENTS,
     upsert=st.booleans(),
-).filter(lambda change: bool(change.set or change.add or change.append or not change.upsert))
+).filter(
+    lambda change: bool(
+        change.set or change.initial or change.add or change.append or not change.upsert
+    )
+)
 CHANGES: st.SearchStrategy[Change] = st.one_of(
     UPDATES,
     UPDATES,

@@ -180,6 +180,16 @@ def test_an_upsert_creates_the_row(table: JobTable) -> None:
     assert one(table) == {"open_jobs": 2, "pool": "small"}
 
 
+def test_an_initial_value_is_set_where_there_is_none(table: JobTable) -> None:
+    for turn in ("first", "second"):
+        known = {"null": None, "turn": turn}
+        table.commit([Update(key=ROW, initial=known, add={"count": 1}, upsert=True)])
+    assert one(table) == {"turn": "first", "null": None, "count": 2}
+    table.commit([Update(key=ROW, remove=("turn",))])
+    table.commit([Update(key=ROW, initial={"turn": "third", "null": 1})])
+    assert one(table) == {"turn": "third", "null": None, "count": 2}
+
+
 def test_an_upsert_that_wants_no_row_creates_once(table: JobTable) -> None:
     change = Update(key=ROW, set={"a": 1}, require={"pk": Absent()}, upsert=True)
     table.commit([change])
@@ -341,6 +351,7 @@ def test_the_index_gives_the_first_rows_of_its_order(table: JobTable) -> None:
     table.commit([Create(key=Key("job#1", "f"), item={"gsk": "0"})])
     assert [row["sk"] for row in table.index("open#small", limit=3)] == ["b", "d", "c"]
     assert [row["sk"] for row in table.index("open#small", limit=9)] == ["b", "d", "c", "a"]
+    assert [row["sk"] for row in table.index("open#small", limit=2, after="2")] == ["c", "a"]
     assert table.index("open#none", limit=9) == []
     assert table.index("open#large", limit=1) == [
         {"pk": "job#1", "sk": "e", "gpk": "open#large", "gsk": "0"}

@@ -216,9 +216,9 @@ class Loop:
                 # Whoever ordered it knows; the report says what it cost.
                 return self._interrupted(attempt, "ordered")
             case Reason.SIGNAL | Reason.HELD_TOO_LONG:
-                if attempt.adopted:
-                    return 0  # nobody but this message knows its URLs, so it must not be deleted
-                return self._interrupted(attempt, "spot_interruption")
+                interrupted = self._interrupted(attempt, "spot_interruption")
+                # Nobody but this message knows its URLs, so it must not be deleted.
+                return 0 if attempt.adopted else interrupted
             case Reason.GRANT_EXPIRED:
                 if attempt.adopted:
                     stage = attempt.order.progress.stage

@@ -324,12 +324,11 @@ def _lost_again(
 ) -> Decision:
     if task.lost + 1 >= limits.LOST_LETTERS_MAX:
         return _given_up(head, task, event, task.last_failure or failure("worker_lost"))
-    # A user's own task cannot be sent again: its message has the time of another silence to return.
-    target = TaskState.RUNNING if head.adopted else TaskState.OPEN
+    # A user's own task cannot be sent again; it waits for its message, which comes back by itself.
     known = {"lost": task.lost + 1, "stage": "worker lost", "reported_at": event.at}
     return Decision(
         changes=(
-            task_update(task, event, target, **known, **fields),
+            task_update(task, event, _back(head), **known, **fields),
             head_update(head, event),
         ),
         commands=_released_anew(head, task),

@@ -7,6 +7,7 @@ class Kind(enum.StrEnum):
     """One line each; the first word says whose fault it is."""
 
     # SQS
+    SQS_BRANCHES = "the queues do whatever their documents leave open"
     SQS_DUPLICATE = "a message is delivered twice"
     SQS_DELAY = "a message shows late"
     SQS_REORDER = "a younger message is handed out before an older one"

@@ -6,8 +6,6 @@ import logging
 import traceback
 from collections import Counter
 
-from mayfly.core.changes import Delete
-from mayfly.core.rows import PAUSED_KEY
 from tests.simulation.kinds import Kind
 from tests.simulation.observers import Watch
 from tests.simulation.options import Options
@@ -88,10 +86,7 @@ def _live(stack: Stack, watch: Watch) -> None:
     _run_until(stack, watch, scheduler.began + storm)
     if watch.violations:
         return
-    stack.trouble.tell("the weather calms down")
-    stack.trouble.calm = True
-    stack.trouble.frozen.clear()
-    stack.table.commit([Delete(key=PAUSED_KEY)])
+    stack.calm_down()
     healed_at = scheduler.now
     while why := pending(stack):
         if watch.violations:

@@ -43,13 +43,15 @@ class Line:
         """A long poll suspends its process."""
         self._trouble.before("queue.receive")
         until = self._scheduler.now + wait_seconds
-        while not (got := self.take(limit)) and self._scheduler.now < until:
+        got = self.take(limit, long=wait_seconds > 0)
+        while not got and self._scheduler.now < until:
             soonest = self.memory.next_visible_at()
             wake_at = until if soonest is None else min(until, max(soonest, self._scheduler.now))
             process = self._scheduler.current
             assert process is not None
             self._waiting.append(process)
             self._scheduler.sleep(max(0.01, wake_at - self._scheduler.now))
+            got = self.take(limit, long=True)
         self._trouble.after("queue.receive")
         return got
 
@@ -86,11 +88,12 @@ class Line:
             self.memory.send(body)
         self._changed()
 
-    def take(self, limit: int) -> list[Message]:
-        """What SQS hands out now."""
+    def take(self, limit: int, *, long: bool = True) -> list[Message]:
+        """What SQS hands out now; a long poll asks all of its servers."""
         dead = self.memory.dead_letters
         buried = len(dead.bodies()) if dead else 0
-        got = self.memory.receive(wait_seconds=0, limit=limit)
+        queue = self.memory
+        got = queue.look(limit) if long else queue.receive(wait_seconds=0, limit=limit)
         if dead and len(dead.bodies()) > buried:
             self._trouble.happened(Kind.SQS_DEAD_LETTER)
             self.on_buried()

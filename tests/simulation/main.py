@@ -1,6 +1,7 @@
 """`make sim`: lives by the thousand, and one command that replays any of them."""
 
 import argparse
+import re
 import sys
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ def main() -> int:
     if asked.seed is not None:
         return _replay(asked.seed, asked.jobs)
     fired: Counter[Kind] = Counter()
+    found: dict[str, list[int]] = {}
     began, lived, jobs = time.process_time(), 0, 0
     first = asked.first
     until = time.monotonic() + asked.seconds if asked.seconds else None
@@ -25,15 +27,26 @@ def main() -> int:
         lived += 1
         jobs += life.jobs
         fired.update(life.fired)
-        if life.violations:
+        if life.violations and not asked.all:
             _tell(life)
             return 1
+        for wrong in life.violations[:1]:
+            found.setdefault(_kind_of(wrong), []).append(seed)
     seconds = time.process_time() - began
     rate = lived / seconds
-    print(f"{lived} seeds from {first}, {jobs} jobs, {rate:.0f} seeds/s of CPU; 0 violations")
+    print(
+        f"{lived} seeds from {first}, {jobs} jobs, {rate:.0f} seeds/s of CPU, {sum(map(len, found.values()))} violations"
+    )
+    for wrong, seeds in sorted(found.items(), key=lambda item: -len(item[1])):
+        print(f"VIOLATION in {len(seeds)} seeds, as {seeds[:6]}: {wrong}")
     for kind in Kind:
         print(f"  {fired[kind]:8} {kind.name}")
-    return 0
+    return 1 if found else 0
+
+
+def _kind_of(wrong: str) -> str:
+    """Without ids and numbers, so that the same violation of two seeds is one."""
+    return re.sub(r"[0-9a-z]{6,}[0-9][0-9a-z]*|[0-9.]+", "…", wrong.splitlines()[-1])[:150]
 
 
 def _replay(seed: int, jobs: int | None) -> int:
@@ -63,6 +76,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="stop after so many seconds")
     parser.add_argument("--seed", type=int, help="replay one life, with its trace")
     parser.add_argument("--jobs", type=int, help="requests in each life, instead of drawing them")
+    parser.add_argument("--all", action="store_true", help="go on after a violation")
     return parser.parse_args()
 
 

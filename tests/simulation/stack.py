@@ -3,6 +3,7 @@
 It decides nothing and judges nothing.
 """
 
+import random
 from collections import Counter
 from collections.abc import Sequence
 
@@ -12,8 +13,10 @@ from completion_handler import desk as completion
 from dispatcher import desk as dispatcher
 from mayfly.contract.settings import FunctionSettings
 from mayfly.core import limits
-from mayfly.core.changes import Change, Key
+from mayfly.core.changes import Change, Delete, Key
 from mayfly.core.commands import Command
+from mayfly.core.rows import PAUSED_KEY
+from mayfly.memory.branches import KIND, Branches
 from mayfly.memory.bus import MemoryBus
 from mayfly.memory.clock import SeededDice
 from mayfly.memory.queue import MemoryQueue
@@ -89,7 +92,7 @@ class Stack:
             faults=self.trouble,
         )
         self.signer = MemorySigner(aws_clock, self.store, faults=self.trouble)
-        self._make_lines(aws_clock)
+        self._make_lines(aws_clock, rng)
         self.dice = SeededDice(seed)
         self.fleet = Fleet(self.services, self.events, self.options, self.trouble, self.scheduler)
         self.services.fleet = self.fleet
@@ -121,7 +124,9 @@ class Stack:
         )
         self.people.known_jobs = self.job_ids
 
-    def _make_lines(self, clock: SimClock) -> None:
+    def _make_lines(self, clock: SimClock, rng: random.Random) -> None:
+        branches = Branches.drawn(rng) if self.trouble.strike(Kind.SQS_BRANCHES) else KIND
+
         def line(name: str, hidden: float, receives: int, dead: Line | None) -> Line:
             memory = MemoryQueue(
                 clock,
@@ -129,9 +134,13 @@ class Stack:
                 visibility_seconds=hidden,
                 receives_max=receives,
                 dead_letters=dead.memory if dead else None,
+                branches=branches,
+                chance=rng,
             )
+            self.lines.append(memory)
             return Line(memory, self.trouble, self.scheduler)
 
+        self.lines: list[MemoryQueue] = []
         hidden = limits.COMPLETION_SECONDS_MAX * limits.HIDDEN_FACTOR
         tries = limits.FUNCTION_RECEIVES_MAX
         self.jobs_dead = line(f"jobs-{POOL}-dead", hidden, 0, None)
@@ -200,6 +209,15 @@ class Stack:
 
     def _died(self) -> None:
         self.truth.deaths += 1
+
+    def calm_down(self) -> None:
+        """The end of all misfortune."""
+        self.trouble.tell("the weather calms down")
+        self.trouble.calm = True
+        self.trouble.frozen.clear()
+        for queue in self.lines:
+            queue.branches = KIND
+        self.table.commit([Delete(key=PAUSED_KEY)])
 
     def job_ids(self) -> list[str]:
         """Every job there is."""

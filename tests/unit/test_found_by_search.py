@@ -14,7 +14,7 @@ from mayfly.core.identity import adopted_job_id, adopted_token
 from mayfly.memory.world import MemoryWorld
 from mayfly.perform import engine
 from mayfly.perform.ports import Temporary
-from tests.unit.acting import outcomes
+from tests.unit.acting import outcomes, report, tick
 from tests.unit.given import RECIPE
 
 
@@ -51,4 +51,35 @@ def test_a_report_outlives_the_invocation_that_died_with_the_one_before_it(w: Me
     for _ in range(0, 2 * hidden, 10):
         w.clock.sleep(10)
         _take_reports(w)
+    assert [outcome.state for outcome in outcomes(w)] == ["succeeded"]
+
+
+def test_a_users_own_task_outlives_a_drought_of_spot_while_its_message_waits(
+    w: MemoryWorld,
+) -> None:
+    """Seed 1037. Spot took the worker of a task that a user had brought and had no other for an
+    hour. Its message waited on the queue; its job, which heard nothing, failed with worker_lost,
+    and then a worker came and did the work for nobody."""
+    task = Task(
+        source=Source(fetch=Fetch(url="https://theirs.s3.amazonaws.com/clip")),
+        recipe=RECIPE,
+        upload=PutUrls(urls={}),
+    )
+    w.jobs.send(wire.encode(task))
+    (message,) = w.jobs.receive(wait_seconds=0)
+    raw = message.body.encode()
+    who: dict[str, Any] = {
+        "job_id": adopted_job_id(raw, message.message_id),
+        "task_id": "encode",
+        "token": adopted_token(raw),
+        "at": 0.0,
+    }
+    adopted = Adopted(**who, attempt="n1", pool="standard", recipe=RECIPE, source="theirs")
+    report(w, adopted, Started(**who, attempt="n1"))
+    w.jobs.extend(message.handle, 0)  # the worker vanished without a word
+    for _ in range(60):
+        tick(w)
+    report(w, Started(**who, attempt="n2"))
+    media = Media(container="mov")
+    report(w, Encoded(**who, attempt="n2", outputs=(), source=media, busy_seconds=1.0))
     assert [outcome.state for outcome in outcomes(w)] == ["succeeded"]

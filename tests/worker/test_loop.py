@@ -274,7 +274,7 @@ def test_an_interrupted_adopted_task_goes_back_since_nobody_else_knows_its_urls(
 
     given.jobs.receive = once  # type: ignore[method-assign]
     given.loop().run()
-    assert kinds(given.said()) == ["Adopted", "Started"]
+    assert kinds(given.said()) == ["Adopted", "Started", "Interrupted"]
     assert left(given) == (1, 0, 0)
 
 

@@ -43,7 +43,7 @@ def _upload(record: Any) -> SourceObject | None:
         return None
     bucket, thing = record["s3"]["bucket"]["name"], record["s3"]["object"]
     key = unquote_plus(thing["key"])
-    if key.endswith("/") or not key.startswith(naming.UPLOADS):
+    if not naming.is_upload(key):
         return None
     return SourceObject(
         bucket=bucket,

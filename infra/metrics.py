@@ -33,6 +33,7 @@ class Published(StrEnum):
     BRAKE_PULLED = "BrakePulled"  # [pool]
     REPORTS_WITH_WRONG_TOKEN = "ReportsWithWrongToken"  # noqa: S105, a metric's name
     UNKNOWN_SERVICES_DELETED = "UnknownServicesDeleted"
+    UPLOADS_RECONCILED = "UploadsReconciled"
 
 
 def published(

@@ -19,7 +19,7 @@ from infra.functions import Function, Shape
 from infra.network import Existing, Network
 from infra.queues import Queues
 from infra.signer import Signer
-from infra.storage import OUTPUTS, UPLOADS, WORK, Storage
+from infra.storage import UPLOADS, WORK, Storage
 from infra.table import Table
 from infra.workers import Workers
 from mayfly.contract.settings import FunctionSettings, PoolSettings, pools_to_json
@@ -153,13 +153,13 @@ class MayflyStack(Stack):
         grants.send(self.dispatcher.role, jobs)
         grants.see_depths(self.dispatcher.role, jobs)
         grants.list_objects(self.dispatcher.role, bucket, [UPLOADS, WORK])
-        # The hourly reconciliation asks for what S3 forgot to announce, as a request.
         grants.send(self.completion.role, jobs)
         grants.see_depths(
             self.completion.role, [*queues.live, *queues.consumed_dead, *queues.unconsumed_dead]
         )
         grants.sweep(self.completion.role, jobs)
-        grants.list_objects(self.completion.role, bucket, [UPLOADS, WORK, OUTPUTS])
+        # The hourly round over the uploads looks for those of which S3 has not told.
+        grants.list_objects(self.completion.role, bucket, [UPLOADS])
         grants.publish_outputs(self.completion.role, bucket)
 
     def _wake(self) -> None:

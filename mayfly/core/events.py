@@ -33,6 +33,8 @@ class RequestAccepted(_Event):
     #: For the job's first task, should it be new.
     token: str
     request_id: str | None = None
+    #: The upload that asks (`identity.upload_id`): remembered, so that no round asks for it again.
+    upload: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,7 @@ class RequestRefused(_Event):
     source: str
     failure: Failure
     request_id: str | None = None
+    upload: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,12 @@ def job_id(tenant: str, source: SourceObject, recipe: Recipe, run: int) -> str:
     return digest(msgspec.json.encode(identity, order="sorted"))
 
 
+def upload_id(source: SourceObject) -> str:
+    """Names an upload by its content and its key, whatever is made of it."""
+    identity = (source.bucket, source.key, source.etag, source.size_bytes)
+    return digest(b"upload\n" + msgspec.json.encode(identity))
+
+
 def digest(content: bytes) -> str:
     """26 lower-case letters and digits (128 bits) of some content."""
     return base64.b32encode(hashlib.sha256(content).digest()[:16]).decode().rstrip("=").lower()

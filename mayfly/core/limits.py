@@ -184,6 +184,27 @@ HEAL_SECONDS = 45
 #: How long a finished job's rows stay (DynamoDB's TTL).
 RECORD_SECONDS = 90 * 24 * 3600
 
+# --- Rounds over the uploads ------------------------------------------------------------------
+
+#: A round over all uploads begins so often: S3 delivers its events "at least once", and a bucket
+#: whose notifications were off for a while delivers none.
+RECONCILE_SECONDS = 3600
+
+#: An upload younger than this is left to the next round: S3 says that its events come "usually in
+#: seconds, sometimes a minute or longer", and the dispatcher may need a second receive of it.
+RECONCILE_GRACE_SECONDS = 900
+
+#: Older uploads are not asked about. Longer than any outage that nobody sees, and than the day for
+#: which an upload in parts may be under way (S3 dates it by its beginning); far shorter than
+#: records are kept, so that "there is no record" never means "there is none any more".
+RECONCILE_LOOKBACK_SECONDS = 7 * 24 * 3600
+
+#: One tick lists so many pages of so many keys (S3's most), and opens so many jobs: a few seconds
+#: of work. A million uploads take a round of fifty minutes.
+RECONCILE_PAGES_MAX = 20
+RECONCILE_PAGE_KEYS = 1000
+RECONCILE_TAKEN_MAX = 200
+
 #: Entries of a job's story; the oldest go first.
 STORY_MAX = 64
 
@@ -203,4 +224,6 @@ assert STALL_SECONDS_MAX > 13 * OUTPUT_BYTES_MAX / 10**9
 assert HOLD_SECONDS_MAX + PROTECTION_RENEW_SECONDS <= PROTECTION_MINUTES * 60 <= 48 * 3600
 assert ROWS_PER_TRANSACTION + 1 <= 100
 assert GRANT_SECONDS_MIN < RENEW_SECONDS
+assert RECONCILE_GRACE_SECONDS > 2 * DISPATCHER_SECONDS_MAX * HIDDEN_FACTOR
+assert RECONCILE_GRACE_SECONDS < RECONCILE_SECONDS < RECONCILE_LOOKBACK_SECONDS < RECORD_SECONDS
 assert LEASE_SECONDS < TICK_SECONDS < SERVICE_EXPIRES_SECONDS

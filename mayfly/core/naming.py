@@ -22,6 +22,12 @@ def inputs_key(job_id: str) -> str:
     return f"{work_prefix(job_id, FINISH_TASK)}inputs.json"
 
 
+def is_upload(key: str) -> bool:
+    """Whether an object is somebody's upload. Consoles make folders visible by empty objects whose
+    keys end with a slash."""
+    return key.startswith(UPLOADS) and not key.endswith("/")
+
+
 def preset_of_upload(key: str, known: frozenset[str], default: str) -> str:
     """`uploads/<preset>/…` names its preset; anything else takes the stack's default."""
     first = key.removeprefix(UPLOADS).partition("/")

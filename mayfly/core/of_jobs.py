@@ -36,6 +36,7 @@ from mayfly.core.rows import (
     request_key,
     spec_key,
     to_item,
+    upload_key,
 )
 
 
@@ -57,19 +58,18 @@ def nothing_on_request_accepted(_: None, event: events.RequestAccepted) -> Decis
     )
     task = _first_task(head, event, TaskState.OPEN, event.token)
     recipe = msgspec.json.encode(event.recipe).decode()
-    spec = JobSpec(recipe=recipe, source=event.source)
+    spec = JobSpec(recipe=recipe, source=event.source, uploaded=event.upload is not None)
     return Decision(
-        changes=(
-            *_opened(head, task, spec),
-            *_asked(event.job_id, event.request_id, event.at),
-        ),
+        changes=(*_opened(head, task, spec), *_asked(event)),
         commands=_get_going(head),
     )
 
 
 def working_on_request_accepted(head: JobHead, event: events.RequestAccepted) -> Decision:
     """The same request again joins the job; what a crash left undone is asked for again."""
-    asked = _asked(head.job_id, event.request_id, event.at)
+    asked: tuple[Change, ...] = _asked(event)
+    if event.upload is not None:
+        asked += (Update(key=spec_key(head.job_id), set={"uploaded": True}),)
     # A name that came after the outcome was told would wait for its answer for ever.
     goes_on = Update(key=head_key(head.job_id), require={"state": UNFINISHED})
     return Decision(changes=(*asked, goes_on) if asked else (), commands=_get_going(head))
@@ -80,9 +80,10 @@ def ended_on_request(
 ) -> Decision:
     """The same request after the end is answered with the outcome that there is."""
     if event.request_id is None:
-        return Decision(ignored="the job has ended, and nobody asked by a name of their own")
+        reason = "the job has ended, and nobody asked by a name of their own"
+        return Decision(changes=_asked(event), ignored=reason)
     return Decision(
-        changes=_asked(head.job_id, event.request_id, event.at),
+        changes=_asked(event),
         commands=outcome_told(head, head.failure),
     )
 
@@ -113,7 +114,7 @@ def nothing_on_request_refused(_: None, event: events.RequestRefused) -> Decisio
     return Decision(
         changes=(
             Create(key=head_key(head.job_id), item={**to_item(head), **placed}),
-            *_asked(event.job_id, event.request_id, event.at),
+            *_asked(event),
         ),
         commands=(commands.AnnounceOutcome(job_id=head.job_id),),
     )
@@ -261,11 +262,16 @@ def _opened(head: JobHead, task: TaskRow, spec: JobSpec) -> tuple[Change, ...]:
     )
 
 
-def _asked(job_id: str, request_id: str | None, at: float) -> tuple[Change, ...]:
-    if request_id is None:
-        return ()
-    item = {"request_id": request_id, "at": at, "expires_at": int(at) + RECORD_SECONDS}
-    return (Put(key=request_key(job_id, request_id), item=item),)
+def _asked(event: events.RequestAccepted | events.RequestRefused) -> tuple[Change, ...]:
+    """Who asked: by a name of their own, or by an upload."""
+    asked: list[Change] = []
+    fading = {"at": event.at, "expires_at": int(event.at) + RECORD_SECONDS}
+    if event.request_id is not None:
+        item = {"request_id": event.request_id, **fading}
+        asked.append(Put(key=request_key(event.job_id, event.request_id), item=item))
+    if event.upload is not None:
+        asked.append(Put(key=upload_key(event.upload), item={"job_id": event.job_id, **fading}))
+    return tuple(asked)
 
 
 def _stopped(head: JobHead, reason: str) -> tuple[commands.Command, ...]:

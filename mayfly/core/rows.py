@@ -93,6 +93,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     recipe: str
     source: SourceObject | None = None
+    #: An upload asks for it: `latest.json` may name it.
+    uploaded: bool = False
     #: Of a planned job: what each of its parts needs of the plan.
     clock: PlanClock | None = None
 
@@ -181,6 +183,18 @@ class PoolRow(msgspec.Struct, frozen=True, kw_only=True):
     looks_wanted: int = 0
 
 
+class RoundRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest round over the uploads."""
+
+    began_at: float
+    #: Uploads stored before this are not ours to ask about: they were there before the stack.
+    since: float
+    #: The last key that was looked at.
+    cursor: str = ""
+    #: None while keys are left.
+    done_at: float | None = None
+
+
 def head_key(job_id: str) -> Key:
     """The head of a job."""
     return Key(f"job#{job_id}", "head")
@@ -206,6 +220,11 @@ def request_key(job_id: str, request_id: str) -> Key:
     return Key(f"job#{job_id}", f"request#{request_id}")
 
 
+def upload_key(upload: str) -> Key:
+    """That an upload has led to a job."""
+    return Key(f"upload#{upload}", "seen")
+
+
 def pool_key(pool: str) -> Key:
     """The row of a pool."""
     return Key(f"pool#{pool}", "head")
@@ -228,6 +247,9 @@ def first_act_key(service: str, worker: str) -> Key:
 
 #: The row that stops every planner (maintenance, destroy).
 PAUSED_KEY = Key("stack", "paused")
+
+#: The newest round over the uploads.
+ROUND_KEY = Key("stack", "reconciled")
 
 #: Index partitions of jobs: those whose outcome is not yet announced, and the others.
 OPEN_JOBS, ENDED_JOBS = "jobs#open", "jobs#ended"

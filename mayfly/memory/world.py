@@ -6,6 +6,7 @@ from mayfly.contract.settings import FunctionSettings, PoolSettings
 from mayfly.core import limits
 from mayfly.memory.bus import MemoryBus
 from mayfly.memory.clock import SeededDice, VirtualClock
+from mayfly.memory.faults import Faults
 from mayfly.memory.queue import MemoryQueue
 from mayfly.memory.services import MemoryServices
 from mayfly.memory.signer import MemorySigner
@@ -55,22 +56,26 @@ SETTINGS = FunctionSettings(
 )
 
 
-def memory_world(settings: FunctionSettings = SETTINGS, seed: int = 0) -> MemoryWorld:
+def memory_world(
+    settings: FunctionSettings = SETTINGS, seed: int = 0, faults: Faults | None = None
+) -> MemoryWorld:
     """A new world of one pool."""
     clock = VirtualClock()
-    store = MemoryStore(clock=clock)
-    table = MemoryTable()
-    services = MemoryServices(clock, stack=settings.stack)
-    bus = MemoryBus()
-    dead = MemoryQueue(clock)
+    store = MemoryStore(clock=clock, faults=faults)
+    table = MemoryTable(faults=faults)
+    services = MemoryServices(clock, stack=settings.stack, faults=faults)
+    bus = MemoryBus(faults=faults)
+    dead = MemoryQueue(clock, faults=faults)
     done = MemoryQueue(
         clock,
         visibility_seconds=limits.COMPLETION_SECONDS_MAX * limits.HIDDEN_FACTOR,
-        dead_letters=MemoryQueue(clock),
+        dead_letters=MemoryQueue(clock, faults=faults),
         receives_max=limits.FUNCTION_RECEIVES_MAX,
+        faults=faults,
     )
     jobs = MemoryQueue(
         clock,
+        faults=faults,
         visibility_seconds=limits.VISIBILITY_SECONDS,
         dead_letters=dead,
         receives_max=limits.RECEIVES_MAX,
@@ -80,7 +85,7 @@ def memory_world(settings: FunctionSettings = SETTINGS, seed: int = 0) -> Memory
         table=table,
         jobs_queues={"standard": jobs},
         done_queue=done,
-        signer=MemorySigner(clock, store),
+        signer=MemorySigner(clock, store, faults=faults),
         services=services,
         store=store,
         bus=bus,

@@ -14,7 +14,7 @@ from mayfly.contract.wire import Refusal
 from mayfly.core import naming, sizing
 from mayfly.core.commands import Command
 from mayfly.core.events import RequestAccepted, RequestRefused
-from mayfly.core.identity import SourceObject, digest, job_id
+from mayfly.core.identity import SourceObject, digest, job_id, upload_id
 from mayfly.perform import engine
 from mayfly.perform.world import World
 
@@ -25,7 +25,8 @@ def take_upload(world: World, source: SourceObject) -> Sequence[Command]:
     default = world.settings.default_preset
     preset = naming.preset_of_upload(source.key, frozenset(known), default)
     request, recipe = Request(source=source.address, preset=preset), known[preset].recipe
-    return _take(world, request, source, preset, recipe, _pool(world, recipe, None))
+    pool = _pool(world, recipe, None)
+    return _take(world, request, source, preset, recipe, pool, upload_id(source))
 
 
 def take_request(world: World, request: Request, body: bytes) -> tuple[str, Sequence[Command]]:
@@ -71,12 +72,18 @@ def _pool(world: World, recipe: Recipe, wanted: str | None) -> str:
 
 
 def _take(
-    world: World, request: Request, source: SourceObject, preset: str, recipe: Recipe, pool: str
+    world: World,
+    request: Request,
+    source: SourceObject,
+    preset: str,
+    recipe: Recipe,
+    pool: str,
+    upload: str | None = None,
 ) -> Sequence[Command]:
     ident = job_id(request.tenant, source, recipe, 1)
     if source.size_bytes == 0:
         found = failure("source_empty")
-        return _refuse(world, request, ident, source.address, found, preset)[1]
+        return _refuse(world, request, ident, source.address, found, preset, upload)[1]
     accepted = RequestAccepted(
         at=world.clock.now(),
         job_id=ident,
@@ -89,6 +96,7 @@ def _take(
         priority=request.priority,
         token=world.dice.token(),
         request_id=request.request_id,
+        upload=upload,
     )
     # Most uploads are new: the job is opened without looking, and looked for when that is refused.
     return engine.apply(world, accepted, ident, known=(None, None)).commands
@@ -101,6 +109,7 @@ def _refuse(
     source: str,
     why: Failure,
     preset: str = "",
+    upload: str | None = None,
 ) -> tuple[str, Sequence[Command]]:
     refused = RequestRefused(
         at=world.clock.now(),
@@ -110,5 +119,6 @@ def _refuse(
         source=source,
         failure=why,
         request_id=request.request_id if request else None,
+        upload=upload,
     )
     return ident, engine.apply(world, refused, ident).commands

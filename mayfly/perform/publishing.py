@@ -13,6 +13,7 @@ from mayfly.contract.recipe import Recipe
 from mayfly.contract.report import Artifact
 from mayfly.core import naming
 from mayfly.core.events import OutputsPublished, PublishFailed
+from mayfly.core.identity import SourceObject
 from mayfly.core.parts import FINISH_TASK
 from mayfly.core.rows import JobHead, JobSpec, TaskRow, from_item, head_key, spec_key, task_key
 from mayfly.perform.ports import Conflict, Gone
@@ -21,6 +22,17 @@ from mayfly.perform.world import World
 log = logging.getLogger("mayfly")
 
 _LATEST_TRIES_MAX = 5
+
+
+class _Pointer(msgspec.Struct, frozen=True, kw_only=True):
+    """What `latest.json` says: which job is the newest of an upload path."""
+
+    job_id: str = ""
+    run: int = 0
+    #: Of the upload that the job was made of.
+    etag: str = ""
+    sequencer: str = ""
+    outputs: dict[str, str] = {}
 
 
 def publish(world: World, job_id: str) -> OutputsPublished | PublishFailed:
@@ -72,13 +84,13 @@ def _move_latest(
 ) -> None:
     """Points `latest.json` at this job unless a newer upload's job was quicker."""
     source = spec.source
-    if source is None or not source.sequencer:
+    if source is None or not spec.uploaded:
         return  # only uploads have an order
     key = naming.latest_key(source.key, head.preset)
-    body = _latest(head, source.key, source.sequencer, artifacts)
+    body = _latest(head, source, artifacts)
     for _ in range(_LATEST_TRIES_MAX):
         found = world.store.read(world.settings.bucket, key)
-        if found and not naming.is_newer(source.sequencer, _sequencer_of(found[0])):
+        if found and not _is_newer(world, head, source, _pointer(found[0])):
             return
         try:
             world.store.write(
@@ -95,18 +107,37 @@ def _move_latest(
     log.warning("latest.json is contended; left as it is.", extra={"job_id": head.job_id})
 
 
-def _latest(
-    head: JobHead, source_key: str, sequencer: str, artifacts: tuple[Artifact, ...]
-) -> bytes:
+def _is_newer(world: World, head: JobHead, source: SourceObject, named: _Pointer) -> bool:
+    """Whether this job is newer than the one that `latest.json` names.
+
+    S3's sequencers order the events of a key. An upload that was found by a round has none: then
+    what stands under the key now is the newest, and whoever is not that does not move the pointer.
+    """
+    if source.etag == named.etag and source.sequencer == named.sequencer:
+        return head.run > named.run
+    if source.sequencer and named.sequencer:
+        return naming.is_newer(source.sequencer, named.sequencer)
+    standing = world.store.head(source.bucket, source.key)
+    return standing is not None and standing.etag == source.etag
+
+
+def _latest(head: JobHead, source: SourceObject, artifacts: tuple[Artifact, ...]) -> bytes:
     outputs = {
-        artifact.file: naming.output_key(source_key, head.preset, head.job_id, artifact.file)
+        artifact.file: naming.output_key(source.key, head.preset, head.job_id, artifact.file)
         for artifact in artifacts
     }
-    return msgspec.json.encode({"job_id": head.job_id, "sequencer": sequencer, "outputs": outputs})
+    pointer = _Pointer(
+        job_id=head.job_id,
+        run=head.run,
+        etag=source.etag,
+        sequencer=source.sequencer,
+        outputs=outputs,
+    )
+    return msgspec.json.encode(pointer)
 
 
-def _sequencer_of(body: bytes) -> str:
+def _pointer(body: bytes) -> _Pointer:
     try:
-        return str(msgspec.json.decode(body).get("sequencer", ""))
-    except (msgspec.DecodeError, AttributeError):
-        return ""
+        return msgspec.json.decode(body, type=_Pointer, strict=False)
+    except msgspec.DecodeError:
+        return _Pointer()  # somebody else's file: every job is newer

@@ -10,7 +10,7 @@ from typing import Any
 
 from mayfly.core import commands, events, limits, pool, release
 from mayfly.core.rows import OPEN_JOBS, JobHead, PoolRow, from_item
-from mayfly.perform import engine, planning, releasing, sweeping, watching
+from mayfly.perform import engine, planning, reconciling, releasing, sweeping, watching
 from mayfly.perform.world import World
 
 log = logging.getLogger("mayfly")
@@ -51,6 +51,7 @@ def tick(world: World) -> Sequence[commands.Command]:
     read = [looks.at(_look_at_pool, name, looks, known) for name in pools]
     if all(read):
         looks.at(_delete_orphans, frozenset(known))
+    looks.at(reconciling.reconcile, looks.at)
     if looks.failed is not None and not looks.todo:
         raise looks.failed
     return looks.todo

@@ -10,7 +10,7 @@ from mayfly.contract.outcome import Outcome
 from mayfly.contract.task import Task
 from mayfly.core import limits
 from mayfly.core.receipt import BILLED_SECONDS_MIN
-from mayfly.core.rows import billed_key, pool_key
+from mayfly.core.rows import ROUND_KEY, billed_key, pool_key
 from mayfly.memory.world import MemoryWorld
 from mayfly.perform.ports import Temporary
 from tests.edge import conftest as edge
@@ -107,9 +107,15 @@ def test_events_that_are_not_about_our_workers_change_nothing(
     assert w.table.snapshot() == {}
 
 
-def test_the_tick_of_an_idle_stack_writes_nothing(w: MemoryWorld, complete: Invoke) -> None:
+def test_the_tick_of_an_idle_stack_writes_its_hourly_round_and_nothing_else(
+    w: MemoryWorld, complete: Invoke
+) -> None:
     complete("tick")
-    assert w.table.snapshot() == {}
+    first = w.table.snapshot()
+    assert list(first) == [ROUND_KEY]
+    w.clock.sleep(limits.RECONCILE_SECONDS - 1)
+    complete("tick")
+    assert w.table.snapshot() == first
 
 
 def test_figures_are_published_as_embedded_metrics(

@@ -12,14 +12,17 @@ from mayfly.contract.report import (
     Encoded,
     Media,
     Report,
+    Started,
 )
 from mayfly.contract.task import Task
-from mayfly.core import commands
+from mayfly.core import commands, limits
+from mayfly.core.rows import JobHead, from_item
 from mayfly.memory.world import MemoryWorld
 from mayfly.perform import engine, ticking
 from mayfly.perform.ports import Message
 
 KEY = "uploads/mp4-720p/my clip (1)+ü.mp4"
+LATEST = "outputs/my clip (1)+ü/mp4-720p/latest.json"
 
 
 def upload(w: MemoryWorld, key: str = KEY, body: bytes = b"video", sequencer: str = "0A") -> str:
@@ -99,3 +102,29 @@ def encoded(w: MemoryWorld, task: Task, attempt: str = "n1") -> Encoded:
 
 def outcomes(w: MemoryWorld) -> list[Outcome]:
     return [wire.decode(Outcome, detail) for _, detail in w.bus.published]
+
+
+def a_round(w: MemoryWorld) -> None:
+    """The tick of an hour later, and one more for what the round opened."""
+    tick(w, after=limits.RECONCILE_SECONDS)
+    tick(w)
+
+
+def heads(w: MemoryWorld) -> list[JobHead]:
+    """Every job."""
+    found = w.table.snapshot().items()
+    return [from_item(JobHead, i) for k, i in found if k.pk.startswith("job#") and k.sk == "head"]
+
+
+def finish(w: MemoryWorld) -> str:
+    """The one job on the queue is done by its worker."""
+    task, message = receive(w)
+    report(w, Started(**said(task)), encoded(w, task))
+    w.jobs.delete(message.handle)
+    return task.job_id or ""
+
+
+def the_newest(w: MemoryWorld) -> str:
+    found = w.store.get("media", LATEST)
+    assert found is not None
+    return str(json.loads(found.body)["job_id"])

@@ -111,13 +111,15 @@ class Stack:
             "key": quote_plus(key, safe="/"),
             "size": len(body),
             "eTag": stored.etag,
-            "sequencer": f"{len(self.notes):04X}",
+            "sequencer": f"{int(self.clock.now() * 1000):016X}",
         }
         record = {
             "eventSource": "aws:s3",
             "eventName": "ObjectCreated:Put",
             "s3": {"bucket": {"name": "media"}, "object": thing},
         }
+        if self.maybe(0.2):
+            return  # S3 does not tell
         self.notes.append(json.dumps({"Records": [record]}))
         self._send(self.requests, self.notes[-1].encode())
 

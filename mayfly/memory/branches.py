@@ -83,9 +83,6 @@ class Branches:
     #: Receiving one copy counts for the other as well.
     #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
     copies_share_count: bool = False
-    #: SendMessage whose answer got lost is asked again by the SDK: two messages with two ids.
-    #: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
-    sent_twice_rate: float = 0.0
     #: A message counts as received and is hidden, but is in nobody's answer.
     #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/avoiding-inconsistent-message-processing.html
     unheard_rate: float = 0.0
@@ -101,6 +98,19 @@ class Branches:
     #: A dead letter's count goes on ("across all queues"); else it begins anew.
     #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
     dead_letters_keep_count: bool = True
+    #: The answer of a call got lost, and the SDK asks again: a message is sent twice under two ids,
+    #: an event is put twice, and a conditional write meets its own effect and is refused.
+    #: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+    asked_again_rate: float = 0.0
+    #: A write is put off because of the table's throughput.
+    #: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+    throttled_rate: float = 0.0
+    #: A write is refused because a transaction on one of its rows is under way.
+    #: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+    transaction_conflict_rate: float = 0.0
+    #: Each write reaches the index within this, one row sooner than another.
+    #: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html
+    index_lag_seconds: float = 0.0
 
     @classmethod
     def drawn(cls, chance: random.Random, **fixed: Any) -> "Branches":
@@ -130,7 +140,10 @@ _CHOICES: Mapping[str, tuple[Any, ...]] = {
     "undeleted_rate": (0.0, 0.0, 0.01, 0.1),
     "copies_rate": (0.0, 0.0, 0.02, 0.2),
     "copies_share_count": (False, True),
-    "sent_twice_rate": (0.0, 0.0, 0.02),
+    "asked_again_rate": (0.0, 0.0, 0.02),
+    "throttled_rate": (0.0, 0.0, 0.02),
+    "transaction_conflict_rate": (0.0, 0.0, 0.02, 0.2),
+    "index_lag_seconds": (0.0, 0.0, 2.0, 90.0),
     "unheard_rate": (0.0, 0.0, 0.02),
     "in_order": (True, False),
     "missed_rate": (0.0, 0.3, 0.9),

@@ -1,4 +1,4 @@
-"""How much was on a queue at a moment that is past: SQS's counts come late.
+"""How much is on a queue, and how much was: SQS's counts come late.
 
 Why it exists: each of the three counts may be as old as a minute, and each as old as another one.
 It knows only what it was told of each copy of a message, never the messages.
@@ -6,6 +6,7 @@ It knows only what it was told of each copy of a message, never the messages.
 
 import enum
 from collections import deque
+from collections.abc import Iterable
 
 from mayfly.perform.ports import Depth
 
@@ -23,8 +24,8 @@ class Hidden(enum.Enum):
     UNKNOWN = enum.auto()
 
 
-class Depths:
-    """The counts of one queue over the last two minutes."""
+class Past:
+    """What a queue held over the last two minutes."""
 
     def __init__(self) -> None:
         #: By number of the copy: when it is visible, and what it is until then.
@@ -51,18 +52,20 @@ class Depths:
             if at > moment:
                 break
             _keep(copies, number, visible_at, hidden)
-        counts = dict.fromkeys(Hidden, 0)
-        visible = 0
-        for visible_at, hidden in copies.values():
-            if visible_at <= moment:
-                visible += 1
-            else:
-                counts[hidden] += 1
-        return Depth(
-            visible=visible,
-            in_flight=counts[Hidden.IN_FLIGHT],
-            delayed=counts[Hidden.DELAYED],
-        )
+        return depth_of(copies.values(), moment)
+
+
+def depth_of(copies: Iterable[tuple[float, Hidden]], moment: float) -> Depth:
+    """Each copy by the time when it is visible, and by what it is until then."""
+    visible = in_flight = delayed = 0
+    for visible_at, hidden in copies:
+        if visible_at <= moment:
+            visible += 1
+        elif hidden is Hidden.IN_FLIGHT:
+            in_flight += 1
+        elif hidden is Hidden.DELAYED:
+            delayed += 1
+    return Depth(visible=visible, in_flight=in_flight, delayed=delayed)
 
 
 def _keep(

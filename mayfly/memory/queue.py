@@ -8,7 +8,7 @@ import dataclasses
 import random
 
 from mayfly.memory.branches import KIND, Branches, Deleting, Extending
-from mayfly.memory.depths import Depths, Hidden
+from mayfly.memory.depths import Hidden, Past, depth_of
 from mayfly.memory.faults import Faults
 from mayfly.perform.ports import Clock, Depth, HandleLost, Message
 
@@ -38,6 +38,8 @@ class _Held:
     #: Before it the message is hidden: delayed while it was never received, else in flight.
     visible_at: float
     count: _Count
+    #: As what it is counted until then.
+    hidden: Hidden
     received_at: float = 0.0
     #: Of the newest receipt.
     handle: str = ""
@@ -76,7 +78,7 @@ class MemoryQueue:
         #: Every handle that was ever given, with the moment of its receipt.
         self._handles: dict[str, tuple[_Held, float]] = {}
         self._undeleted: set[str] = set()
-        self._depths = Depths()
+        self._past = Past() if branches.depth_lag_seconds else None
         self._sent = self._copied = self._handed = 0
 
     def send(self, body: bytes) -> None:
@@ -85,13 +87,9 @@ class MemoryQueue:
             raise ValueError(f"SendMessage takes 1 to {MESSAGE_BYTES_MAX} bytes, not {len(body)}.")
         self._faults.before("queue.send")
         now, text = self._clock.now(), body.decode()
-        for _ in range(2 if self._happens(self.branches.sent_twice_rate) else 1):
-            self._sent += 1
-            message_id = f"{self.name}-{self._sent}"
-            visible_at = now + self.delay_seconds
-            held = self._put(message_id, text, visible_at, _Count(), Hidden.DELAYED)
-            if self._happens(self.branches.copies_rate):
-                self._copy(held, visible_at + self._chance.uniform(0, STRAY_SECONDS_MAX))
+        self._send(text, now + self.delay_seconds)
+        if self._happens(self.branches.asked_again_rate):
+            self._send(text, now + self.delay_seconds)
         self._faults.after("queue.send")
 
     def receive(self, *, wait_seconds: int, limit: int = 1) -> list[Message]:
@@ -146,11 +144,11 @@ class MemoryQueue:
         """Each count as it was at some moment of the last `depth_lag_seconds`."""
         self._faults.before("queue.depth")
         now, lag = self._clock.now(), self.branches.depth_lag_seconds
-        self._depths.forget(now - lag)
-        if not lag:
-            return self._depths.at(now)
+        if self._past is None or not lag:
+            return depth_of(((held.visible_at, held.hidden) for held in self._held.values()), now)
+        self._past.forget(now - lag)
         visible, in_flight, delayed = (
-            self._depths.at(now - self._chance.uniform(0, lag)) for _ in range(3)
+            self._past.at(now - self._chance.uniform(0, lag)) for _ in range(3)
         )
         return Depth(
             visible=visible.visible, in_flight=in_flight.in_flight, delayed=delayed.delayed
@@ -171,6 +169,13 @@ class MemoryQueue:
     def next_visible_at(self) -> float | None:
         """When the next message can be received; None when the queue is empty."""
         return min((held.visible_at for held in self._held.values()), default=None)
+
+    def _send(self, text: str, visible_at: float) -> None:
+        self._sent += 1
+        message_id = f"{self.name}-{self._sent}"
+        held = self._put(message_id, text, visible_at, _Count(), Hidden.DELAYED)
+        if self._happens(self.branches.copies_rate):
+            self._copy(held, visible_at + self._chance.uniform(0, STRAY_SECONDS_MAX))
 
     def _happens(self, rate: float) -> bool:
         return rate > 0 and self._chance.random() < rate
@@ -241,9 +246,10 @@ class MemoryQueue:
         self, message_id: str, body: str, visible_at: float, count: _Count, hidden: Hidden
     ) -> _Held:
         self._copied += 1
-        held = _Held(self._copied, message_id, body, visible_at, count)
+        held = _Held(self._copied, message_id, body, visible_at, count, hidden)
         self._held[held.number] = held
-        self._depths.note(self._clock.now(), held.number, visible_at, hidden)
+        if self._past is not None:
+            self._past.note(self._clock.now(), held.number, visible_at, hidden)
         return held
 
     def _copy(self, held: _Held, visible_at: float) -> None:
@@ -252,13 +258,15 @@ class MemoryQueue:
         self._put(held.message_id, held.body, visible_at, count, Hidden.UNKNOWN)
 
     def _hide(self, held: _Held, until: float) -> None:
-        held.visible_at = until
-        self._depths.note(self._clock.now(), held.number, until, Hidden.IN_FLIGHT)
+        held.visible_at, held.hidden = until, Hidden.IN_FLIGHT
+        if self._past is not None:
+            self._past.note(self._clock.now(), held.number, until, held.hidden)
 
     def _drop(self, held: _Held) -> None:
         held.gone = True
         del self._held[held.number]
-        self._depths.note(self._clock.now(), held.number, None, Hidden.IN_FLIGHT)
+        if self._past is not None:
+            self._past.note(self._clock.now(), held.number, None, held.hidden)
 
     def _wait(self, wait_seconds: float) -> None:
         until = self._clock.now() + wait_seconds

@@ -1,12 +1,14 @@
 """What a change means, exactly: `apply(change, row) -> row`. Pure.
 
 Rows hold values as DynamoDB keeps them: no tuples, a whole number is an int however it was
-written, and sums are decimal (0.1 + 0.2 is 0.3 there).
+written, and sums are decimal (0.1 + 0.2 is 0.3 there). A row never changes: a change makes another
+one, which shares with it what stayed the same, so nobody may alter the values of a row; `item`
+gives copies.
 """
 
 import decimal
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, assert_never
 
 import msgspec
@@ -26,22 +28,55 @@ from mayfly.core.changes import (
 )
 from mayfly.perform.ports import Conflict
 
-Row = dict[str, Any]
-
 #: DynamoDB: 400 KB an item (names included; measured here as JSON, which is about the same), 38
 #: digits a number, 100 operands of IN, 2048 and 1024 bytes of keys.
 ROW_BYTES_MAX = 400 * 1024
 DIGITS_MAX = 38
 ONE_OF_MAX = 100
+PARTITION_KEY_BYTES_MAX = 2048
+SORT_KEY_BYTES_MAX = 1024
 
 _MAGNITUDE_MAX = 1e125
+_INT_MAX = 10**DIGITS_MAX
 _EXACT = decimal.Context(prec=DIGITS_MAX)
+_NOTHING: dict[str, Any] = {}
+
+_encoded = msgspec.json.Encoder().encode
+#: JSON writes a number in no more bytes than this, a character of a name in no more than that.
+_NUMBER_BYTES_MAX = 48
+_CHARACTER_BYTES_MAX = 6
+#: So many characters are never too many bytes of UTF-8.
+_PARTITION_KEY_SURE, _SORT_KEY_SURE = PARTITION_KEY_BYTES_MAX // 4, SORT_KEY_BYTES_MAX // 4
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One version of a row."""
+
+    #: With `pk` and `sk`. Never altered.
+    fields: dict[str, Any]
+    #: Its size is not more than this, so that few rows need to be measured.
+    bytes_max: int
+    #: `gpk` and `gsk` of a row that is in the index.
+    index_key: tuple[str, str] | None
+
+    def item(self) -> dict[str, Any]:
+        """A copy that is the caller's own, all the way down."""
+        copy = self.fields.copy()
+        for name, value in copy.items():
+            kind = type(value)
+            if kind is list:
+                copy[name] = copied(value) if value else []
+            elif kind is dict:
+                copy[name] = copied(value)
+        return copy
 
 
 def apply(change: Change, row: Row | None) -> Row | None:
     """The row after the change; None is a row that is not there. Raises Conflict, and ValueError
-    or TypeError for what DynamoDB would not even look at. It never alters `row`."""
+    or TypeError for what DynamoDB would not even look at."""
     _check_key(change.key)
+    if type(change) is Update:
+        return _updated(change, row)
     match change:
         case Create():
             if row is not None:
@@ -59,19 +94,22 @@ def apply(change: Change, row: Row | None) -> Row | None:
 
 def normal(value: Any) -> Any:
     """A value as DynamoDB gives it back."""
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return value
+    if kind is int and -_INT_MAX < value < _INT_MAX:
+        return value
+    if kind is float:
+        return _number(value)
     match value:
-        case None | bool() | str():
-            return value
+        case str():
+            return str(value)
         case int():
-            if len(str(abs(value))) > DIGITS_MAX:
+            if not -_INT_MAX < value < _INT_MAX:
                 raise ValueError(f"DynamoDB keeps {DIGITS_MAX} digits of a number.")
             return int(value)
         case float():
-            if not math.isfinite(value) or abs(value) > _MAGNITUDE_MAX:
-                raise ValueError("DynamoDB keeps finite numbers below 1e125.")
-            if abs(value) < 1 / _MAGNITUDE_MAX:
-                return 0
-            return int(value) if value.is_integer() and abs(value) < 10**DIGITS_MAX else value
+            return _number(value)
         case list() | tuple():
             return [normal(item) for item in value]
         case Mapping():
@@ -80,91 +118,156 @@ def normal(value: Any) -> Any:
             raise TypeError(f"A row holds JSON values, and {type(value).__name__} is none.")
 
 
+def copied(value: Any) -> Any:
+    """Lists and objects anew, all the way down."""
+    kind = type(value)
+    if kind is dict:
+        return {name: copied(held) for name, held in value.items()}
+    if kind is list:
+        return [copied(held) for held in value]
+    return value
+
+
+def _number(value: float) -> int | float:
+    if not math.isfinite(value) or abs(value) > _MAGNITUDE_MAX:
+        raise ValueError("DynamoDB keeps finite numbers below 1e125.")
+    if abs(value) < 1 / _MAGNITUDE_MAX:
+        return 0
+    return int(value) if value.is_integer() and abs(value) < _INT_MAX else float(value)
+
+
 def _updated(change: Update, row: Row | None) -> Row:
-    touched = [*change.set, *change.initial, *change.add, *change.append, *change.remove]
-    if len(set(touched)) != len(touched):
-        raise ValueError("A change can name a field only once.")
-    if {"pk", "sk"}.intersection(touched):
+    _check_names(change)
+    if row is None and not change.upsert:
+        raise Conflict(f"{_told(change.key)} is not there.")
+    if change.require:
+        _require(change.key, change.require, row)
+    if row is None:
+        row = _whole(change.key, _NOTHING)
+    fields, size = row.fields.copy(), row.bytes_max
+    if change.set:
+        given = {name: normal(value) for name, value in change.set.items()}
+        fields.update(given)
+        size += len(_encoded(given))
+    for name, value in change.initial.items():
+        if name not in fields:
+            fields[name] = held = normal(value)
+            size += len(_encoded({name: held}))
+    for name, delta in change.add.items():
+        fields[name] = _sum(name, fields.get(name, 0), delta)
+        size += _NUMBER_BYTES_MAX + _CHARACTER_BYTES_MAX * len(name)
+    for name, values in change.append.items():
+        added = normal(values)
+        fields[name] = _joined(name, fields.get(name, []), added)
+        size += len(_encoded({name: added}))
+    for name in change.remove:
+        fields.pop(name, None)
+    return _fit(fields, size)
+
+
+def _check_names(change: Update) -> None:
+    touched: Collection[str] = change.set
+    if change.initial or change.add or change.append or change.remove:
+        touched = [*touched, *change.initial, *change.add, *change.append, *change.remove]
+        if len(set(touched)) != len(touched):
+            raise ValueError("A change can name a field only once.")
+    if "pk" in touched or "sk" in touched:
         raise ValueError("A change cannot move a row.")
     if change.upsert and not touched:
         raise ValueError("An upsert without a delta says nothing.")
-    if row is None and not change.upsert:
-        raise Conflict(f"{_told(change.key)} is not there.")
-    _require(change.key, change.require, row)
-    after = dict(row or {"pk": change.key.pk, "sk": change.key.sk})
-    after.update({name: normal(value) for name, value in change.set.items()})
-    for name, value in change.initial.items():
-        after.setdefault(name, normal(value))
-    for name, delta in change.add.items():
-        after[name] = _sum(name, after.get(name, 0), delta)
-    for name, values in change.append.items():
-        after[name] = _joined(name, after.get(name, []), values)
-    for name in change.remove:
-        after.pop(name, None)
-    return _fit(after)
 
 
 def _whole(key: Key, item: Mapping[str, Any]) -> Row:
-    return _fit({**normal(item), "pk": key.pk, "sk": key.sk})
+    fields = {name: normal(value) for name, value in item.items()}
+    fields["pk"], fields["sk"] = key.pk, key.sk
+    return _fit(fields, len(_encoded(fields)))
 
 
-def _fit(row: Row) -> Row:
+def _fit(fields: dict[str, Any], bytes_max: int) -> Row:
+    if bytes_max > ROW_BYTES_MAX:
+        bytes_max = len(_encoded(fields))
+        if bytes_max > ROW_BYTES_MAX:
+            raise ValueError(f"A row holds {ROW_BYTES_MAX} bytes, and this one has {bytes_max}.")
+    indexed = "gpk" in fields or "gsk" in fields
+    return Row(fields, bytes_max, _index_key(fields) if indexed else None)
+
+
+def _index_key(fields: dict[str, Any]) -> tuple[str, str] | None:
     for name in ("gpk", "gsk"):
-        if name in row and not (isinstance(row[name], str) and row[name]):
+        if name in fields and not (type(fields[name]) is str and fields[name]):
             raise ValueError(f"{name} is a key of the index: a string, and not empty.")
-    size = len(msgspec.json.encode(row))
-    if size > ROW_BYTES_MAX:
-        raise ValueError(f"A row holds {ROW_BYTES_MAX} bytes, and this one has {size}.")
-    return row
+    return (fields["gpk"], fields["gsk"]) if "gpk" in fields and "gsk" in fields else None
 
 
 def _check_key(key: Key) -> None:
-    if not 0 < len(key.pk.encode()) <= 2048 or not 0 < len(key.sk.encode()) <= 1024:
+    pk, sk = key.pk, key.sk
+    if 0 < len(pk) <= _PARTITION_KEY_SURE and 0 < len(sk) <= _SORT_KEY_SURE:
+        return
+    if (
+        not 0 < len(pk.encode()) <= PARTITION_KEY_BYTES_MAX
+        or not 0 < len(sk.encode()) <= SORT_KEY_BYTES_MAX
+    ):
         raise ValueError("A key has 1 to 2048 bytes of `pk` and 1 to 1024 bytes of `sk`.")
 
 
 def _sum(name: str, old: Any, delta: Any) -> int | float:
+    if type(old) is int and type(delta) is int and -_INT_MAX < delta < _INT_MAX:
+        return normal(old + delta)  # type: ignore[no-any-return]
     if not _is_number(old) or not _is_number(delta):
         raise ValueError(f"{name}: only a number can be added to a number.")
     total = _EXACT.add(decimal.Decimal(repr(old)), decimal.Decimal(repr(normal(delta))))
     return normal(float(total) if total % 1 else int(total))  # type: ignore[no-any-return]
 
 
-def _joined(name: str, old: Any, values: tuple[Any, ...]) -> list[Any]:
+def _joined(name: str, old: Any, values: list[Any]) -> list[Any]:
     if not isinstance(old, list):
         raise ValueError(f"{name}: only a list can be appended to.")
-    return [*old, *normal(values)]
+    return [*old, *values]
 
 
 def _require(key: Key, require: Mapping[str, Requirement], row: Row | None) -> None:
+    fields = row.fields if row else _NOTHING
     for name, wanted in require.items():
-        if not _holds(row or {}, name, wanted):
+        if not _holds(fields, name, wanted):
             raise Conflict(f"{_told(key)}: {name} is not what the change requires.")
 
 
-def _holds(row: Row, name: str, wanted: Requirement) -> bool:
+def _holds(fields: Mapping[str, Any], name: str, wanted: Requirement) -> bool:
+    kind = type(wanted)
+    if kind is str or kind is bool:
+        return name in fields and type(fields[name]) is kind and bool(fields[name] == wanted)
     match wanted:
         case Absent():
-            return name not in row
+            return name not in fields
         case OneOf():
             if not 0 < len(wanted.values) <= ONE_OF_MAX:
                 raise ValueError(f"OneOf takes 1 to {ONE_OF_MAX} values.")
-            return any(_same(row, name, value) for value in wanted.values)
+            return any(_same(fields, name, value) for value in wanted.values)
         case Below():
-            return name not in row or (_is_number(row[name]) and row[name] < wanted.limit)
+            return name not in fields or _is_below(fields[name], wanted.limit)
         case Above():
-            return name in row and _is_number(row[name]) and row[name] > wanted.limit
+            return name in fields and _is_above(fields[name], wanted.limit)
         case _:
-            return _same(row, name, wanted)
+            return _same(fields, name, wanted)
 
 
-def _same(row: Row, name: str, wanted: Any) -> bool:
+def _is_below(value: Any, limit: float) -> bool:
+    return _is_number(value) and value < limit
+
+
+def _is_above(value: Any, limit: float) -> bool:
+    return _is_number(value) and value > limit
+
+
+def _same(fields: Mapping[str, Any], name: str, wanted: Any) -> bool:
     """Equal in kind and value: to DynamoDB true is not 1, and an absent field is not null."""
-    return name in row and _typed(row[name]) == _typed(normal(wanted))
+    return name in fields and bool(_typed(fields[name]) == _typed(normal(wanted)))
 
 
 def _typed(value: Any) -> Any:
     match value:
+        case str():
+            return value
         case bool():
             return ("bool", value)
         case list():

@@ -4,99 +4,138 @@ What DynamoDB refuses as malformed raises ValueError here too, so that a decisio
 never take cannot pass in a test.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import random
+from collections.abc import Sequence
 
-from mayfly.core.changes import Change, Key
+from mayfly.core.changes import Change, Key, Update
+from mayfly.memory.branches import KIND, Branches
 from mayfly.memory.faults import Faults
+from mayfly.memory.indexes import Index
 from mayfly.memory.rows import Row, apply
-from mayfly.perform.ports import Item
+from mayfly.perform.ports import Clock, Conflict, Item, Temporary
 
 #: BatchGetItem and TransactWriteItems take 100 at most.
 BATCH_MAX = 100
 
 
 class MemoryTable:
-    """All rows, and the index, which may be held behind."""
+    """All rows, and the index, which may lag behind."""
 
-    def __init__(self, *, faults: Faults | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        faults: Faults | None = None,
+        branches: Branches = KIND,
+        chance: random.Random | None = None,
+    ) -> None:
         #: While true, the index shows nothing that was committed since.
         self.index_held = False
+        #: May be changed while the table is used, as when bad weather ends.
+        self.branches = branches
+        #: Only for an index that lags.
+        self._clock = clock
         self._faults = faults or Faults()
-        self._rows: dict[Key, Row] = {}
-        self._indexed: dict[Key, Row] = {}
-        self._unindexed: dict[Key, None] = {}
+        self._chance = chance or random.Random(0)  # noqa: S311 - repeatable is what it is for
+        #: By `pk`, then by `sk`.
+        self._partitions: dict[str, dict[str, Row]] = {}
+        self._index = Index()
 
     def get(self, *keys: Key) -> list[Item | None]:
         """Copies: what a caller does to them changes nothing."""
         if len(keys) > BATCH_MAX:
             raise ValueError(f"BatchGetItem takes {BATCH_MAX} keys, not {len(keys)}.")
         self._faults.before("table.get")
-        return [_without_key(self._rows[key]) if key in self._rows else None for key in keys]
+        return [_without_key(self._row(key)) for key in keys]
 
     def commit(self, changes: Sequence[Change]) -> None:
         """All or none, and each row at most once."""
-        if len({change.key for change in changes}) != len(changes):
+        keys = [(change.key.pk, change.key.sk) for change in changes]
+        if len(set(keys)) != len(keys):
             raise ValueError("A transaction can name a row only once.")
-        if len(changes) > BATCH_MAX:
-            raise ValueError(f"A transaction takes {BATCH_MAX} changes, not {len(changes)}.")
+        if len(keys) > BATCH_MAX:
+            raise ValueError(f"A transaction takes {BATCH_MAX} changes, not {len(keys)}.")
         self._faults.before("table.commit")
-        after = {change.key: apply(change, self._rows.get(change.key)) for change in changes}
-        for key, row in after.items():
-            _keep(self._rows, key, row)
-            self._unindexed[key] = None
+        if changes:
+            self._refuse_some()
+            self._write(changes)
+            if len(changes) == 1 and self._happens(self.branches.asked_again_rate):
+                self._ask_again(changes[0])
         self._faults.after("table.commit")
 
     def rows(self, pk: str, sk_prefix: str = "") -> list[Item]:
         """In the order of `sk`, which DynamoDB compares byte by byte, as code points are."""
         self._faults.before("table.rows")
-        found = [key for key in self._rows if key.pk == pk and key.sk.startswith(sk_prefix)]
-        return [_copy(self._rows[key]) for key in sorted(found)]
+        partition = self._partitions.get(pk, {})
+        found = sorted(sk for sk in partition if sk.startswith(sk_prefix))
+        return [partition[sk].item() for sk in found]
 
     def index(self, gpk: str, *, limit: int, after: str = "") -> list[Item]:
-        """As of the last time it was not held."""
+        """Each row as of some moment, and none older than it was in an earlier answer."""
         if limit < 1:
             raise ValueError("Query wants a limit of at least 1.")
         self._faults.before("table.index")
         if not self.index_held:
-            for key in self._unindexed:
-                _keep(self._indexed, key, self._rows.get(key))
-            self._unindexed.clear()
-        found = [
-            (row["gsk"], key)
-            for key, row in self._indexed.items()
-            if row.get("gpk") == gpk and row.get("gsk", "") > after
-        ]
-        return [_copy(self._indexed[key]) for _, key in sorted(found)[:limit]]
+            lag = self.branches.index_lag_seconds
+            self._index.catch_up(self._now() if lag else None)
+        return [row.item() for row in self._index.first(gpk, limit, after)]
 
     def row_keys(self) -> list[Key]:
         """Of every row, for checkers."""
-        return list(self._rows)
+        return [Key(pk, sk) for pk, partition in self._partitions.items() for sk in partition]
 
     def peek(self, key: Key) -> Item | None:
         """A row itself, not a copy, for checkers that only look."""
-        return self._rows.get(key)
+        row = self._row(key)
+        return row.fields if row else None
 
     def snapshot(self) -> dict[Key, Item]:
-        """Every row, for checkers."""
-        return {key: _copy(row) for key, row in self._rows.items()}
+        """Every row, for checkers, who alter nothing that is in them."""
+        return {
+            Key(pk, sk): row.fields.copy()
+            for pk, partition in self._partitions.items()
+            for sk, row in partition.items()
+        }
+
+    def _row(self, key: Key) -> Row | None:
+        partition = self._partitions.get(key.pk)
+        return partition.get(key.sk) if partition else None
+
+    def _write(self, changes: Sequence[Change]) -> None:
+        written = [(change.key, self._row(change.key)) for change in changes]
+        after = [apply(change, row) for change, (_, row) in zip(changes, written, strict=True)]
+        lag = self.branches.index_lag_seconds
+        for (key, _), row in zip(written, after, strict=True):
+            if row is not None:
+                self._partitions.setdefault(key.pk, {})[key.sk] = row
+            elif key.pk in self._partitions:
+                self._partitions[key.pk].pop(key.sk, None)
+            seen_at = self._now() + self._chance.uniform(0, lag) if lag else 0.0
+            self._index.write((key.pk, key.sk), row, seen_at, late=self.index_held or lag > 0)
+
+    def _refuse_some(self) -> None:
+        if self._happens(self.branches.throttled_rate):
+            raise Temporary("TransactWriteItems: ThrottlingError.")
+        if self._happens(self.branches.transaction_conflict_rate):
+            raise Conflict("TransactWriteItems: TransactionConflict, a transaction is ongoing.")
+
+    def _ask_again(self, change: Change) -> None:
+        """Only what accumulates is made a transaction, whose token makes the second asking void."""
+        if not (isinstance(change, Update) and (change.add or change.append)):
+            self._write([change])
+
+    def _happens(self, rate: float) -> bool:
+        return rate > 0 and self._chance.random() < rate
+
+    def _now(self) -> float:
+        if self._clock is None:
+            raise ValueError("An index lags behind a clock, and this table was given none.")
+        return self._clock.now()
 
 
-def _keep(rows: dict[Key, Row], key: Key, row: Row | None) -> None:
+def _without_key(row: Row | None) -> Item | None:
     if row is None:
-        rows.pop(key, None)
-    else:
-        rows[key] = row
-
-
-def _copy(value: Any) -> Any:
-    """Lists and objects anew, all the way down."""
-    if isinstance(value, Mapping):
-        return {name: _copy(held) for name, held in value.items()}
-    if isinstance(value, list):
-        return [_copy(held) for held in value]
-    return value
-
-
-def _without_key(row: Row) -> Row:
-    return {name: _copy(value) for name, value in row.items() if name not in ("pk", "sk")}
+        return None
+    item = row.item()
+    del item["pk"], item["sk"]
+    return item

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from console.ends import WrongCall
 from mayfly.contract.outcome import Outcome
-from mayfly.core.rows import ENDS, JobHead, TaskRow, from_item, head_key
+from mayfly.core.parts import FINISH_TASK, FIRST_TASK
+from mayfly.core.rows import ENDS, JobHead, TaskRow, from_item, head_key, task_key
 
 if TYPE_CHECKING:
     from mayfly.perform.world import World
@@ -21,6 +22,7 @@ class Look:
 
     at: float
     head: JobHead
+    #: All of them; of a job that was cut into parts, the first and the one that joins them.
     tasks: tuple[TaskRow, ...]
 
 
@@ -29,12 +31,17 @@ def look(world: "World", job_id: str) -> Look | None:
     (item,) = world.table.get(head_key(job_id))
     if item is None:
         return None
-    rows = world.table.rows(f"job#{job_id}", "task#")
-    return Look(
-        at=world.clock.now(),
-        head=from_item(JobHead, item),
-        tasks=tuple(from_item(TaskRow, row) for row in rows),
-    )
+    head = from_item(JobHead, item)
+    return Look(at=world.clock.now(), head=head, tasks=_tasks(world, head))
+
+
+def _tasks(world: "World", head: JobHead) -> tuple[TaskRow, ...]:
+    if head.parts > 1:  # thousands, and the head knows how many of them are done
+        ends = (FIRST_TASK, FINISH_TASK)
+        items = world.table.get(*(task_key(head.job_id, name) for name in ends))
+    else:
+        items = [*world.table.rows(f"job#{head.job_id}", "task#")]
+    return tuple(from_item(TaskRow, item) for item in items if item)
 
 
 def known(world: "World", job_id: str) -> Look:

@@ -68,7 +68,11 @@ def follow_job(
 
     looks = following.changes(
         following.follow(at.world, job),
-        lambda seen: (seen.head.state, [(t.state, t.fraction, t.attempt) for t in seen.tasks]),
+        lambda seen: (
+            seen.head.state,
+            seen.head.open_tasks,
+            [(t.state, t.fraction, t.attempt) for t in seen.tasks],
+        ),
     )
     state = ""
     with voice.bar(job[:8]) as bar:

@@ -28,6 +28,8 @@ def progress_of(head: JobHead, tasks: Sequence[TaskRow], now: float) -> Progress
     """The mean of its tasks. The rest takes as long, in proportion, as what is done."""
     if head.state in ENDS or not tasks:
         return Progress(fraction=1.0 if head.state in ENDS else 0.0)
+    if head.parts > 1:
+        return _progress_of_parts(head, tasks[-1], now)
     done = [1.0 if task.state is TaskState.DONE else task.fraction for task in tasks]
     fraction = sum(done) / len(done)
     at_work = [task for task in tasks if task.state is TaskState.RUNNING]
@@ -39,6 +41,16 @@ def progress_of(head: JobHead, tasks: Sequence[TaskRow], now: float) -> Progress
     rest = elapsed * (1 - fraction) / fraction if fraction > 0 else None
     eta = None if rest is None else max(rest - (now - (latest.reported_at or now)), 0.0)
     return Progress(fraction=fraction, stage=latest.stage, speed=latest.speed, eta_seconds=eta)
+
+
+def _progress_of_parts(head: JobHead, last: TaskRow, now: float) -> Progress:
+    """By the head's counts. Joining them counts as one part more."""
+    joins = last.kind == "finish"
+    done = head.parts if joins else head.parts - head.open_tasks
+    fraction = (done + (last.fraction if joins else 0.0)) / (head.parts + 1)
+    stage = "joining the parts" if joins else f"{done} of {head.parts} parts"
+    rest = (now - head.accepted_at) * (1 - fraction) / fraction if done else None
+    return Progress(fraction=fraction, stage=stage, eta_seconds=rest)
 
 
 def job_document(
@@ -70,6 +82,7 @@ def head_document(head: JobHead) -> dict[str, Any]:
         "attempts": head.attempts,
         "interruptions": head.interruptions,
         "failure": head.failure,
+        "parts": head.parts,
     }
 
 

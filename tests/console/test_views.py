@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
-from console import jobview, mediaconvert
+from console import following, jobview, mediaconvert
 from mayfly.contract.outcome import Published, Receipt
 from mayfly.contract.report import Media
 from mayfly.core.rows import JobState, TaskState
+from mayfly.memory.world import memory_world
 from tests.unit.given import AT, a_job, a_task
+from tests.unit.splitting import begun, plan_of
 
 
 def published(file: str = "video.mp4", **media: Any) -> Published:
@@ -87,3 +89,26 @@ def test_a_receipt_says_whether_it_is_final() -> None:
     assert jobview.receipt_line(receipt).endswith(
         "$0.00063 on Fargate Spot so far (its worker has not stopped)"
     )
+
+
+def test_a_job_of_many_parts_is_as_far_as_its_head_counts() -> None:
+    first = a_task(kind="chunk")
+    running = jobview.progress_of(a_job(parts=99, open_tasks=74), [first], now=AT + 30)
+    assert running.fraction == 0.25
+    assert running.stage == "25 of 99 parts"
+    assert running.eta_seconds == pytest.approx(90)
+
+    joins = a_task(TaskState.RUNNING, task_id="finish", kind="finish", fraction=0.5)
+    finishing = a_job(JobState.FINISHING, parts=99, open_tasks=1)
+    joining = jobview.progress_of(finishing, [first, joins], now=AT + 30)
+    assert joining.fraction == pytest.approx(0.995)
+    assert joining.stage == "joining the parts"
+
+
+def test_a_job_of_many_parts_is_looked_at_without_reading_them_all() -> None:
+    w = memory_world()
+    job_id = begun(w, plan_of(300)).job_id or ""
+    seen = following.look(w.world, job_id)
+    assert seen is not None
+    assert [task.task_id for task in seen.tasks] == ["encode"]
+    assert jobview.progress_of(seen.head, seen.tasks, seen.at).stage == "0 of 301 parts"

@@ -21,9 +21,12 @@ class PlanClock(msgspec.Struct, frozen=True, kw_only=True):
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
     """The half-open interval of one chunk. The first begins before, the last ends after any time:
-    what containers say of their length is wrong too often."""
+    what containers say of their length is wrong too often.
+
+    Two scopes are the same work only on the same clock, so it is part of them."""
 
     number: int
+    clock: PlanClock
     start_ticks: int | None = None
     end_ticks: int | None = None
 
@@ -54,6 +57,7 @@ class Plan(PlanClock, frozen=True, kw_only=True):
         """What chunk `number` covers, counted from 0."""
         return Scope(
             number=number,
+            clock=self.clock,
             start_ticks=self.boundaries[number - 1] if number > 0 else None,
             end_ticks=self.boundaries[number] if number < len(self.boundaries) else None,
         )

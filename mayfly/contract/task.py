@@ -72,7 +72,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     grants_end_at: float | None = None
     #: Of a chunk: its interval.
     scope: Scope | None = None
-    #: Of a part: the clock of the plan that it belongs to.
+    #: Of a planned job's task: the clock that all its parts share.
     plan_clock: PlanClock | None = None
     #: Of a sound task: which track, counted from 0.
     track: int | None = None

@@ -3,10 +3,20 @@
 from mayfly.contract import wire
 from mayfly.contract.plan import Plan, Scope
 from mayfly.contract.report import Artifact, Encoded, Media, Planned, Started
-from mayfly.contract.task import Task
-from mayfly.core.rows import JobHead, TaskRow, from_item, head_key
+from mayfly.contract.task import Fetch, Task
+from mayfly.core import parts
+from mayfly.core.rows import (
+    JobHead,
+    TaskRow,
+    TaskState,
+    from_item,
+    head_key,
+    open_tasks_partition,
+    out_tasks_partition,
+)
+from mayfly.memory.signer import MemorySigner
 from mayfly.memory.world import MemoryWorld
-from tests.unit.acting import dispatch, receive, report, said, upload
+from tests.unit.acting import dispatch, outcomes, receive, report, said, tick, upload
 from tests.unit.given import PLAN
 
 
@@ -76,6 +86,45 @@ def finish_parts(w: MemoryWorld, first: Task, plan: Plan = PLAN) -> list[Task]:
             break
         report(w, *(brought(w, task) for task in tasks))
     return taken
+
+
+def work_to_the_end(w: MemoryWorld, first: Task, plan: Plan = PLAN) -> list[Task]:
+    """The first worker does its chunk, others take what comes, the tick passes; until the job's
+    outcome is told. All tasks that were taken."""
+    taken: list[Task] = []
+    report(w, brought(w, first, scope=first_scope(plan)))
+    for _ in range(40):
+        for task in take_all(w):
+            taken.append(task)
+            report(w, Started(**said(task, "n2")), brought(w, task, "n2"))
+        if w.bus.published:
+            return taken
+        tick(w)
+    raise AssertionError(f"it never ends: {head_of(w, first.job_id)}")
+
+
+def fetched(w: MemoryWorld, fetch: Fetch) -> bytes:
+    """What a signed GET answers with, now."""
+    assert isinstance(w.world.signer, MemorySigner)
+    return w.world.signer.fetched(fetch).body
+
+
+def indexed(w: MemoryWorld) -> list[str]:
+    """What the pool still sees of any task."""
+    parts = (open_tasks_partition("standard"), out_tasks_partition("standard"))
+    return [str(item["sk"]) for name in parts for item in w.table.index(name, limit=99)]
+
+
+def assert_whole(w: MemoryWorld, job_id: str | None, plan: Plan = PLAN) -> None:
+    """Every part was done once, they were joined once, and nothing is left."""
+    head, tasks = head_of(w, job_id), tasks_of(w, job_id)
+    assert {row.state for row in tasks.values()} == {TaskState.DONE}
+    made = {parts.part(plan, index).task_id for index in range(parts.count(plan))}
+    assert set(tasks) == {*made, parts.FINISH_TASK}
+    assert (head.open_tasks, head.opened, head.parts) == (0, len(made), len(made))
+    assert len({outcome.event_id for outcome in outcomes(w)}) == 1
+    assert {outcome.state for outcome in outcomes(w)} == {"succeeded"}
+    assert indexed(w) == []
 
 
 def head_of(w: MemoryWorld, job_id: str | None) -> JobHead:

@@ -35,6 +35,8 @@ DRAWN: e.TokensDrawn = EVENTS[e.TokensDrawn]
 COUNTED: e.TasksCounted = EVENTS[e.TasksCounted]
 ENCODED: e.TaskEncoded = EVENTS[e.TaskEncoded]
 OTHER = msgspec.structs.replace(PLAN, boundaries=(600_000, 1_080_000))
+#: The same cuts on another clock.
+SHIFTED = msgspec.structs.replace(PLAN, origin_ticks=0)
 ALIVE = (TaskState.OPEN, TaskState.RELEASED, TaskState.RUNNING)
 
 
@@ -111,7 +113,9 @@ def test_a_plan_makes_the_task_the_first_chunk_and_counts_all_the_others() -> No
     decision = machine.advance(a_job(), a_task(), PLANNED)
     task = the(decision, task_key("job1", "encode"))
     assert (task.set["kind"], task.set["number"]) == ("chunk", 0)
-    assert task.set["scope"] == {"number": 0, "start_ticks": None, "end_ticks": 540_000}
+    clock = {"time_base": (1, 90_000), "origin_ticks": 126_000, "margin_seconds": 10.1}
+    interval = {"number": 0, "start_ticks": None, "end_ticks": 540_000}
+    assert task.set["scope"] == {**interval, "clock": clock}
     assert task.set["state"] == "running" and task.require == {"version": 3}
     head = the(decision, head_key("job1"))
     assert head.add == {"open_tasks": 3}
@@ -119,8 +123,7 @@ def test_a_plan_makes_the_task_the_first_chunk_and_counts_all_the_others() -> No
     (plan,) = [change for change in decision.changes if change.key == plan_key("job1")]
     assert isinstance(plan, Create)
     assert msgspec.json.decode(plan.item["plan"], type=Plan) == PLAN
-    clock = the(decision, spec_key("job1")).set["clock"]
-    assert clock == {"time_base": (1, 90_000), "origin_ticks": 126_000, "margin_seconds": 10.1}
+    assert the(decision, spec_key("job1")).set["clock"] == clock
     assert decision.commands == (commands.OpenTasks(job_id="job1"),)
 
 
@@ -258,7 +261,7 @@ def test_a_chunk_before_its_plan_is_heard_again_later(state: TaskState) -> None:
     assert decision.changes == () and decision.commands == () and not decision.ignored
 
 
-@pytest.mark.parametrize("scope", [None, OTHER.scope(0), PLAN.scope(1)], ids=str)
+@pytest.mark.parametrize("scope", [None, OTHER.scope(0), SHIFTED.scope(0), PLAN.scope(1)], ids=str)
 @pytest.mark.parametrize("state", [TaskState.RELEASED, TaskState.RUNNING])
 def test_what_is_not_the_task_gives_it_back_and_is_counted(
     state: TaskState, scope: Scope | None

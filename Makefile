@@ -59,6 +59,11 @@ fmt: setup ## Rewrite the source the way `lint` wants it
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+.PHONY: sim
+sim: setup ## Search for ways to lose work: make sim [SEEDS=n] [SECONDS=s] [JOBS=n] [SEED=n replays one]
+	@$(BIN)/python -m tests.simulation.main $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(JOBS),--jobs $(JOBS)) $(FLAGS)
+
 .PHONY: bench
 bench: setup ## Measure; each measurement ends with one JSON line
 	@for file in bench/[a-z]*.py; do $(BIN)/python -m "bench.$$(basename "$$file" .py)" || exit 1; done

@@ -14,11 +14,14 @@ from mayfly.memory.services import MemoryServices
 from tests.simulation.kinds import Kind
 from tests.simulation.lines import Line
 from tests.simulation.options import Options
-from tests.simulation.scheduler import Scheduler
+from tests.simulation.scheduler import Process, Scheduler
 from tests.simulation.trouble import Trouble
 
-#: How often ECS's service scheduler looks.
+#: How soon ECS's service scheduler acts on what changed.
 _LOOK_SECONDS = 5.0
+_CHANGES = frozenset({"services.create", "services.resize", "services.delete"})
+#: It starts no more than so many tasks of one service at once.
+_BURST_MAX = 10
 #: How long capacity is away, once it is.
 _DROUGHT_SECONDS = (60.0, 600.0, 3000.0)
 
@@ -65,9 +68,10 @@ class Fleet:
         self.stillborn: set[str] = set()
         self._services, self._events = services, events
         self._options, self._trouble, self._scheduler = options, trouble, scheduler
+        trouble.on_effect.append(self._asked)
         self._born = 0
         self._dry_until = 0.0
-        self._looking = False
+        self._look_at: float | None = None
         self._placeless: dict[str, bool] = {}
 
     @property
@@ -75,40 +79,45 @@ class Fleet:
         """Tasks that cost money."""
         return [task for task in self.tasks if task.status != "STOPPED"]
 
-    def look_soon(self) -> None:
-        """Begins to look, for as long as there is something to see."""
-        if not self._looking:
-            self._looking = True
-            self._scheduler.after(_LOOK_SECONDS, self._look)
+    def _asked(self, action: str, _: Process) -> None:
+        if action in _CHANGES:
+            self.look_soon()
+
+    def look_soon(self, seconds: float = _LOOK_SECONDS) -> None:
+        """Something changed: a service, a task, the room there is."""
+        moment = self._scheduler.now + seconds
+        if self._look_at is None or moment < self._look_at:
+            self._look_at = moment
+            self._scheduler.at(moment, self._look)
 
     # --- the service scheduler ---------------------------------------------------------------
 
     def _look(self) -> None:
-        standing = False
+        if self._look_at is None or self._look_at > self._scheduler.now:
+            return  # an earlier look was asked for meanwhile
+        self._look_at = None
         for name in list(self._services.wanted()):
-            standing = self._see_to(name) or standing
-        if standing or self.alive:
-            self._scheduler.after(_LOOK_SECONDS, self._look)
-        else:
-            self._looking = False
+            self._see_to(name)
 
-    def _see_to(self, name: str) -> bool:
-        """Whether the service still stands."""
+    def _see_to(self, name: str) -> None:
         seen = self._services.peek(name)
         if seen is None or seen.status == "INACTIVE":
-            return False
+            return
         live = [task for task in self.alive if task.service == name and task.status != "STOPPING"]
         wanted = seen.desired if seen.status == "ACTIVE" else 0
         spot = self._services.wanted()[name].capacity_provider == "FARGATE_SPOT"
-        if len(live) < wanted and self._has_place(name, spot):
-            self._hatch(name, spot)
+        missing = wanted - len(live)
+        if missing > 0 and not self._has_place(name, spot):
+            self.look_soon(30.0)
+        elif missing > 0:
+            for _ in range(min(missing, _BURST_MAX)):
+                self._hatch(name, spot)
         idle = [task for task in live if not task.protected]
         for _ in range(min(len(live) - wanted, len(idle))):
             victim = self._trouble.choice(idle)
             idle.remove(victim)
             self._trouble.happened(Kind.ECS_SCALE_IN)
             self.stop(victim, "ServiceSchedulerInitiated")
-        return True
 
     def _has_place(self, name: str, spot: bool) -> bool:
         if self._trouble.calm:
@@ -195,6 +204,7 @@ class Fleet:
     def _stopped(self, task: EcsTask, code: str, exit_code: int | None) -> None:
         task.status, task.stop_code, task.stopped_at = "STOPPED", code, self._scheduler.now
         task.busy_with = None
+        self.look_soon()
         self._sync(task.service)
         self._tell(task, exit_code)
 
@@ -210,6 +220,8 @@ class Fleet:
             self._trouble.fired[Kind.ECS_PROTECTION_REFUSED] += blocked
             return False
         task.protected = on
+        if not on and len(live) > wanted:
+            self.look_soon()
         return True
 
     def _sync(self, service: str) -> None:

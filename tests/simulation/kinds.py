@@ -21,6 +21,7 @@ class Kind(enum.StrEnum):
     SQS_COUNT_LAGS = "a queue's counts are behind"
     SQS_DEAD_LETTER = "a message is moved to the dead letters"
     SQS_REFUSED = "a call to SQS fails"
+    SQS_ANSWER_LOST = "a call to SQS is done and its answer lost"
     # S3
     S3_NOTE_LOST = "a notification never comes"
     S3_NOTE_LATE = "a notification comes late"
@@ -43,6 +44,7 @@ class Kind(enum.StrEnum):
     ECS_EVENT_TWICE = "a task event comes twice"
     ECS_EVENT_LOST = "a task event never comes"
     ECS_REFUSED = "a call to ECS fails"
+    ECS_ANSWER_LOST = "a call to ECS is done and its answer lost"
     ECS_STILLBORN = "a worker stops before it begins"
     # Lambda
     LAMBDA_CRASH = "an invocation dies between two port calls"
@@ -61,6 +63,7 @@ class Kind(enum.StrEnum):
     WORKER_FROZEN = "a worker stands still"
     WORKER_OUT_OF_MEMORY = "an input kills its worker"
     WORKER_FAILED = "an attempt fails for unknown reasons"
+    WORKER_OTHER_PLAN = "two workers cut one source differently"
     WORKER_BAD_INPUT = "an input is at fault"
     # People
     USER_CANCEL = "somebody cancels"

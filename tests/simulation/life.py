@@ -13,7 +13,7 @@ from tests.simulation.stack import Stack
 from tests.simulation.verdict import judged, pending
 
 #: How long the bad weather lasts after the last request.
-_STORM_SECONDS = (60.0, 900.0, 5000.0)
+_STORM_SECONDS = (60.0, 300.0, 900.0, 4000.0)
 #: In this time everything must have come to its end once faults stop.
 CALM_SECONDS = 12 * 3600.0
 #: How often it is asked whether everything has.

@@ -6,25 +6,18 @@ What a source is like stands in its first word, so that the fake encoder knows w
 import dataclasses
 from collections.abc import Callable
 
-import msgspec
-
-from mayfly.contract import wire
-from mayfly.contract.report import Artifact, Media
-from mayfly.contract.task import Control, Fetch, PostForm
-from mayfly.core.identity import digest
+from mayfly.contract.report import Media
 from mayfly.memory.clock import SeededDice
-from mayfly.memory.signer import MemorySigner, UrlRefused
-from mayfly.perform.ports import Depth, Message, Temporary
+from mayfly.memory.signer import MemorySigner
+from mayfly.perform.ports import Depth, Message
 from tests.simulation.fleet import EcsTask, Fleet
-from tests.simulation.kinds import Kind
 from tests.simulation.lines import Line, told
 from tests.simulation.scheduler import Process, Scheduler
 from tests.simulation.trouble import Trouble
+from tests.simulation.wires import Wires
+from tests.simulation.work import SimWork
 from worker.agent import Identity, Protection
-from worker.encode import Done, Order
-from worker.ends import Halted, Reason, WorkFailed
-from worker.grants import HeldGrants
-from worker.halt import Halt
+from worker.encode import Order
 from worker.loop import Loop
 from worker.stop import Stop
 
@@ -126,127 +119,6 @@ class SimAgent:
         return self.fleet.protect(self.task, on)
 
 
-@dataclasses.dataclass(slots=True)
-class SimWire:
-    """What a worker reaches through signed URLs."""
-
-    signer: MemorySigner
-    trouble: Trouble
-
-    def read(self, grants: HeldGrants, halt: Halt) -> Control | None:
-        """The control object, or None: go on."""
-        if grants.control is None:
-            return None
-        try:
-            self.trouble.before("store.control")
-            return wire.decode(Control, self.signer.fetched(grants.control).body)
-        except (UrlRefused, Temporary, wire.Refusal):
-            return None
-
-    def get(self, fetch: Callable[[], Fetch], grants: HeldGrants) -> bytes:
-        """An object. Raises WorkFailed, Halted."""
-        for _ in range(_TRIES_MAX):
-            try:
-                self.trouble.before("store.get")
-                return self.signer.fetched(fetch()).body
-            except Temporary:
-                continue
-            except UrlRefused as refused:
-                if refused.status == 403 and grants.dead():
-                    self.trouble.happened(Kind.S3_GRANT_DIED)
-                    raise Halted(Reason.GRANT_EXPIRED) from None
-                gone = {404: "source_missing", 412: "source_replaced"}
-                raise WorkFailed(gone.get(refused.status, "source_refused")) from None
-        raise WorkFailed("source_unreadable")
-
-    def put(self, grants: HeldGrants, name: str, body: bytes) -> str:
-        """Stores an output; answers with its key. Raises WorkFailed, Halted."""
-        for _ in range(_TRIES_MAX):
-            form = grants.upload
-            if not isinstance(form, PostForm):
-                return ""
-            try:
-                self.trouble.before("store.post")
-                self.signer.posted(form, form.key_prefix + name, body)
-                self.trouble.after("store.post")
-                return form.key_prefix + name
-            except Temporary:
-                continue
-            except UrlRefused as refused:
-                if refused.status == 403 and grants.dead():
-                    self.trouble.happened(Kind.S3_GRANT_DIED)
-                    raise Halted(Reason.GRANT_EXPIRED) from None
-                raise WorkFailed("delivery_refused") from None
-        raise WorkFailed("delivery_failed")
-
-
-def output_body(source: bytes, file: str, recipe: bytes) -> bytes:
-    """What encoding makes of a source: the same wherever it is made."""
-    return b"|".join((digest(source).encode(), file.encode(), digest(recipe).encode()))
-
-
-@dataclasses.dataclass(slots=True)
-class SimWork:
-    """ffmpeg and what surrounds it, as time and outcomes."""
-
-    machine: "Machine"
-
-    def do(self, order: Order) -> Done:
-        """Raises WorkFailed, Halted."""
-        task, wires = order.task, self.machine.wires
-        if task.source.fetch.url.startswith(THEIR_HOST):
-            body = task.source.fetch.url.removeprefix(THEIR_HOST).partition("?")[0].encode()
-        else:
-            body = wires.get(lambda: order.grants.source, order.grants)
-        order.halt.check()
-        self._encode(order, body)
-        order.progress.stage = "storing"
-        recipe = msgspec.json.encode(task.recipe)
-        outputs = []
-        for output in task.recipe.outputs:
-            made = output_body(body, output.file, recipe)
-            key = wires.put(order.grants, f"{order.nonce}/{output.file}", made)
-            order.halt.check()
-            outputs.append(
-                Artifact(
-                    file=output.file,
-                    key=key,
-                    size_bytes=len(made),
-                    sha256=digest(made),
-                    media=_MEDIA,
-                )
-            )
-        return Done(outputs=tuple(outputs), source=_MEDIA, cpu_seconds=1.0)
-
-    def _encode(self, order: Order, body: bytes) -> None:
-        machine, trouble = self.machine, self.machine.trouble
-        words = body.decode().replace("-", " ").split()
-        character, seconds = words[0], float(words[1]) if len(words) > 1 else 1.0
-        machine.on_source(order, character)
-        if character == "text":
-            trouble.happened(Kind.WORKER_BAD_INPUT)
-            raise WorkFailed("not_media")
-        order.progress.stage = "encoding"
-        left = seconds
-        while left > 0:
-            machine.scheduler.sleep(min(_SLICE_SECONDS, left))
-            left -= _SLICE_SECONDS
-            order.progress.fraction = min(1.0, 1 - max(0.0, left) / seconds)
-            order.halt.check()
-            if trouble.strike(Kind.WORKER_FROZEN):
-                pause = trouble.choice((30.0, 120.0, 400.0))
-                trouble.frozen[machine.task.name] = machine.scheduler.now + pause
-                machine.scheduler.sleep(pause)
-                order.halt.check()
-        if character == "poison" or trouble.strike(Kind.WORKER_OUT_OF_MEMORY):
-            trouble.happened(Kind.WORKER_OUT_OF_MEMORY)
-            machine.die_of_memory()
-        if character == "broken" or trouble.strike(Kind.WORKER_FAILED):
-            trouble.happened(Kind.WORKER_FAILED)
-            machine.on_failed(order)
-            raise WorkFailed("encoder_failed")
-
-
 class Machine:
     """One worker's process, its ports and its end."""
 
@@ -265,7 +137,7 @@ class Machine:
         scheduler: Scheduler,
     ) -> None:
         self.task, self.trouble, self.scheduler = task, trouble, scheduler
-        self.wires = SimWire(signer, trouble)
+        self.wires = Wires(signer, trouble)
         #: Observers.
         self.on_source: Callable[[Order, str], None] = lambda order, character: None
         self.on_failed: Callable[[Order], None] = lambda order: None
@@ -300,6 +172,11 @@ class Machine:
             stop=self._stop,
             pulse=self._pulse,
         ).run()
+
+    def freeze(self, seconds: float) -> None:
+        """Loop and heartbeat, both."""
+        self.trouble.frozen[self.task.name] = self.scheduler.now + seconds
+        self.scheduler.sleep(seconds)
 
     def die_of_memory(self) -> None:
         """The kernel kills what holds too much; the container goes with it."""

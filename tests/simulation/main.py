@@ -34,9 +34,8 @@ def main() -> int:
             found.setdefault(_kind_of(wrong), []).append(seed)
     seconds = time.process_time() - began
     rate = lived / seconds
-    print(
-        f"{lived} seeds from {first}, {jobs} jobs, {rate:.0f} seeds/s of CPU, {sum(map(len, found.values()))} violations"
-    )
+    wrongs = sum(map(len, found.values()))
+    print(f"{lived} seeds from {first}, {jobs} jobs, {rate:.0f} a CPU second, {wrongs} violations")
     for wrong, seeds in sorted(found.items(), key=lambda item: -len(item[1])):
         print(f"VIOLATION in {len(seeds)} seeds, as {seeds[:6]}: {wrong}")
     for kind in Kind:

@@ -154,7 +154,7 @@ class Watch:
         self._stack = stack
         self._observers: tuple[Observer, ...] = (Ends(), Counters(stack), Commits(), Secrets())
         self._outputs = Outputs(stack)
-        stack.trouble.on_effect = self._effect
+        stack.trouble.on_effect.append(self._effect)
         stack.fleet.on_stopped_at_work = self._stopped_at_work
 
     def found(self, wrong: str) -> None:

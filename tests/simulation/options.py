@@ -17,6 +17,8 @@ _CALL_RATES = (0.0, 0.0, 0.0, 0.002, 0.01, 0.03)
 _AT_CALLS = frozenset(
     {
         Kind.SQS_REFUSED,
+        Kind.SQS_ANSWER_LOST,
+        Kind.ECS_ANSWER_LOST,
         Kind.S3_REFUSED,
         Kind.S3_ANSWER_LOST,
         Kind.ECS_REFUSED,

@@ -23,9 +23,9 @@ from mayfly.perform import engine
 from tests.simulation.kinds import Kind
 from tests.simulation.lambdas import Lambdas
 from tests.simulation.lines import Line
-from tests.simulation.machines import THEIR_HOST
 from tests.simulation.options import Options
 from tests.simulation.trouble import Trouble
+from tests.simulation.work import THEIR_HOST
 
 BUCKET = "media"
 PRESET: Recipe = presets.all_presets()["mp4-720p"].recipe
@@ -36,6 +36,8 @@ _SOURCES = (
     b"clip 4",
     b"clip 40",
     b"clip 200",
+    b"split 60 3 1",
+    b"split 400 8 0",
     b"film 3000",
     b"text 1",
     b"poison 20",

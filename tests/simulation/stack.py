@@ -25,7 +25,7 @@ from mayfly.memory.signer import MemorySigner
 from mayfly.memory.store import MemoryStore
 from mayfly.memory.table import MemoryTable
 from mayfly.memory.world import SETTINGS
-from mayfly.perform.ports import Conflict, Message, ServiceWanted
+from mayfly.perform.ports import Conflict, Message
 from mayfly.perform.world import World
 from tests.simulation.fleet import EcsTask, Fleet
 from tests.simulation.kinds import Kind
@@ -58,18 +58,6 @@ class _Table(MemoryTable):
             raise
 
 
-class _Services(MemoryServices):
-    """A new service is seen by the fleet at once."""
-
-    fleet: Fleet
-
-    def create(self, wanted: ServiceWanted) -> None:
-        try:
-            super().create(wanted)
-        finally:
-            self.fleet.look_soon()
-
-
 class Stack:
     """Everything there is in one life."""
 
@@ -86,7 +74,7 @@ class Stack:
         self.table.trouble, self.table.scheduler = self.trouble, self.scheduler
         self.bus = MemoryBus(faults=self.trouble)
         late = self.trouble.strike(Kind.ECS_CREATE_LATE)
-        self.services = _Services(
+        self.services = MemoryServices(
             aws_clock,
             unseen_seconds=self.trouble.choice((5, 40)) if late else 0,
             faults=self.trouble,
@@ -95,7 +83,6 @@ class Stack:
         self._make_lines(aws_clock, rng)
         self.dice = SeededDice(seed)
         self.fleet = Fleet(self.services, self.events, self.options, self.trouble, self.scheduler)
-        self.services.fleet = self.fleet
         self.fleet.begin, self.fleet.on_death = self._begin, self._died
         self.truth = Truth()
         self.ears = Ears()

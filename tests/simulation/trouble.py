@@ -24,7 +24,12 @@ _REFUSED = {
     "services": Kind.ECS_REFUSED,
     "table": Kind.TABLE_THROTTLED,
 }
-_ANSWER_LOST = {"store": Kind.S3_ANSWER_LOST, "table": Kind.TABLE_ANSWER_LOST}
+_ANSWER_LOST = {
+    "queue": Kind.SQS_ANSWER_LOST,
+    "store": Kind.S3_ANSWER_LOST,
+    "services": Kind.ECS_ANSWER_LOST,
+    "table": Kind.TABLE_ANSWER_LOST,
+}
 
 #: Create, Update and DeleteService share 5 calls/s in an account (ECS service quotas).
 _ECS_CALLS_A_SECOND = 5
@@ -44,7 +49,7 @@ class Trouble(Faults):
         #: Until when each account's processes stand still.
         self.frozen: dict[str, float] = {}
         #: Told of each effect at once, before anything else can happen.
-        self.on_effect: Callable[[str, Process], None] = lambda action, process: None
+        self.on_effect: list[Callable[[str, Process], None]] = []
         self._options, self._rng, self._scheduler = options, rng, scheduler
         self._ecs_second, self._ecs_calls = 0, 0
 
@@ -101,7 +106,8 @@ class Trouble(Faults):
             return
         if process.dead:
             raise Killed
-        self.on_effect(action, process)
+        for told in self.on_effect:
+            told(action, process)
         self._pass_time(process.account)
         self._cut_off(process.name)
         port = action.partition(".")[0]

@@ -1,0 +1,143 @@
+"""ffmpeg and what surrounds it, as time and outcomes: the only part of a worker that is not real.
+
+What a source is like stands in its first word; bodies are made in `craft.py`.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from mayfly.contract import wire
+from mayfly.contract.plan import Scope
+from mayfly.contract.report import Artifact, Media
+from mayfly.contract.task import Fetch, Inputs
+from mayfly.core.identity import digest
+from tests.simulation import craft
+from tests.simulation.kinds import Kind
+from tests.simulation.scheduler import Scheduler
+from tests.simulation.trouble import Trouble
+from tests.simulation.wires import Wires
+from worker.encode import Done, Order
+from worker.ends import WorkFailed
+
+#: A slice of encoding, after which the work looks whether it shall stop.
+_SLICE_SECONDS = 5.0
+#: The user's own storage, for tasks that users write.
+THEIR_HOST = "https://theirs.s3.amazonaws.com/"
+_MEDIA = Media(container="mov")
+
+
+class Host(Protocol):
+    """The machine that the work runs on."""
+
+    scheduler: Scheduler
+    trouble: Trouble
+    wires: Wires
+    on_source: Callable[[Order, str], None]
+    on_failed: Callable[[Order], None]
+
+    def freeze(self, seconds: float) -> None:
+        """Everything on it stands still."""
+
+    def die_of_memory(self) -> None:
+        """It does not return."""
+
+
+@dataclasses.dataclass(slots=True)
+class SimWork:
+    """One machine's."""
+
+    host: Host
+
+    def do(self, order: Order) -> Done:
+        """Raises WorkFailed, Halted."""
+        task = order.task
+        if task.kind == "finish":
+            return self._finish(order)
+        source = self._fetch(order)
+        words = source.decode().replace("-", " ").split()
+        self.host.on_source(order, words[0])
+        if words[0] == "text":
+            self.host.trouble.happened(Kind.WORKER_BAD_INPUT)
+            raise WorkFailed("not_media")
+        seconds = float(words[1]) if len(words) > 1 else 1.0
+        scope = task.scope
+        if words[0] == "split":
+            seconds /= int(words[2])
+            if order.may_plan and scope is None and task.kind == "encode":
+                variant = 1 if self.host.trouble.strike(Kind.WORKER_OTHER_PLAN) else 0
+                scope = order.split(craft.plan_of(words, variant))
+        self._encode(order, words[0], seconds)
+        recipe = msgspec.json.encode(task.recipe)
+        made = {
+            output.file: _make(source, output.file, recipe, scope, task.track)
+            for output in task.recipe.outputs
+        }
+        return self._store(order, made)
+
+    def _fetch(self, order: Order) -> bytes:
+        url = order.task.source.fetch.url
+        if url.startswith(THEIR_HOST):
+            return url.removeprefix(THEIR_HOST).partition("?")[0].encode()
+        body = self.host.wires.get(lambda: order.grants.source, order.grants)
+        order.halt.check()
+        return body
+
+    def _finish(self, order: Order) -> Done:
+        wires, grants = self.host.wires, order.grants
+
+        def listed() -> Inputs:
+            return wire.decode(Inputs, wires.get(lambda: grants.inputs, grants))
+
+        bodies: dict[str, list[bytes]] = {}
+        for number, part in enumerate(listed().parts):
+
+            def newest(number: int = number) -> Fetch:
+                return listed().parts[number].fetch  # signed anew with the grants
+
+            body = wires.get(newest, grants)
+            if digest(body) != part.sha256:
+                raise WorkFailed("encoder_failed", "a part is not what it was")
+            bodies.setdefault(part.file, []).append(body)
+        self._encode(order, "join", 2.0)
+        made = {file: craft.joined(parts) for file, parts in bodies.items()}
+        return self._store(order, made)
+
+    def _store(self, order: Order, made: dict[str, bytes]) -> Done:
+        order.progress.stage = "storing"
+        outputs = []
+        for file, body in made.items():
+            key = self.host.wires.put(order.grants, f"{order.nonce}/{file}", body)
+            order.halt.check()
+            stored = Artifact(
+                file=file, key=key, size_bytes=len(body), sha256=digest(body), media=_MEDIA
+            )
+            outputs.append(stored)
+        return Done(outputs=tuple(outputs), source=_MEDIA, cpu_seconds=1.0)
+
+    def _encode(self, order: Order, character: str, seconds: float) -> None:
+        host, trouble, left = self.host, self.host.trouble, seconds
+        order.progress.stage = "encoding"
+        while left > 0:
+            host.scheduler.sleep(min(_SLICE_SECONDS, left))
+            left -= _SLICE_SECONDS
+            order.progress.fraction = min(1.0, 1 - max(0.0, left) / seconds)
+            order.halt.check()
+            if trouble.strike(Kind.WORKER_FROZEN):
+                host.freeze(trouble.choice((30.0, 120.0, 400.0)))
+                order.halt.check()
+        if character == "poison" or trouble.strike(Kind.WORKER_OUT_OF_MEMORY):
+            trouble.happened(Kind.WORKER_OUT_OF_MEMORY)
+            host.die_of_memory()
+        if character == "broken" or trouble.strike(Kind.WORKER_FAILED):
+            trouble.happened(Kind.WORKER_FAILED)
+            host.on_failed(order)
+            raise WorkFailed("encoder_failed")
+
+
+def _make(source: bytes, file: str, recipe: bytes, scope: Scope | None, track: int | None) -> bytes:
+    if track is not None:
+        return craft.sound(source, file, track)
+    return craft.whole(source, file, recipe) if scope is None else craft.chunk(source, file, scope)

@@ -18,8 +18,9 @@ def queues(stack: options.StackName = None, as_json: options.AsJson = False) -> 
     """Show every queue's depth, and the backlog that waits in the table behind it.
 
     JSON: {"stack", "where", "paused", "queues": [name, dead, visible, in_flight, delayed],
-    "pools": [pool, open_jobs, waiting_tasks, out_tasks, services [name, asked,
-    capacity_provider], broken]}. SQS's counts lag by up to a minute; tasks are counted up to 1000.
+    "pools": [pool, open_jobs, waiting_tasks, out_tasks, tenants [tenant, open_jobs, waiting_tasks],
+    services [name, asked, capacity_provider], broken]}. SQS's counts lag by up to a minute; tasks
+    are counted up to 1000 a tenant, tenants up to 100.
     """
     with speaking(as_json) as voice:
         at = reach.reach(stack)
@@ -68,17 +69,26 @@ def is_paused(world: "World") -> bool:
 
 
 def _pool_document(world: "World", name: str) -> dict[str, Any]:
-    from mayfly.core.rows import open_tasks_partition, out_tasks_partition
-    from mayfly.perform import planning
+    from mayfly.core.rows import out_tasks_partition
+    from mayfly.perform import planning, waiting
 
     row, _ = planning.read_pool(world, name)
-    waiting = world.table.index(open_tasks_partition(name), limit=_COUNT_MAX)
+    tenants = [
+        {
+            "tenant": tenant.tenant,
+            "open_jobs": tenant.open_jobs,
+            "waiting_tasks": len(waiting.head_of_line(world, name, tenant.tenant, _COUNT_MAX)),
+        }
+        for tenant in waiting.tenants(world, name)
+        if tenant.open_jobs > 0
+    ]
     out = world.table.index(out_tasks_partition(name), limit=_COUNT_MAX)
     return {
         "pool": name,
         "open_jobs": row.open_jobs,
-        "waiting_tasks": len(waiting),
+        "waiting_tasks": sum(tenant["waiting_tasks"] for tenant in tenants),
         "out_tasks": len(out),
+        "tenants": tenants,
         "services": [
             {"name": s.name, "asked": s.asked, "capacity_provider": s.capacity_provider}
             for s in row.services.values()
@@ -93,7 +103,7 @@ def _pool_row(one: dict[str, Any]) -> tuple[str, ...]:
     return (
         one["pool"] + (" (closed by the brake)" if one["broken"] else ""),
         str(one["open_jobs"]),
-        f"{waiting}+" if waiting == _COUNT_MAX else str(waiting),
+        f"{waiting}+" if waiting >= _COUNT_MAX else str(waiting),
         str(one["out_tasks"]),
         services,
     )

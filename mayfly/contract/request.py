@@ -11,6 +11,9 @@ from mayfly.contract import presets
 from mayfly.contract.recipe import Recipe
 from mayfly.contract.wire import Refusal, Version
 
+#: A deadline nearer than a worker's start, or further than anybody waits, says nothing.
+DEADLINE_SECONDS_MIN, DEADLINE_SECONDS_MAX = 60, 7 * 24 * 3600
+
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
@@ -27,6 +30,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     tenant: Name = "default"
     #: Higher goes first among waiting work.
     priority: Annotated[int, msgspec.Meta(ge=-50, le=50)] = 0
+    #: It should be done within so many seconds: among waiting work of one priority the nearest
+    #: deadline goes first. It only orders; a job that comes late is done all the same.
+    deadline_seconds: (
+        Annotated[int, msgspec.Meta(ge=DEADLINE_SECONDS_MIN, le=DEADLINE_SECONDS_MAX)] | None
+    ) = None
     #: The task size to use; chosen from the recipe when null.
     pool: Literal["small", "standard", "large"] | None = None
     #: The asker's own name for this request, given back with its answer.

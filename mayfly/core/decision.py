@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from mayfly.contract.failure import Failure
-from mayfly.core import commands, limits
+from mayfly.core import commands, limits, release
 from mayfly.core.changes import Change, Create, OneOf, Update
 from mayfly.core.commands import Command
 from mayfly.core.events import Event
@@ -23,7 +23,9 @@ from mayfly.core.rows import (
     out_tasks_partition,
     pool_key,
     task_key,
-    task_order,
+    tenant_key,
+    tenant_order,
+    tenants_partition,
     to_item,
 )
 
@@ -57,17 +59,12 @@ def task_update(task: TaskRow, event: Event, target: TaskState, **fields: Any) -
     story = task.story
     if target is not task.state:
         story = (*story, told(event, task.state, target))[-limits.STORY_MAX :]
-    index = {
-        TaskState.OPEN: open_tasks_partition(task.pool),
-        TaskState.RELEASED: out_tasks_partition(task.pool),
-        TaskState.RUNNING: out_tasks_partition(task.pool),
-    }.get(target)
-    placed = {"gpk": index, "gsk": _order(task)} if index else {}
+    placed = _placed(task, target)
     values = {"state": target.value, "version": task.version + 1, "story": list(story)}
     return Update(
         key=task_key(task.job_id, task.task_id),
         set={**values, **placed, **_plain(fields)},
-        remove=() if index else ("gpk", "gsk"),
+        remove=() if placed else ("gpk", "gsk"),
         require={"version": task.version},
     )
 
@@ -117,9 +114,25 @@ def head_running(head: JobHead, event: Event, **added: int) -> Update:
 def task_created(head: JobHead, task: TaskRow) -> Create:
     """A new task, in its place in the index. Ending a job touches its head alone, so what lies
     beside it knows its end from the beginning."""
-    partition = open_tasks_partition if task.state is TaskState.OPEN else out_tasks_partition
-    placed = {"gpk": partition(task.pool), "gsk": _order(task), "expires_at": fades_at(head)}
+    placed = {**_placed(task, task.state), "expires_at": fades_at(head)}
     return Create(key=task_key(task.job_id, task.task_id), item={**to_item(task), **placed})
+
+
+def new_task(head: JobHead, event: Event, state: TaskState, task_id: str, token: str) -> TaskRow:
+    """A task of the job. What says when it is its turn is the job's."""
+    return TaskRow(
+        job_id=head.job_id,
+        task_id=task_id,
+        state=state,
+        pool=head.pool,
+        tenant=head.tenant,
+        token=token,
+        priority=head.priority,
+        accepted_at=head.accepted_at,
+        deadline_at=head.deadline_at,
+        created_at=event.at,
+        story=(told(event, None, state),),
+    )
 
 
 def fades_at(head: JobHead) -> int:
@@ -127,9 +140,26 @@ def fades_at(head: JobHead) -> int:
     return int(head.accepted_at) + 2 * limits.RECORD_SECONDS
 
 
-def pool_count(pool: str, jobs: int) -> Update:
-    """The pool has more or fewer open jobs."""
-    return Update(key=pool_key(pool), set={"pool": pool}, add={"open_jobs": jobs}, upsert=True)
+def pool_count(head: JobHead, event: Event, jobs: int) -> tuple[Update, Update]:
+    """The pool has more or fewer open jobs, and so has the job's tenant there. A tenant that is new
+    to the pool has its turn after all who wait; one that comes back keeps its place."""
+    tenant: dict[str, Any] = {"tenant": head.tenant, "changed_at": event.at}
+    place = {}
+    if jobs > 0:
+        tenant["gpk"] = tenants_partition(head.pool)
+        place["gsk"] = tenant_order(event.at, head.tenant)
+    return (
+        Update(
+            key=pool_key(head.pool), set={"pool": head.pool}, add={"open_jobs": jobs}, upsert=True
+        ),
+        Update(
+            key=tenant_key(head.pool, head.tenant),
+            set=tenant,
+            initial=place,
+            add={"open_jobs": jobs},
+            upsert=True,
+        ),
+    )
 
 
 def job_ends(
@@ -155,7 +185,7 @@ def job_ends(
     )
     if head.state is JobState.PUBLISHING:
         return (update,)
-    return (update, pool_count(head.pool, -1))
+    return (update, *pool_count(head, event, -1))
 
 
 def after_end(head: JobHead, failure: Failure | None = None) -> tuple[Command, ...]:
@@ -170,8 +200,16 @@ def outcome_told(head: JobHead, failure: Failure | None) -> tuple[Command, ...]:
     return (commands.AnnounceOutcome(job_id=head.job_id),)
 
 
-def _order(task: TaskRow) -> str:
-    return task_order(task.priority, task.created_at, task.job_id, task.task_id)
+def _placed(task: TaskRow, state: TaskState) -> dict[str, str]:
+    """Where a task in this state stands in the index; nowhere when nothing is left to do."""
+    match state:
+        case TaskState.OPEN:
+            partition = open_tasks_partition(task.pool, task.tenant)
+        case TaskState.RELEASED | TaskState.RUNNING:
+            partition = out_tasks_partition(task.pool)
+        case _:
+            return {}
+    return {"gpk": partition, "gsk": release.order_of(task)}
 
 
 def _plain(fields: dict[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,8 @@ class RequestAccepted(_Event):
     priority: int
     #: For the job's first task, should it be new.
     token: str
+    #: Within so long of its acceptance it should be done, if anybody said so.
+    deadline_seconds: int | None = None
     request_id: str | None = None
     #: The upload that asks (`identity.upload_id`): remembered, so that no round asks for it again.
     upload: str | None = None

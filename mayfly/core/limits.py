@@ -3,6 +3,8 @@
 A number that two rooms must agree on stands here and nowhere else.
 """
 
+from mayfly.contract.request import DEADLINE_SECONDS_MAX
+
 # --- The jobs queue and the worker's hold on a message ---------------------------------------
 
 #: How long a worker that vanished without a word keeps its task from others. SQS allows 0 s to
@@ -131,6 +133,28 @@ RETRY_PAUSE_SECONDS = 10
 #: Released tasks per worker: one in work and one waiting, so that no worker idles, and a cancel
 #: or a priority takes effect at once.
 RELEASED_PER_WORKER = 2
+
+#: Tasks that one look puts on the queue, a few milliseconds each; further ones wait for the next.
+RELEASES_MAX = 250
+
+#: Tenants whose waiting tasks are looked at in one go, a query of milliseconds each; when more have
+#: open jobs, these are the ones whose last turns are longest ago.
+TENANTS_LOOKED_AT_MAX = 20
+
+#: Rows of tenants read at once, those without open jobs among them.
+TENANTS_READ_MAX = 100
+
+#: Waiting tasks of ended jobs are let go in batches; a release looks past so many of them, a tick
+#: past so many, which for a film of 10,000 chunks takes it six minutes.
+PAGES_PER_RELEASE_MAX = 4
+PAGES_PER_TICK_MAX = 20
+
+#: A job without a deadline is due after this: as long as the longest deadline that can be given.
+UNHURRIED_SECONDS = DEADLINE_SECONDS_MAX
+
+#: Each chunk of a job is due this much after the one before it. Longer than any queue should be, so
+#: that newcomers go first; and no chunk can be passed for longer than this in a row.
+ROUND_SECONDS = 3600
 
 #: One planner at a time calls ECS for a pool; a crashed one is waited for this long.
 LEASE_SECONDS = 20

@@ -16,6 +16,7 @@ from mayfly.core.decision import (
     fades_at,
     head_moved,
     job_ends,
+    new_task,
     outcome_told,
     pool_count,
     task_created,
@@ -52,15 +53,16 @@ def nothing_on_request_accepted(_: None, event: events.RequestAccepted) -> Decis
         run=event.run,
         priority=event.priority,
         accepted_at=event.at,
+        deadline_at=event.at + event.deadline_seconds if event.deadline_seconds else None,
         updated_at=event.at,
         open_tasks=1,
         story=(told(event, None, JobState.QUEUED),),
     )
-    task = _first_task(head, event, TaskState.OPEN, event.token)
+    task = new_task(head, event, TaskState.OPEN, FIRST_TASK, event.token)
     recipe = msgspec.json.encode(event.recipe).decode()
     spec = JobSpec(recipe=recipe, source=event.source, uploaded=event.upload is not None)
     return Decision(
-        changes=(*_opened(head, task, spec), *_asked(event)),
+        changes=(*_opened(head, event, task, spec), *_asked(event)),
         commands=_get_going(head),
     )
 
@@ -138,8 +140,7 @@ def nothing_on_task_adopted(_: None, event: events.TaskAdopted) -> Decision:
         story=(told(event, None, JobState.RUNNING),),
     )
     task = msgspec.structs.replace(
-        _first_task(head, event, TaskState.RUNNING, event.token),
-        task_id=event.task_id,
+        new_task(head, event, TaskState.RUNNING, event.task_id, event.token),
         attempt=event.attempt,
         worker=event.worker,
         services=(event.service,) if event.service else (),
@@ -148,7 +149,7 @@ def nothing_on_task_adopted(_: None, event: events.TaskAdopted) -> Decision:
     spec = JobSpec(recipe=msgspec.json.encode(event.recipe).decode())
     return Decision(
         changes=(
-            *_opened(head, task, spec),
+            *_opened(head, event, task, spec),
             *brake.begun(event.service, event.worker, event.at),
         ),
         commands=(commands.SeeToPool(pool=head.pool),),
@@ -167,7 +168,7 @@ def working_on_tasks_counted(head: JobHead, event: events.TasksCounted) -> Decis
     return Decision(
         changes=(
             head_moved(head, event, JobState.PUBLISHING, {"open_tasks": 0}),
-            pool_count(head.pool, -1),
+            *pool_count(head, event, -1),
         ),
         commands=(
             commands.SeeToPool(pool=head.pool),
@@ -238,27 +239,14 @@ def ended_on_outcome_announced(head: JobHead, event: events.OutcomeAnnounced) ->
     return Decision(changes=(Update(key=head_key(head.job_id), set=ended),))
 
 
-def _first_task(head: JobHead, event: events.Event, state: TaskState, token: str) -> TaskRow:
-    return TaskRow(
-        job_id=head.job_id,
-        task_id=FIRST_TASK,
-        state=state,
-        pool=head.pool,
-        token=token,
-        priority=head.priority,
-        created_at=event.at,
-        story=(told(event, None, state),),
-    )
-
-
-def _opened(head: JobHead, task: TaskRow, spec: JobSpec) -> tuple[Change, ...]:
+def _opened(head: JobHead, event: events.Event, task: TaskRow, spec: JobSpec) -> tuple[Change, ...]:
     fading = {"expires_at": fades_at(head)}
     placed_head = {"gpk": OPEN_JOBS, "gsk": job_order(head.accepted_at, head.job_id)}
     return (
         Create(key=head_key(head.job_id), item={**to_item(head), **placed_head}),
         Create(key=spec_key(head.job_id), item={**to_item(spec), **fading}),
         task_created(head, task),
-        pool_count(head.pool, +1),
+        *pool_count(head, event, +1),
     )
 
 

@@ -20,9 +20,9 @@ from mayfly.core.decision import (
     head_moved,
     head_running,
     head_update,
+    new_task,
     task_created,
     task_update,
-    told,
 )
 from mayfly.core.of_tasks import seen
 from mayfly.core.rows import (
@@ -84,7 +84,7 @@ def working_on_tokens_drawn(head: JobHead, event: events.TokensDrawn) -> Decisio
         return Decision(ignored="every task of the plan is opened")
     indices = range(head.opened, end)
     tasks = [
-        _new_task(head, event, parts.part(event.plan, index), token)
+        _new_part(head, event, parts.part(event.plan, index), token)
         for index, token in zip(indices, event.tokens, strict=False)
     ]
     cursor = head_update(head, event)
@@ -108,7 +108,7 @@ def working_on_tokens_drawn(head: JobHead, event: events.TokensDrawn) -> Decisio
 def joined(head: JobHead, event: events.TasksCounted) -> Decision:
     """Every part is done: one more task joins them."""
     joins = parts.Part(task_id=parts.FINISH_TASK, kind="finish", number=0)
-    task = _new_task(head, event, joins, event.token)
+    task = _new_part(head, event, joins, event.token)
     return Decision(
         changes=(
             head_moved(head, event, JobState.FINISHING, {"open_tasks": 0}, open_tasks=1),
@@ -121,20 +121,9 @@ def joined(head: JobHead, event: events.TasksCounted) -> Decision:
     )
 
 
-def _new_task(head: JobHead, event: events.Event, part: parts.Part, token: str) -> TaskRow:
-    return TaskRow(
-        job_id=head.job_id,
-        task_id=part.task_id,
-        kind=part.kind,
-        number=part.number,
-        scope=part.scope,
-        state=TaskState.OPEN,
-        pool=head.pool,
-        token=token,
-        priority=head.priority,
-        created_at=event.at,
-        story=(told(event, None, TaskState.OPEN),),
-    )
+def _new_part(head: JobHead, event: events.Event, part: parts.Part, token: str) -> TaskRow:
+    task = new_task(head, event, TaskState.OPEN, part.task_id, token)
+    return msgspec.structs.replace(task, kind=part.kind, number=part.number, scope=part.scope)
 
 
 def unopened(head: JobHead) -> tuple[Command, ...]:

@@ -2,13 +2,39 @@
 
 Open tasks live in the table; only about twice as many as there are workers are released, so a
 cancel takes effect, a film of 10,000 chunks does not stand before a clip of ten seconds, and a
-grant waits minutes at most.
+grant waits minutes at most. The rules:
+
+1. Higher priority goes first, whosever it is.
+2. At one priority the tenant with the fewest tasks out goes first; among those with as many, the
+   one whose last turn is longest ago. So a tenant of whom nothing is out waits for one task of each
+   other tenant, and for no more, however much these have.
+3. Within a tenant what is due first goes first: by its deadline, or without one a while after its
+   job was accepted, each chunk a round later than the one before it. So a newcomer goes before the
+   chunks of a film, films take turns, and yet nothing waits for ever: only what was accepted before
+   a task is due can pass it.
 """
 
-from collections.abc import Sequence
+import dataclasses
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from mayfly.core import limits
-from mayfly.core.rows import TaskRow, TaskState
+from mayfly.core.rows import TaskRow, TaskState, TenantRow
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """The waiting tasks of one tenant, as far as they were read, the next one first."""
+
+    tenant: str
+    tasks: tuple[TaskRow, ...]
+
+
+def line(tenant: str, rows: Iterable[TaskRow]) -> Line:
+    """What waits of these rows, each task once: the index may be behind."""
+    distinct = {(row.job_id, row.task_id): row for row in rows if row.state is TaskState.OPEN}
+    return Line(tenant=tenant, tasks=tuple(sorted(distinct.values(), key=order_of)))
 
 
 def room(out: Sequence[TaskRow], workers_max: int) -> int:
@@ -16,13 +42,65 @@ def room(out: Sequence[TaskRow], workers_max: int) -> int:
     return max(0, limits.RELEASED_PER_WORKER * workers_max - len(out))
 
 
-def release(
-    waiting: Sequence[TaskRow], out: Sequence[TaskRow], workers_max: int
-) -> tuple[TaskRow, ...]:
-    """The next tasks, in the order of priority and age."""
-    distinct = {(row.job_id, row.task_id): row for row in waiting if row.state is TaskState.OPEN}
-    ordered = sorted(distinct.values(), key=lambda r: (-r.priority, r.created_at, r.job_id))
-    return tuple(ordered[: room(out, workers_max)])
+def looked_at(tenants: Sequence[TenantRow]) -> Sequence[TenantRow]:
+    """Whose lines are read: of those with open jobs, the first in the order of their turns."""
+    return [row for row in tenants if row.open_jobs > 0][: limits.TENANTS_LOOKED_AT_MAX]
+
+
+def release(lines: Sequence[Line], out: Sequence[TaskRow], room: int) -> tuple[TaskRow, ...]:
+    """The next tasks. `lines` stand in the order of their tenants' last turns, oldest first."""
+    held = Counter(row.tenant for row in out)
+    waiting = [
+        (_claim(line, held, turn, 0), turn, 0) for turn, line in enumerate(lines) if line.tasks
+    ]
+    heapq.heapify(waiting)
+    chosen: list[TaskRow] = []
+    while waiting and len(chosen) < room:
+        _, turn, at = heapq.heappop(waiting)
+        line = lines[turn]
+        chosen.append(line.tasks[at])
+        held[line.tenant] += 1
+        if at + 1 < len(line.tasks):
+            heapq.heappush(waiting, (_claim(line, held, turn, at + 1), turn, at + 1))
+    return tuple(chosen)
+
+
+def _claim(line: Line, held: Counter[str], turn: int, at: int) -> tuple[int, int, int]:
+    """The smallest goes first."""
+    return -line.tasks[at].priority, held[line.tenant], turn
+
+
+def turned(
+    tenants: Sequence[TenantRow], lines: Sequence[Line], chosen: Sequence[TaskRow]
+) -> tuple[str, ...]:
+    """The tenants that had their turn. When more want one than were looked at, also those of them
+    that have nothing waiting; of a single tenant nobody need know."""
+    open_tenants = sum(1 for row in tenants if row.open_jobs > 0)
+    had = {row.tenant for row in chosen}
+    if open_tenants > limits.TENANTS_LOOKED_AT_MAX:
+        had |= {line.tenant for line in lines if not line.tasks}
+    elif open_tenants < 2:
+        return ()
+    return tuple(line.tenant for line in lines if line.tenant in had)
+
+
+def order_of(task: TaskRow) -> str:
+    """Sorts a tenant's waiting tasks. Those due at the same time take turns by rounds."""
+    urgency = f"{50 - task.priority:03d}#{due_at(task):017.3f}#{round_of(task):05d}"
+    return f"{urgency}#{task.job_id}#{task.task_id}"
+
+
+def due_at(task: TaskRow) -> float:
+    """When a task is due, among those of its tenant."""
+    if task.deadline_at is not None:
+        return task.deadline_at
+    return task.accepted_at + limits.UNHURRIED_SECONDS + round_of(task) * limits.ROUND_SECONDS
+
+
+def round_of(task: TaskRow) -> int:
+    """How many chunks of its job come before it. Sound and finish come before none of them, for
+    everybody waits for these."""
+    return task.number if task.kind == "chunk" else 0
 
 
 def unsent(out: Sequence[TaskRow], now: float) -> tuple[TaskRow, ...]:

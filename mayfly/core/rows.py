@@ -69,6 +69,8 @@ class JobHead(msgspec.Struct, frozen=True, kw_only=True):
     run: int
     priority: int
     accepted_at: float
+    #: When its asker wants it done; it orders, and nothing fails for it.
+    deadline_at: float | None = None
     updated_at: float
     #: Tasks not yet done, those included that are still to be opened.
     open_tasks: int
@@ -112,8 +114,12 @@ class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
     task_id: str
     state: TaskState
     pool: str
+    tenant: str
     token: str
     priority: int
+    #: Those of its job, which say when it is its turn.
+    accepted_at: float
+    deadline_at: float | None = None
     created_at: float
     kind: TaskKind = "encode"
     #: The chunk's number, or the track's. Parts are put in order by it, never by their names.
@@ -150,6 +156,19 @@ class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
     busy_seconds: float = 0.0
     #: (event, from, to), newest last, bounded.
     story: tuple[str, ...] = ()
+
+
+class TenantRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The open jobs of one tenant in a pool. Together they are the pool's.
+
+    A row of its own, for a pool's row could not hold the tenants of a large service. Its place in
+    the index says when the tenant had its last turn, so those who waited longest stand first.
+    """
+
+    tenant: str
+    open_jobs: int = 0
+    #: When a job was last opened or closed.
+    changed_at: float = 0.0
 
 
 class ServiceRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -230,6 +249,11 @@ def pool_key(pool: str) -> Key:
     return Key(f"pool#{pool}", "head")
 
 
+def tenant_key(pool: str, tenant: str) -> Key:
+    """The row of a tenant in a pool."""
+    return Key(f"pool#{pool}", f"tenant#{tenant}")
+
+
 def busy_key(service: str, job_id: str, attempt: str) -> Key:
     """Seconds one attempt kept a worker of a service busy."""
     return Key(f"service#{service}", f"busy#{job_id}#{attempt}")
@@ -255,9 +279,9 @@ ROUND_KEY = Key("stack", "reconciled")
 OPEN_JOBS, ENDED_JOBS = "jobs#open", "jobs#ended"
 
 
-def open_tasks_partition(pool: str) -> str:
-    """The index partition of a pool's tasks that wait to be released."""
-    return f"tasks#{pool}#open"
+def open_tasks_partition(pool: str, tenant: str) -> str:
+    """The index partition of a tenant's tasks that wait to be released."""
+    return f"tasks#{pool}#open#{tenant}"
 
 
 def out_tasks_partition(pool: str) -> str:
@@ -265,14 +289,24 @@ def out_tasks_partition(pool: str) -> str:
     return f"tasks#{pool}#out"
 
 
+def tenants_partition(pool: str) -> str:
+    """The index partition of a pool's tenants with open jobs."""
+    return f"tenants#{pool}#open"
+
+
+def idle_tenants_partition(pool: str) -> str:
+    """The index partition of a pool's tenants that were found without open jobs."""
+    return f"tenants#{pool}#idle"
+
+
 def job_order(at: float, job_id: str) -> str:
     """Sorts jobs by time."""
     return f"{at:017.3f}#{job_id}"
 
 
-def task_order(priority: int, created_at: float, job_id: str, task_id: str) -> str:
-    """Sorts waiting tasks: higher priority first, then older."""
-    return f"{50 - priority:03d}#{created_at:017.3f}#{job_id}#{task_id}"
+def tenant_order(at: float, tenant: str) -> str:
+    """Sorts tenants by their last turns."""
+    return f"{at:017.3f}#{tenant}"
 
 
 def to_item(row: msgspec.Struct) -> dict[str, Any]:

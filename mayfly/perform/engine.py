@@ -12,7 +12,15 @@ from mayfly.core import brake, commands, events, limits, machine
 from mayfly.core.decision import Decision
 from mayfly.core.events import Event
 from mayfly.core.rows import ENDS, JobHead, TaskRow, from_item, head_key, task_key
-from mayfly.perform import announcing, control, opening, planning, publishing, releasing
+from mayfly.perform import (
+    announcing,
+    control,
+    opening,
+    planning,
+    publishing,
+    releasing,
+    waiting,
+)
 from mayfly.perform.ports import Conflict, Temporary
 from mayfly.perform.world import World
 
@@ -165,15 +173,11 @@ def _drop(world: World, job_id: str, rows: Sequence[TaskRow]) -> None:
     """Lets go of the tasks of an ended job, many at once; those of a batch in which one has moved
     meanwhile, one by one."""
     head, _ = load(world, job_id, None)
-    dropped = events.TaskDropped(at=world.clock.now())
     for start in range(0, len(rows), limits.ROWS_PER_TRANSACTION):
         some = rows[start : start + limits.ROWS_PER_TRANSACTION]
-        decided = [machine.advance(head, row, dropped) for row in some]
-        try:
-            world.table.commit([change for decision in decided for change in decision.changes])
-        except Conflict:
+        if head is None or not waiting.drop(world, [(head, row) for row in some]):
             for row in some:
-                apply(world, dropped, job_id, row.task_id)
+                apply(world, events.TaskDropped(at=world.clock.now()), job_id, row.task_id)
 
 
 def _tell_failed(command: commands.Command, error: Exception) -> None:

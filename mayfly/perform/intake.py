@@ -94,6 +94,7 @@ def _take(
         source=source,
         run=1,
         priority=request.priority,
+        deadline_seconds=request.deadline_seconds,
         token=world.dice.token(),
         request_id=request.request_id,
         upload=upload,

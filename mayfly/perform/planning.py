@@ -7,17 +7,17 @@ before it lets go, so nothing that was opened meanwhile waits for the tick.
 import logging
 from collections.abc import Callable
 
-from mayfly.core import limits, naming, pool
+from mayfly.core import limits, naming, pool, release
 from mayfly.core.changes import Below, Update
 from mayfly.core.rows import (
     PAUSED_KEY,
     PoolRow,
     from_item,
-    open_tasks_partition,
     out_tasks_partition,
     pool_key,
     to_item,
 )
+from mayfly.perform import waiting
 from mayfly.perform.ports import Conflict, Gone, ServiceWanted, Temporary
 from mayfly.perform.world import World
 
@@ -51,10 +51,15 @@ def see_to_pool(world: World, name: str, *, settled: bool) -> None:
 
 def open_task_count(world: World, name: str, workers_max: int) -> int:
     """Open and released tasks, counted up to `workers_max`."""
-    count = 0
-    for partition in (out_tasks_partition(name), open_tasks_partition(name)):
-        if count < workers_max:
-            count += len(world.table.index(partition, limit=workers_max - count))
+    if not workers_max:
+        return 0  # the stack no longer has this pool
+    count = len(world.table.index(out_tasks_partition(name), limit=workers_max))
+    if count >= workers_max:
+        return count
+    for row in release.looked_at(waiting.tenants(world, name)):
+        count += len(waiting.head_of_line(world, name, row.tenant, workers_max - count))
+        if count >= workers_max:
+            break
     return count
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 
 from mayfly.contract import wire
-from mayfly.core import events, release
+from mayfly.core import events, limits, release
 from mayfly.core.decision import Decision
 from mayfly.core.events import Event
 from mayfly.core.rows import (
@@ -22,12 +22,11 @@ from mayfly.core.rows import (
     TaskState,
     from_item,
     head_key,
-    open_tasks_partition,
     out_tasks_partition,
     spec_key,
     task_key,
 )
-from mayfly.perform import signing
+from mayfly.perform import signing, waiting
 from mayfly.perform.world import World
 
 
@@ -51,7 +50,7 @@ _Found = tuple[JobHead, TaskRow, JobSpec]
 #: Three rows a task; BatchGetItem reads 100.
 _READ_MAX = 33
 
-#: Waiting tasks looked at in one go: the index is ordered, so the best come first.
+#: Rows of the index that one look of the tick lets go one by one.
 _LOOK_MAX = 100
 
 
@@ -59,16 +58,21 @@ def release_tasks(
     world: World, pool: str, opened: frozenset[tuple[str, str]], apply: Apply
 ) -> None:
     """Fills the pool's queue up to its measure. Raises Temporary."""
-    workers_max = world.policy(pool).workers_max
     out = out_tasks(world, pool)
-    waiting = [
-        from_item(TaskRow, item)
-        for item in world.table.index(open_tasks_partition(pool), limit=_LOOK_MAX)
-    ]
-    seen = {(row.job_id, row.task_id) for row in (*waiting, *out)}
-    waiting += _opened_just_now(world, sorted(opened - seen))
-    for found in _read(world, release.release(waiting, out, workers_max)):
-        _choose_and_send(world, found, apply)
+    room = min(release.room(out, world.policy(pool).workers_max), limits.RELEASES_MAX)
+    if not room:
+        return
+    tenants = waiting.tenants(world, pool)
+    lines = waiting.lines(world, pool, tenants, opened - _names(out), room)
+    chosen = release.release(lines, out, room)
+    waiting.end_turns(world, pool, tenants, release.turned(tenants, lines, chosen))
+    found = _read(world, chosen)
+    sent = _choose_and_send(world, found, apply)
+    if len(sent) < len(found):
+        # Tasks of ended jobs were in the way of others.
+        behind = _behind_ended(world, pool, lines, found)
+        chosen = release.release(behind, (*out, *sent), room - len(sent))
+        _choose_and_send(world, _read(world, chosen), apply)
 
 
 def send_again(world: World, pool: str, apply: Apply) -> None:
@@ -104,10 +108,9 @@ def vanished(world: World, pool: str, out: Sequence[TaskRow]) -> Sequence[TaskRo
     return release.vanished(out, depth.visible + depth.delayed, depth.in_flight, now)
 
 
-def all_tasks(world: World, pool: str) -> list[TaskRow]:
-    """Whatever the pool's index shows, as far as one look goes."""
-    partitions = (out_tasks_partition(pool), open_tasks_partition(pool))
-    items = [item for name in partitions for item in world.table.index(name, limit=_LOOK_MAX)]
+def stranded_tasks(world: World, pool: str) -> list[TaskRow]:
+    """Tasks on the queue or in work of a pool that has no open jobs."""
+    items = world.table.index(out_tasks_partition(pool), limit=_LOOK_MAX)
     return [from_item(TaskRow, item) for item in items]
 
 
@@ -120,15 +123,47 @@ def out_tasks(world: World, pool: str) -> list[TaskRow]:
     return [from_item(TaskRow, item) for item in items]
 
 
-def _opened_just_now(world: World, unseen: Sequence[tuple[str, str]]) -> list[TaskRow]:
-    if not unseen:
-        return []
-    keys = [task_key(job_id, task_id) for job_id, task_id in unseen[:_LOOK_MAX]]
-    return [from_item(TaskRow, item) for item in world.table.get(*keys) if item]
+def _behind_ended(
+    world: World, pool: str, lines: Sequence[release.Line], found: Sequence[_Found]
+) -> list[release.Line]:
+    """What is left of the lines, and of those in which ended jobs stood, what stands behind."""
+    looked = {(row.job_id, row.task_id) for _, row, _ in found}
+    stopped = {row.tenant for head, row, _ in found if head.state in ENDS}
+    pages = limits.PAGES_PER_RELEASE_MAX
+    behind: list[release.Line] = []
+    for line in lines:
+        rows: Sequence[TaskRow] = line.tasks
+        if line.tenant in stopped and pages:
+            wanted = len(line.tasks)
+            rows, seen = waiting.past_ended(world, pool, line.tenant, wanted=wanted, pages=pages)
+            pages -= seen
+        left = [row for row in rows if (row.job_id, row.task_id) not in looked]
+        behind.append(release.line(line.tenant, left))
+    return behind
 
 
-def _choose_and_send(world: World, found: _Found, apply: Apply) -> None:
-    head, row, spec = found
+def _names(rows: Sequence[TaskRow]) -> frozenset[tuple[str, str]]:
+    return frozenset((row.job_id, row.task_id) for row in rows)
+
+
+def _choose_and_send(world: World, found: Sequence[_Found], apply: Apply) -> list[TaskRow]:
+    """Sends those whose jobs go on. One that fails stops no other: its error is raised when the
+    others are sent."""
+    failed: Exception | None = None
+    live = [one for one in found if one[0].state not in ENDS]
+    for head, row, spec in live:
+        try:
+            _choose_and_send_one(world, head, row, spec, apply)
+        except Exception as error:  # noqa: BLE001 - raised below, after the others
+            failed = failed or error
+    if failed is not None:
+        raise failed
+    return [row for _, row, _ in live]
+
+
+def _choose_and_send_one(
+    world: World, head: JobHead, row: TaskRow, spec: JobSpec, apply: Apply
+) -> None:
     released = events.TaskReleased(at=world.clock.now())
     if apply(world, released, row.job_id, row.task_id, known=(head, row)).ignored:
         return  # somebody else chose it, its job has ended, or the index was behind

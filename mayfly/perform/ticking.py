@@ -10,7 +10,7 @@ from typing import Any
 
 from mayfly.core import commands, events, limits, pool, release
 from mayfly.core.rows import OPEN_JOBS, JobHead, PoolRow, from_item
-from mayfly.perform import engine, planning, reconciling, releasing, sweeping, watching
+from mayfly.perform import engine, planning, reconciling, releasing, sweeping, waiting, watching
 from mayfly.perform.world import World
 
 log = logging.getLogger("mayfly")
@@ -89,14 +89,20 @@ def _look_at_pool(
         looks.todo.append(commands.ReleaseTasks(pool=name))
     if row.broken_at is not None:
         looks.at(watching.break_pool, name)
+    looks.at(_see_tenants_out, name)
     looks.at(_measure, row)
     return (commands.SeeToPool(pool=name, settled=True),)
 
 
 def _look_at_leftovers(world: World, row: PoolRow) -> Sequence[commands.Command]:
     """Without open jobs nothing should be in the index, nor on the queue."""
-    releasing.drop_ended(world, releasing.all_tasks(world, row.pool), engine.apply)
+    releasing.drop_ended(world, releasing.stranded_tasks(world, row.pool), engine.apply)
     return sweeping.sweep(world, row)
+
+
+def _see_tenants_out(world: World, name: str) -> Sequence[commands.Command]:
+    waiting.see_out(world, name)
+    return ()
 
 
 def _look_at_tasks(world: World, name: str) -> Sequence[commands.Command]:

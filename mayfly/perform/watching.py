@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mayfly.core import brake, commands, events, limits, naming
+from mayfly.core import brake, commands, events, limits, naming, release
 from mayfly.core.brake import WorkerStopped
 from mayfly.core.changes import Absent, Put, Update
 from mayfly.core.rows import (
@@ -14,17 +14,17 @@ from mayfly.core.rows import (
     billed_key,
     first_act_key,
     from_item,
-    open_tasks_partition,
     out_tasks_partition,
 )
-from mayfly.perform import engine, planning
+from mayfly.perform import engine, planning, waiting
 from mayfly.perform.ports import Conflict, Temporary
 from mayfly.perform.world import World
 
 log = logging.getLogger("mayfly")
 
-#: Jobs of a broken pool that one event fails; the tick sees to the rest.
-_BROKEN_JOBS_MAX = 100
+#: Tasks of a broken pool whose jobs one event fails, of each tenant and of those that are out; the
+#: tick sees to the rest.
+_BROKEN_TASKS_MAX = 100
 
 
 def take_task_event(world: World, detail: Mapping[str, Any]) -> Sequence[commands.Command]:
@@ -65,12 +65,14 @@ def take_service_action(
 
 def break_pool(world: World, pool: str) -> Sequence[commands.Command]:
     """Fails the open jobs of a pool whose brake is pulled. Raises Temporary."""
+    items = world.table.index(out_tasks_partition(pool), limit=_BROKEN_TASKS_MAX)
+    rows = [from_item(TaskRow, item) for item in items]
+    for tenant in release.looked_at(waiting.tenants(world, pool)):
+        rows += waiting.head_of_line(world, pool, tenant.tenant, _BROKEN_TASKS_MAX)
     todo: list[commands.Command] = []
-    for partition in (out_tasks_partition(pool), open_tasks_partition(pool)):
-        for item in world.table.index(partition, limit=_BROKEN_JOBS_MAX):
-            row = from_item(TaskRow, item)
-            broke = events.PoolBroke(at=world.clock.now())
-            todo.extend(engine.apply(world, broke, row.job_id).commands)
+    for job_id in dict.fromkeys(row.job_id for row in rows):
+        broke = events.PoolBroke(at=world.clock.now())
+        todo.extend(engine.apply(world, broke, job_id).commands)
     return todo
 
 

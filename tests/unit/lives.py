@@ -130,6 +130,8 @@ class Stack:
             "recipe": msgspec.to_builtins(self.chance.choice((RECIPE, TWO_FILES))),
             "request_id": f"ask{self._asked}",
             "priority": self.chance.choice((0, 5)),
+            "tenant": self.chance.choice(("default", "ann", "bob")),
+            "deadline_seconds": self.chance.choice((None, 60, 3600)),
         }
         if self.chance.random() < 0.2:
             asked["pool"] = "large"  # which this stack does not have

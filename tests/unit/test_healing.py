@@ -155,7 +155,7 @@ def test_cancelled_jobs_leave_room_for_others(w: MemoryWorld) -> None:
     row, _ = planning.read_pool(w.world, "standard")
     assert row.open_jobs == 1
     assert len(w.table.index("tasks#standard#out", limit=99)) == 1
-    assert w.table.index("tasks#standard#open", limit=99) == []
+    assert w.table.index("tasks#standard#open#default", limit=99) == []
 
 
 def test_a_cancelled_attempt_is_paid_by_its_own_job(w: MemoryWorld) -> None:

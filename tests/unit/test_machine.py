@@ -136,7 +136,7 @@ def test_a_spot_interruption_returns_the_task_to_the_table_and_is_counted() -> N
     decision = machine.advance(a_job(), a_task(), EVENTS[e.TaskInterrupted])
     task = the(decision, task_key("job1", "encode"))
     assert task.set["state"] == "open" and task.set["interruptions"] == 1
-    assert task.set["gpk"] == "tasks#standard#open"
+    assert task.set["gpk"] == "tasks#standard#open#default"
     assert the(decision, head_key("job1")).add == {"interruptions": 1}
     assert (
         commands.ReleaseTasks(pool="standard", opened=frozenset({("job1", "encode")}))

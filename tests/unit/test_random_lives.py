@@ -18,7 +18,16 @@ from mayfly.contract.outcome import Outcome
 from mayfly.core import limits, rows
 from mayfly.core.identity import SourceObject
 from mayfly.core.identity import job_id as job_id_of
-from mayfly.core.rows import ENDS, JobHead, JobState, PoolRow, TaskRow, TaskState, from_item
+from mayfly.core.rows import (
+    ENDS,
+    JobHead,
+    JobState,
+    PoolRow,
+    TaskRow,
+    TaskState,
+    TenantRow,
+    from_item,
+)
 from mayfly.perform.ports import Temporary
 from tests.unit.given import RECIPE
 from tests.unit.lives import POOL, Stack
@@ -62,6 +71,9 @@ class Watcher:
         assert not stack.truth.surprises, stack.truth.surprises[0]
         working = sum(head.state in WORKING for head in heads.values())
         assert self.pool().open_jobs == working
+        tenants = Counter(head.tenant for head in heads.values() if head.state in WORKING)
+        counted = {row.tenant: row.open_jobs for row in self.tenants() if row.open_jobs}
+        assert counted == dict(tenants)
         for job_id, head in heads.items():
             was = self._ends.get(job_id)
             assert was in (None, head.state), f"{job_id} was {was} and is {head.state}"
@@ -87,6 +99,15 @@ class Watcher:
             if _job_of(listed.key, listed.etag, listed.size_bytes) not in heads
         ]
 
+    def tenants(self) -> list[TenantRow]:
+        """The pool's tenants."""
+        found = self.stack.table.snapshot()
+        return [
+            from_item(TenantRow, item)
+            for key, item in found.items()
+            if key.pk == f"pool#{POOL}" and key.sk.startswith("tenant#")
+        ]
+
     def left(self) -> list[str]:
         """What is not yet as it must be in the end."""
         stack, pool = self.stack, self.pool()
@@ -99,12 +120,10 @@ class Watcher:
         left += [f"worker {w.name} lives" for w in stack.workers]
         for queue in (stack.requests, stack.jobs, stack.dead, stack.done, stack.ecs):
             left += [f"{queue.name} holds {body[:80]}" for body in queue.bodies()]
-        for part in (
-            rows.open_tasks_partition(POOL),
-            rows.out_tasks_partition(POOL),
-            rows.OPEN_JOBS,
-        ):
-            left += [f"{part} shows {item['pk']}" for item in stack.table.index(part, limit=99)]
+        left += [f"tenant {row.tenant} is remembered" for row in self.tenants()]
+        for item in stack.table.snapshot().values():
+            if str(item.get("gpk", "")).startswith(("tasks#", rows.OPEN_JOBS)):
+                left.append(f"{item['gpk']} shows {item}")
         if pool.open_jobs or pool.services or pool.broken_at or pool.foreign:
             left.append(f"the pool is {pool}")
         return left

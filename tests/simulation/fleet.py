@@ -79,6 +79,11 @@ class Fleet:
         """Tasks that cost money."""
         return [task for task in self.tasks if task.status != "STOPPED"]
 
+    def billed_seconds(self) -> float:
+        """Of all machines that have stopped."""
+        lives = (t.stopped_at - t.born_at for t in self.tasks if t.stopped_at is not None)
+        return sum(max(60.0, seconds) for seconds in lives)
+
     def _asked(self, action: str, _: Process) -> None:
         if action in _CHANGES:
             self.look_soon()

@@ -36,6 +36,12 @@ class Life:
     seconds: float
     jobs: int
     ends: Counter[str]
+    #: Port calls by (who, action).
+    calls: Counter[tuple[str, str]]
+    #: What Fargate bills: from asking for a machine to its end, a minute at least.
+    billed_seconds: float
+    #: Machines that there were.
+    machines: int
     trace: list[tuple[float, str, str]]
     began: float
 
@@ -48,6 +54,13 @@ class Life:
 def live(seed: int, requests: int | None = None) -> Life:
     """One life, from its seed alone."""
     stack = Stack(seed, requests)
+    stack.people.plan()
+    return lived(stack)
+
+
+def lived(stack: Stack) -> Life:
+    """A life whose people have their plans."""
+    seed = stack.options.seed
     watch = Watch(stack)
     logger = logging.getLogger("mayfly")
     was = logger.level, logger.propagate
@@ -72,7 +85,10 @@ def live(seed: int, requests: int | None = None) -> Life:
         steps=stack.scheduler.steps,
         seconds=stack.scheduler.now - stack.scheduler.began,
         jobs=len(stack.job_ids()),
+        calls=stack.trouble.calls,
         ends=stack.ends(),
+        billed_seconds=stack.fleet.billed_seconds(),
+        machines=len(stack.fleet.tasks),
         trace=stack.trouble.trace,
         began=stack.scheduler.began,
     )
@@ -80,7 +96,6 @@ def live(seed: int, requests: int | None = None) -> Life:
 
 def _live(stack: Stack, watch: Watch) -> None:
     scheduler = stack.scheduler
-    stack.people.plan()
     stack.lambdas.tick()
     storm = stack.options.arrivals_seconds + stack.trouble.choice(_STORM_SECONDS)
     _run_until(stack, watch, scheduler.began + storm)

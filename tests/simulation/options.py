@@ -66,6 +66,21 @@ class Options:
         return f"{fields}; {rates or 'no misfortune'}"
 
 
+def fair(seed: int, *, workers_max: int = 3, **rates: float) -> Options:
+    """Fair weather, but for the kinds that are named: for tests that ask one question."""
+    return Options(
+        seed=seed,
+        requests=1,
+        arrivals_seconds=1.0,
+        workers_max=workers_max,
+        start_seconds=45.0,
+        spot_hours=1e9,
+        yields=0.5,
+        latency_seconds=0.02,
+        rates={kind: rates.get(kind.name, 0.0) for kind in Kind},
+    )
+
+
 def draw(seed: int, rng: random.Random, requests: int | None = None) -> Options:
     """The options of a seed; `requests` overrules how many there are."""
     drawn = rng.choice((1, 1, 2, 3, 5))

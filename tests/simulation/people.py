@@ -115,15 +115,16 @@ class People:
 
     def upload(self) -> None:
         """An object under `uploads/`."""
-        self._put(self._trouble.choice(("a 1", "b", "c/d")), self._trouble.choice(_SOURCES))
+        self.put(self._trouble.choice(("a 1", "b", "c/d")), self._trouble.choice(_SOURCES))
 
     def overwrite(self) -> None:
         """Another object under the same key."""
         if self.asked.uploads:
             key, _ = self._trouble.choice(self.asked.uploads)
-            self._put(key.removeprefix("uploads/").removesuffix(".mp4"), b"clip 17")
+            self.put(key.removeprefix("uploads/").removesuffix(".mp4"), b"clip 17")
 
-    def _put(self, name: str, body: bytes) -> None:
+    def put(self, name: str, body: bytes) -> None:
+        """Stores an object, of which S3 tells."""
         key = f"uploads/{name}.mp4"
         self._sequence += 1
         self._trouble.tell(f"somebody uploads {key}: {body.decode()}")

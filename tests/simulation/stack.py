@@ -61,9 +61,11 @@ class _Table(MemoryTable):
 class Stack:
     """Everything there is in one life."""
 
-    def __init__(self, seed: int, requests: int | None = None) -> None:
+    def __init__(
+        self, seed: int, requests: int | None = None, options: Options | None = None
+    ) -> None:
         rng = scrambled(seed)
-        self.options: Options = draw(seed, rng, requests)
+        self.options = options or draw(seed, rng, requests)
         self.scheduler = Scheduler(rng)
         self.trouble = Trouble(self.options, rng, self.scheduler)
         self.surprises: list[tuple[Process, Exception]] = []

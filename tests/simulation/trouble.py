@@ -42,7 +42,7 @@ class Trouble(Faults):
     def __init__(self, options: Options, rng: random.Random, scheduler: Scheduler) -> None:
         self.calm = False
         self.fired: Counter[Kind] = Counter()
-        #: Port calls by (kind of process, action).
+        #: Port calls by (who: a kind of invocation, or a worker; action).
         self.calls: Counter[tuple[str, str]] = Counter()
         #: Moment, who, what: everything that happened, for the trace and its hash.
         self.trace: list[tuple[float, str, str]] = []
@@ -89,7 +89,8 @@ class Trouble(Faults):
             return
         if process.dead:
             raise Killed
-        self.calls[process.account.partition(" ")[0], action] += 1
+        who = process.account if process.account.startswith("lambda") else "worker"
+        self.calls[who, action] += 1
         self.trace.append((self._scheduler.now, process.name, action))
         self._pass_time(process.account)
         self._cut_off(process.name)

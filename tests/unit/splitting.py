@@ -11,8 +11,6 @@ from mayfly.core.rows import (
     TaskState,
     from_item,
     head_key,
-    open_tasks_partition,
-    out_tasks_partition,
 )
 from mayfly.memory.signer import MemorySigner
 from mayfly.memory.world import MemoryWorld
@@ -111,8 +109,8 @@ def fetched(w: MemoryWorld, fetch: Fetch) -> bytes:
 
 def indexed(w: MemoryWorld) -> list[str]:
     """What the pool still sees of any task."""
-    parts = (open_tasks_partition("standard"), out_tasks_partition("standard"))
-    return [str(item["sk"]) for name in parts for item in w.table.index(name, limit=99)]
+    rows = w.table.snapshot().values()
+    return [str(item["sk"]) for item in rows if str(item.get("gpk", "")).startswith("tasks#")]
 
 
 def assert_whole(w: MemoryWorld, job_id: str | None, plan: Plan = PLAN) -> None:

@@ -131,10 +131,9 @@ class Stack:
             "request_id": f"ask{self._asked}",
             "priority": self.chance.choice((0, 5)),
             "tenant": self.chance.choice(("default", "ann", "bob")),
-            "deadline_seconds": self.chance.choice((None, 60, 3600)),
+            "deadline_seconds": self.chance.choice((None, 60)),
+            "pool": self.chance.choice((None,) * 4 + ("large",)),  # which this stack has not
         }
-        if self.chance.random() < 0.2:
-            asked["pool"] = "large"  # which this stack does not have
         self.truth.request_ids.add(asked["request_id"])
         self._send(self.requests, json.dumps(asked).encode())
 

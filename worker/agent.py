@@ -108,7 +108,11 @@ class Protection:
         self._refused = False
 
     def take(self) -> bool:
-        """Before work is asked for; False means that none may be."""
+        """Before work is asked for; False means that none may be.
+
+        A refused renewal leaves the old protection standing (ECS lets it run to its end, half a
+        day away), and a worker that takes no work must not be kept from leaving: it is given back.
+        """
         now = self._clock.monotonic()
         if self._taken_at is not None and now - self._taken_at < limits.PROTECTION_RENEW_SECONDS:
             return True
@@ -118,6 +122,8 @@ class Protection:
         elif not self._refused:
             _LOG.info("Protection was refused, so this worker takes no work.")
         self._refused = not granted
+        if not granted:
+            self.release()
         return granted
 
     def release(self) -> None:

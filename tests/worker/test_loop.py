@@ -318,6 +318,30 @@ def test_a_refused_protection_takes_no_work(given: Rig) -> None:
     assert left(given) == (1, 0, 0)
 
 
+def test_a_worker_whose_protection_is_not_renewed_gives_back_the_one_it_has(given: Rig) -> None:
+    """The pool was paused during a long task: the worker took no more work, but stayed protected
+    for half a day, so ECS could not take it away and it was billed for doing nothing."""
+    given.agent = agent = Agent(True, False, False, False, True)
+
+    def for_long(_: Order) -> Done:
+        given.clock.sleep(600)
+        return DONE
+
+    given.work = Doing(for_long)
+    given.put(given.task(b""))
+    sleep = given.clock.sleep
+
+    def until_given_back(seconds: float) -> None:
+        sleep(seconds)
+        if len(agent.asked) > 4:
+            given.stop.ask()
+
+    given.clock.sleep = until_given_back  # type: ignore[method-assign]
+    given.loop().run()
+    # Taken; not renewed, and giving back fails once; not renewed, and given back.
+    assert agent.asked == [True, True, False, True, False]
+
+
 def test_a_busy_worker_asks_for_protection_once_a_minute_at_most(given: Rig) -> None:
     given.agent = agent = Agent()
 

@@ -173,8 +173,9 @@ def receipt(
 ) -> None:
     """Show what a job cost, and what MediaConvert would have asked.
 
-    JSON: {"job_id", "receipt": {billed_seconds, busy_seconds, vcpu, memory_gib, dollars, final},
-    "mediaconvert": {dollars, unpriced, source} or null}. Not final until its workers have stopped.
+    JSON: {"job_id", "receipt": {billed_seconds, busy_seconds, vcpu, memory_gib, dollars, final,
+    on_demand_seconds}, "mediaconvert": {dollars, unpriced, source} or null}. Not final until its
+    workers have stopped.
     """
     with speaking(as_json) as voice:
         from console import following, jobview, mediaconvert

@@ -176,10 +176,11 @@ def media_words(media: Media, file: str = "") -> str:
 def receipt_line(receipt: Receipt) -> str:
     """What it cost."""
     so_far = "" if receipt.final else " so far (its worker has not stopped)"
+    beside = f", {receipt.on_demand_seconds:.1f} s of it on-demand"
     return (
         f"{receipt.billed_seconds:.1f} s billed, {receipt.busy_seconds:.1f} s of them busy, "
-        f"{receipt.vcpu:g} vCPU and {receipt.memory_gib:g} GiB: "
-        f"{dollars(receipt.dollars)} on Fargate Spot{so_far}"
+        f"{receipt.vcpu:g} vCPU and {receipt.memory_gib:g} GiB: {dollars(receipt.dollars)} on "
+        f"Fargate Spot{beside if receipt.on_demand_seconds else ''}{so_far}"
     )
 
 

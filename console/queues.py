@@ -98,7 +98,7 @@ def _pool_document(world: "World", name: str) -> dict[str, Any]:
 
 
 def _pool_row(one: dict[str, Any]) -> tuple[str, ...]:
-    services = ", ".join(f"{s['name']} ({s['asked']})" for s in one["services"]) or "none"
+    services = ", ".join(map(_service, one["services"])) or "none"
     waiting = one["waiting_tasks"]
     return (
         one["pool"] + (" (closed by the brake)" if one["broken"] else ""),
@@ -107,6 +107,12 @@ def _pool_row(one: dict[str, Any]) -> tuple[str, ...]:
         str(one["out_tasks"]),
         services,
     )
+
+
+def _service(one: dict[str, Any]) -> str:
+    """Spot is the rule and needs no word."""
+    on_demand = one["capacity_provider"] == "FARGATE"
+    return f"{one['name']} ({one['asked']}{' on-demand' if on_demand else ''})"
 
 
 def pause(

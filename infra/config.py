@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from mayfly.core import limits
+
 #: Memory in MiB that Fargate accepts for a CPU size: lowest, highest, step
 #: (ECS RegisterTaskDefinition, "memory").
 FARGATE_MEMORY_MIB = {
@@ -98,6 +100,9 @@ class Config:
     image: str = "mayfly-worker:latest"
     #: Enabled pools: `standard,large` or with their most workers, `standard=12,large=4`.
     pools: tuple[Pool, ...] = (POOLS["standard"],)
+    #: On-demand workers stand in when Spot has given too few for this long; 0 is never. They cost
+    #: about three times as much, and count against the account's on-demand quota.
+    on_demand_after_seconds: int = limits.TWIN_AFTER_SECONDS
     #: The preset of uploads whose key names none.
     default_preset: str = "mp4-720p"
     #: Where `make build` staged the Lambdas.
@@ -131,6 +136,12 @@ class Config:
             raise ConfigError(f"pools is empty; name at least one of {_listed(POOLS)}.")
         if len({pool.name for pool in self.pools}) < len(self.pools):
             raise ConfigError("pools names a pool twice; name each once.")
+        if 0 < self.on_demand_after_seconds < limits.TWIN_AFTER_SECONDS_MIN:
+            raise ConfigError(
+                f"on_demand_after_seconds is {self.on_demand_after_seconds}; it must be 0 (never) "
+                f"or at least {limits.TWIN_AFTER_SECONDS_MIN}, for a Spot worker needs minutes to "
+                "start."
+            )
         if bool(self.vpc) != bool(self.subnets):
             raise ConfigError(
                 "An existing VPC needs both: vpc=vpc-… and subnets=subnet-…,subnet-… in it."
@@ -226,6 +237,7 @@ _READERS: dict[str, Callable[[str, str], object]] = {
     "stack": _shaped(r"[A-Za-z][A-Za-z0-9-]{0,39}", "mayfly (letters, digits, hyphens; up to 40)"),
     "image": _shaped(r"[a-z0-9][\w./:@-]*", "registry/name:tag or registry/name@sha256:…"),
     "pools": _pools,
+    "on_demand_after_seconds": _between(0, 24 * 3600),
     "default_preset": _shaped(r"[a-z0-9][a-z0-9-]*", "mp4-720p"),
     "build_dir": lambda _key, text: Path(text),
     "log_retention_days": lambda key, text: int(_one_of(LOG_RETENTION_DAYS)(key, text)),

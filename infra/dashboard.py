@@ -80,7 +80,13 @@ class Dashboard(Construct):
     def _what_is_running(self) -> None:
         self._row(
             "## What is running?",
-            _graph("Workers", self._by_pool(Published.WORKERS_RUNNING)),
+            _graph(
+                "Workers, and those of them on-demand",
+                [
+                    *self._by_pool(Published.WORKERS_RUNNING),
+                    *self._by_pool(Published.ON_DEMAND_WORKERS),
+                ],
+            ),
             _graph("Open tasks (backlog)", self._by_pool(Published.OPEN_TASKS)),
             _graph("Open jobs", self._by_pool(Published.OPEN_JOBS)),
             _graph("Jobs by state", [metrics.by(Published.JOBS_BY_STATE, "state")]),
@@ -115,7 +121,8 @@ class Dashboard(Construct):
     def _what_does_it_cost(self) -> None:
         self._row(
             "## What does it cost?\nWorkers at about the Spot price of us-east-1, with their "
-            "addresses; a job's receipt has the billed seconds.",
+            "addresses (on-demand ones cost about three times that); a job's receipt has the "
+            "billed seconds.",
             _graph("Workers, about dollars an hour", [self._dollars_an_hour()]),
             _graph(
                 "Function time, ms a minute",

@@ -28,6 +28,7 @@ class Published(StrEnum):
     OPEN_JOBS = "OpenJobs"  # [pool], every tick
     OPEN_TASKS = "OpenTasks"  # [pool], every tick
     WORKERS_RUNNING = "WorkersRunning"  # [pool], every tick
+    ON_DEMAND_WORKERS = "OnDemandWorkers"  # [pool], ticks that see some
     IDLE_WORKERS = "IdleWorkers"  # [pool], ticks that see workers run while no job is open
     JOBS_BY_STATE = "JobsByState"  # [state], every tick
     BRAKE_PULLED = "BrakePulled"  # [pool]

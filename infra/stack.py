@@ -136,6 +136,7 @@ class MayflyStack(Stack):
                 memory_mib=pool.memory_mib,
                 workers_max=pool.workers_max,
                 architecture=self._config.worker_architecture,
+                on_demand_after_seconds=self._config.on_demand_after_seconds,
             )
             for pool in self._config.pools
         )

@@ -33,6 +33,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     dollars: float
     #: Workers still running when this was computed: the bill is not final.
     final: bool
+    #: Of the billed seconds, those on-demand, at about three times Spot's price.
+    on_demand_seconds: float = 0.0
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,8 @@ class PoolSettings(msgspec.Struct, frozen=True, kw_only=True):
     workers_max: int
     architecture: str = "x86_64"
     dead_letter_queue_url: str = ""
+    #: On-demand workers stand in when Spot gave too few for this long; 0 is never.
+    on_demand_after_seconds: int = 0
 
 
 class FunctionSettings(msgspec.Struct, frozen=True, kw_only=True):

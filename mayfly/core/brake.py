@@ -67,5 +67,6 @@ def pulled(row: PoolRow, at: float) -> Update | None:
     return Update(
         key=pool_key(row.pool),
         set={"broken_at": at, "foreign": False},
-        require={"broken_at": Absent()},
+        # A worker may have begun since the row was read.
+        require={"broken_at": Absent(), "crashes": Above(limits.CRASHES_MAX - 1)},
     )

@@ -162,12 +162,23 @@ LEASE_SECONDS = 20
 #: Task stops without any `started` report before the pool is closed and its jobs fail.
 CRASHES_MAX = 3
 
-#: A service that nobody knows and that carries our tags is deleted after this. Longer than any
-#: planner holds on to an intent.
-SERVICE_EXPIRES_SECONDS = 24 * 3600
+#: On-demand stands in when Spot has been short, and the oldest task still, for this long. Fargate
+#: Spot starts in 1 to 3 minutes (image pull included) when there is capacity; less than that would
+#: buy on-demand at every start.
+TWIN_AFTER_SECONDS = 300
+TWIN_AFTER_SECONDS_MIN = 180
 
-#: How long after CreateService an unseen service may still appear.
+#: A service that nobody knows and that carries our tags is drained and deleted after this. Longer
+#: than any planner holds on to an intent; short, because its workers are billed.
+SERVICE_EXPIRES_SECONDS = 15 * 60
+
+#: How long ECS's descriptions may be behind its deeds, CreateService included. AWS promises
+#: nothing; seconds are usual.
 CREATE_GRACE_SECONDS = 60
+
+#: How late a planner's call may reach ECS, whoever holds the lease by then: a call ends with its
+#: invocation.
+CALL_SECONDS_MAX = 300
 
 #: The period of the tick.
 TICK_SECONDS = 60
@@ -250,4 +261,7 @@ assert ROWS_PER_TRANSACTION + 1 <= 100
 assert GRANT_SECONDS_MIN < RENEW_SECONDS
 assert RECONCILE_GRACE_SECONDS > 2 * DISPATCHER_SECONDS_MAX * HIDDEN_FACTOR
 assert RECONCILE_GRACE_SECONDS < RECONCILE_SECONDS < RECONCILE_LOOKBACK_SECONDS < RECORD_SECONDS
-assert LEASE_SECONDS < TICK_SECONDS < SERVICE_EXPIRES_SECONDS
+assert max(DISPATCHER_SECONDS_MAX, COMPLETION_SECONDS_MAX) <= CALL_SECONDS_MAX
+assert LEASE_SECONDS < TICK_SECONDS < CALL_SECONDS_MAX + CREATE_GRACE_SECONDS
+assert CALL_SECONDS_MAX + CREATE_GRACE_SECONDS + 2 * TICK_SECONDS < SERVICE_EXPIRES_SECONDS
+assert TWIN_AFTER_SECONDS_MIN <= TWIN_AFTER_SECONDS < SILENCE_SECONDS

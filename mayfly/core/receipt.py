@@ -1,7 +1,8 @@
 """What a job cost: the billed seconds of its services, split among their jobs by busy seconds.
 
 Pure arithmetic on facts that were recorded when workers stopped. Prices are list prices of
-Fargate Spot, x86-64, us-east-1; they move slowly, and a receipt says which it used.
+Fargate, x86-64, us-east-1; they move slowly. Each worker is priced by the capacity that ECS says it
+ran on, and a receipt says how much of it was on-demand.
 """
 
 import dataclasses
@@ -12,6 +13,10 @@ from mayfly.contract.outcome import Receipt
 #: Fargate Spot, Linux x86-64, per vCPU-hour and GB-hour (AWS's price list, read in November 2026).
 VCPU_HOUR_DOLLARS = 0.01334053
 GIB_HOUR_DOLLARS = 0.00146489
+
+#: The same on-demand (same list).
+ON_DEMAND_VCPU_HOUR_DOLLARS = 0.04048
+ON_DEMAND_GIB_HOUR_DOLLARS = 0.004445
 
 #: A task with a public address pays for it (VPC pricing, since February 2024).
 IPV4_HOUR_DOLLARS = 0.005
@@ -31,6 +36,8 @@ class Billed:
     stopped_at: float | None
     vcpu: float
     memory_gib: float
+    #: On Fargate Spot; else it is on-demand.
+    spot: bool = True
 
     def seconds(self, now: float) -> float:
         """What AWS bills, so far."""
@@ -54,15 +61,17 @@ class ServiceLedger:
     busy: tuple[Busy, ...]
 
 
-def dollars(seconds: float, vcpu: float, memory_gib: float) -> float:
-    """Fargate Spot's price of a worker with a public address."""
-    hourly = vcpu * VCPU_HOUR_DOLLARS + memory_gib * GIB_HOUR_DOLLARS + IPV4_HOUR_DOLLARS
+def dollars(seconds: float, vcpu: float, memory_gib: float, *, spot: bool = True) -> float:
+    """Fargate's price of a worker with a public address."""
+    vcpu_dollars = VCPU_HOUR_DOLLARS if spot else ON_DEMAND_VCPU_HOUR_DOLLARS
+    gib_dollars = GIB_HOUR_DOLLARS if spot else ON_DEMAND_GIB_HOUR_DOLLARS
+    hourly = vcpu * vcpu_dollars + memory_gib * gib_dollars + IPV4_HOUR_DOLLARS
     return seconds / 3600 * hourly
 
 
 def receipt(job_id: str, ledgers: Iterable[ServiceLedger], now: float) -> Receipt:
     """The job's share of every service that worked for it."""
-    billed_seconds = busy_seconds = cost = 0.0
+    billed_seconds = busy_seconds = on_demand_seconds = cost = 0.0
     vcpu = memory_gib = 0.0
     final = True
     for ledger in ledgers:
@@ -73,7 +82,8 @@ def receipt(job_id: str, ledgers: Iterable[ServiceLedger], now: float) -> Receip
         for worker in ledger.billed:
             seconds = worker.seconds(now) * share
             billed_seconds += seconds
-            cost += dollars(seconds, worker.vcpu, worker.memory_gib)
+            on_demand_seconds += 0.0 if worker.spot else seconds
+            cost += dollars(seconds, worker.vcpu, worker.memory_gib, spot=worker.spot)
             vcpu, memory_gib = worker.vcpu, worker.memory_gib
             final = final and worker.stopped_at is not None
         final = final and bool(ledger.billed)
@@ -84,4 +94,5 @@ def receipt(job_id: str, ledgers: Iterable[ServiceLedger], now: float) -> Receip
         memory_gib=memory_gib,
         dollars=round(cost, 6),
         final=final,
+        on_demand_seconds=round(on_demand_seconds, 3),
     )

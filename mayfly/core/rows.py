@@ -177,11 +177,18 @@ class ServiceRow(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     #: The desired count last asked for.
     asked: int
+    #: CreateService was last called.
     created_at: float
     capacity_provider: str
     task_definition: str
     #: CreateService was answered; before that it may or may not exist.
     created: bool = False
+    #: ECS did not show it, for the first time in a row.
+    missed_at: float | None = None
+    #: It was last raised from none.
+    raised_at: float = 0.0
+    #: DeleteService was last decided, or somebody else's seen: it serves no more.
+    deleted_at: float | None = None
 
 
 class PoolRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,6 +207,13 @@ class PoolRow(msgspec.Struct, frozen=True, kw_only=True):
     foreign: bool = False
     #: Planners that came while another held the lease: it looks again before it lets go.
     looks_wanted: int = 0
+    #: One of them was the tick.
+    settled_wanted: bool = False
+    #: Since this tick Spot has given fewer workers than asked for.
+    short_since: float | None = None
+    #: The last tick at which open work waited through no fault of its own: the pool was paused, or
+    #: not one worker ran.
+    held_at: float = 0.0
 
 
 class RoundRow(msgspec.Struct, frozen=True, kw_only=True):

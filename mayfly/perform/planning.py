@@ -4,11 +4,11 @@ A planner that finds the lease taken leaves a mark and goes; the one that holds 
 before it lets go, so nothing that was opened meanwhile waits for the tick.
 """
 
+import contextlib
 import logging
 from collections.abc import Callable
 
 from mayfly.core import limits, naming, pool, release
-from mayfly.core.changes import Below, Update
 from mayfly.core.rows import (
     PAUSED_KEY,
     PoolRow,
@@ -17,7 +17,8 @@ from mayfly.core.rows import (
     pool_key,
     to_item,
 )
-from mayfly.perform import waiting
+from mayfly.perform import lease, releasing, waiting
+from mayfly.perform.lease import Lease
 from mayfly.perform.ports import Conflict, Gone, ServiceWanted, Temporary
 from mayfly.perform.world import World
 
@@ -33,20 +34,22 @@ def see_to_pool(world: World, name: str, *, settled: bool) -> None:
         return  # a refused request never had a pool
     if pool.is_idle(read_pool(world, name)[0]):
         return
-    owner = world.dice.token()
-    if not _take_lease(world, name, owner):
+    held = lease.take(world, name, settled=settled)
+    if held is None:
         return
     try:
         for _ in range(_LOOKS_MAX):
-            row = _look_and_act(world, name, owner, settled)
-            if _let_go(world, name, owner, row.looks_wanted):
+            row, refused = _look_and_act(world, held, settled)
+            if not refused and lease.let_go(world, held, row):
                 return
-    except Conflict:
-        log.info("The lease ended under its planner.", extra={"action": "plan_pool"})
-    except Temporary:
-        _let_go(world, name, owner, None)
+    except lease.Ended as ended:
+        log.info("%s", ended, extra={"action": "plan_pool"})
+    except Exception:
+        with contextlib.suppress(Temporary):
+            lease.let_go(world, held, None)
         raise
-    _let_go(world, name, owner, None)
+    else:
+        lease.let_go(world, held, None)
 
 
 def open_task_count(world: World, name: str, workers_max: int) -> int:
@@ -69,31 +72,69 @@ def read_pool(world: World, name: str) -> tuple[PoolRow, bool]:
     return from_item(PoolRow, {"pool": name, **(item or {})}), paused is not None
 
 
-def _look_and_act(world: World, name: str, owner: str, settled: bool) -> PoolRow:
-    policy = world.policy(name)
+def _look_and_act(world: World, held: Lease, settled: bool) -> tuple[PoolRow, bool]:
+    """The row that was looked at, and whether ECS refused what followed from it."""
+    name, policy = held.pool, world.policy(held.pool)
     row, paused = read_pool(world, name)
-    tasks = open_task_count(world, name, policy.workers_max) if row.open_jobs > 0 else 0
-    target = pool.target_of(row, tasks, paused, policy)
+    settled = settled or row.settled_wanted
+    most = pool.COUNTED * policy.workers_max
+    tasks = open_task_count(world, name, most) if row.open_jobs > 0 else 0
     # The tick looks whatever was asked for: a call may have failed after its intent was written.
-    if not (settled and row.services) and not pool.needs_a_look(row, pool.not_fewer(row, target)):
-        return row
+    if not settled and not pool.needs_a_look(row, pool.work_of(row, tasks, paused), policy):
+        return row, False
     seen = world.services.describe(list(row.services)) if row.services else []
+    now = world.clock.now()
     plan = pool.plan_pool(
-        pool.Observed(row=row, open_tasks=tasks, services=seen, paused=paused, settled=settled),
+        pool.Observed(
+            row=row,
+            open_tasks=tasks,
+            services=seen,
+            paused=paused,
+            settled=settled,
+            moved_at=_moved_at(world, row, policy, now) if settled else None,
+        ),
         policy,
-        world.clock.now(),
+        now,
         naming.service_name(name, world.dice.token()[:10]),
     )
-    _write_services(world, name, owner, plan)
+    _write(world, held, plan)
+    return row, _perform(world, held, plan)
+
+
+def _moved_at(world: World, row: PoolRow, policy: pool.PoolPolicy, now: float) -> float | None:
+    """When the released task that waits longest last moved, if that may matter."""
+    if not pool.may_want_twin(row, policy, now):
+        return None
+    return min(map(release.last_moved, releasing.out_tasks(world, row.pool)), default=None)
+
+
+def _perform(world: World, held: Lease, plan: pool.PoolPlan) -> bool:
+    """Makes every call, also after one that failed: its error, the first of them, is raised when
+    the others are made. Answers whether the world had moved on."""
+    failed: Exception | None = None
+    refused = False
+    created: list[str] = []
     for command in plan.commands:
-        _perform(world, name, command)
-    created = [c.name for c in plan.commands if isinstance(c, pool.CreateService)]
+        lease.check(world, held)
+        try:
+            refused = not _call(world, held.pool, command) or refused
+            if isinstance(command, pool.CreateService):
+                created.append(command.name)
+        except Exception as error:  # noqa: BLE001 - raised below, after the others
+            failed = failed or error
     if created:
-        _mark_created(world, name, owner, plan, created)
-    return row
+        services = {
+            name: {**row, "created": True} if name in created else row
+            for name, row in _plain(plan).items()
+        }
+        lease.write(world, held, {"services": services})
+    if failed is not None:
+        raise failed
+    return refused
 
 
-def _perform(world: World, name: str, command: pool.ServiceCommand) -> None:
+def _call(world: World, name: str, command: pool.ServiceCommand) -> bool:
+    """Whether ECS did it."""
     log.info(
         "%s",
         f"{type(command).__name__} {command.name}",
@@ -102,10 +143,11 @@ def _perform(world: World, name: str, command: pool.ServiceCommand) -> None:
     match command:
         case pool.CreateService():
             world.services.create(_wanted(world, name, command))
+            return True
         case pool.ResizeService():
-            _if_it_may(lambda: world.services.resize(command.name, command.desired))
+            return done(lambda: world.services.resize(command.name, command.desired))
         case pool.DeleteService():
-            _if_it_may(lambda: world.services.delete(command.name))
+            return done(lambda: world.services.delete(command.name))
 
 
 def _wanted(world: World, name: str, command: pool.CreateService) -> ServiceWanted:
@@ -125,77 +167,25 @@ def _wanted(world: World, name: str, command: pool.CreateService) -> ServiceWant
     )
 
 
-def _if_it_may(call: Callable[[], None]) -> None:
-    """The world moved on between look and call; the next look sees how."""
+def done(call: Callable[[], None]) -> bool:
+    """False when the world moved on between look and call; the next look sees how."""
     try:
         call()
+        return True
     except (Gone, Conflict) as refused:
         log.info("%s", refused, extra={"action": "plan_pool"})
-
-
-def _take_lease(world: World, name: str, owner: str) -> bool:
-    now = world.clock.now()
-    lease = Update(
-        key=pool_key(name),
-        set={"pool": name, "lease_owner": owner, "lease_until": now + limits.LEASE_SECONDS},
-        require={"lease_until": Below(now)},
-        upsert=True,
-    )
-    try:
-        world.table.commit([lease])
-        return True
-    except Conflict:
-        mark = Update(key=pool_key(name), add={"looks_wanted": 1})
-        world.table.commit([mark])
         return False
 
 
-def _let_go(world: World, name: str, owner: str, looks: int | None) -> bool:
-    """Frees the lease; with `looks`, only if nobody wanted a look since that count was read."""
-    require: dict[str, object] = {"lease_owner": owner}
-    if looks is not None:
-        require["looks_wanted"] = looks
-    try:
-        world.table.commit(
-            [
-                Update(
-                    key=pool_key(name),
-                    set={"lease_owner": "", "lease_until": 0.0},
-                    require=require,
-                )
-            ]
-        )
-        return True
-    except Conflict:
-        return False
-
-
-def _write_services(world: World, name: str, owner: str, plan: pool.PoolPlan) -> None:
-    mended = ("broken_at",) if plan.mend else ()
-    fields: dict[str, object] = {"services": _plain(plan)}
+def _write(world: World, held: Lease, plan: pool.PoolPlan) -> None:
+    fields: dict[str, object] = {
+        "services": _plain(plan),
+        "short_since": plan.short_since,
+        "held_at": plan.held_at,
+    }
     if plan.mend:
         fields["crashes"] = 0
-    world.table.commit(
-        [
-            Update(
-                key=pool_key(name),
-                set=fields,
-                remove=mended,
-                require={"lease_owner": owner},
-            )
-        ]
-    )
-
-
-def _mark_created(
-    world: World, name: str, owner: str, plan: pool.PoolPlan, created: list[str]
-) -> None:
-    services = _plain(plan)
-    for service in created:
-        services[service]["created"] = True
-    world.table.commit(
-        [Update(key=pool_key(name), set={"services": services}, require={"lease_owner": owner})]
-    )
+    lease.write(world, held, fields, remove=("broken_at",) if plan.mend else ())
 
 
 def _plain(plan: pool.PoolPlan) -> dict[str, dict[str, object]]:

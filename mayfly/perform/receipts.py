@@ -35,4 +35,5 @@ def _billed(item: Item) -> Billed:
         stopped_at=None if stopped is None else float(stopped),
         vcpu=float(item["vcpu"]),
         memory_gib=float(item["memory_gib"]),
+        spot=bool(item.get("spot", True)),
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mayfly.core import commands, events, limits, pool, release
+from mayfly.core.pool import ServiceSeen
 from mayfly.core.rows import OPEN_JOBS, JobHead, PoolRow, from_item
 from mayfly.perform import engine, planning, reconciling, releasing, sweeping, waiting, watching
 from mayfly.perform.world import World
@@ -50,7 +51,7 @@ def tick(world: World) -> Sequence[commands.Command]:
     pools = [settings.name for settings in world.settings.pools]
     read = [looks.at(_look_at_pool, name, looks, known) for name in pools]
     if all(read):
-        looks.at(_delete_orphans, frozenset(known))
+        looks.at(_look_at_services, looks, frozenset(known))
     looks.at(reconciling.reconcile, looks.at)
     if looks.failed is not None and not looks.todo:
         raise looks.failed
@@ -85,7 +86,7 @@ def _look_at_pool(
     if row.open_jobs <= 0:
         looks.at(_look_at_leftovers, row)
     else:
-        looks.at(_look_at_tasks, name)
+        looks.at(_look_at_tasks, row)
         looks.todo.append(commands.ReleaseTasks(pool=name))
     if row.broken_at is not None:
         looks.at(watching.break_pool, name)
@@ -105,15 +106,17 @@ def _see_tenants_out(world: World, name: str) -> Sequence[commands.Command]:
     return ()
 
 
-def _look_at_tasks(world: World, name: str) -> Sequence[commands.Command]:
+def _look_at_tasks(world: World, row: PoolRow) -> Sequence[commands.Command]:
     todo: list[commands.Command] = []
-    releasing.send_again(world, name, engine.apply)
-    out = releasing.drop_ended(world, releasing.out_tasks(world, name), engine.apply)
+    releasing.send_again(world, row.pool, engine.apply)
+    out = releasing.drop_ended(world, releasing.out_tasks(world, row.pool), engine.apply)
     now = world.clock.now()
+    if not pool.may_judge_silence(row, now):
+        return ()
     for task in release.silent(out, now):
         silent = events.TaskWentSilent(at=now)
         todo.extend(engine.apply(world, silent, task.job_id, task.task_id).commands)
-    for task in releasing.vanished(world, name, out):
+    for task in releasing.vanished(world, row.pool, out):
         vanished = events.MessageVanished(at=now)
         todo.extend(engine.apply(world, vanished, task.job_id, task.task_id).commands)
     return todo
@@ -127,21 +130,33 @@ def _measure(world: World, row: PoolRow) -> Sequence[commands.Command]:
     world.tally.add("OpenJobs", row.open_jobs, pool=row.pool)
     world.tally.add("OpenTasks", tasks, pool=row.pool)
     world.tally.add("WorkersRunning", running, pool=row.pool)
+    on_demand = pool.on_demand_running(row, seen)
+    if on_demand:
+        world.tally.add("OnDemandWorkers", on_demand, pool=row.pool)
     if running and row.open_jobs <= 0:
         world.tally.add("IdleWorkers", running, pool=row.pool)
     return ()
 
 
-def _delete_orphans(world: World, known: frozenset[str]) -> Sequence[commands.Command]:
-    """Unknown services that outlived their tag. Known ones never go for that reason."""
+def _look_at_services(
+    world: World, looks: _Looks, known: frozenset[str]
+) -> Sequence[commands.Command]:
+    """Unknown services that outlived their tag leave as any other does: busy workers finish. Known
+    ones never go for that reason."""
     for service in world.services.tagged():
         if pool.is_orphan(service, known, world.clock.now()):
             log.warning(
                 "An unknown service outlived its tag.", extra={"service_name": service.name}
             )
-            if service.desired > 0:
-                world.services.resize(service.name, 0)
-            elif service.running == 0:
-                world.services.delete(service.name)
-                world.tally.add("UnknownServicesDeleted")
+            looks.at(_dismiss, service)
+    return ()
+
+
+def _dismiss(world: World, service: ServiceSeen) -> Sequence[commands.Command]:
+    if service.desired > 0:
+        planning.done(lambda: world.services.resize(service.name, 0))
+    elif service.running + service.pending == 0 and planning.done(
+        lambda: world.services.delete(service.name)
+    ):
+        world.tally.add("UnknownServicesDeleted")
     return ()

@@ -9,6 +9,7 @@ from typing import Any
 from mayfly.core import brake, commands, events, limits, naming, release
 from mayfly.core.brake import WorkerStopped
 from mayfly.core.changes import Absent, Put, Update
+from mayfly.core.pool import has_twin
 from mayfly.core.rows import (
     TaskRow,
     billed_key,
@@ -35,6 +36,8 @@ def take_task_event(world: World, detail: Mapping[str, Any]) -> Sequence[command
         return ()  # a task of somebody else in our cluster
     worker = str(detail["taskArn"]).rpartition("/")[2]
     _bill(world, detail, service, worker)
+    if detail.get("lastStatus") == "RUNNING" and detail.get("desiredStatus") != "STOPPED":
+        return _welcome(world, pool)
     if detail.get("lastStatus") != "STOPPED":
         return ()
     stop = WorkerStopped(
@@ -46,6 +49,13 @@ def take_task_event(world: World, detail: Mapping[str, Any]) -> Sequence[command
         exit_code=_exit_code(detail),
     )
     return (*_judge(world, stop), commands.SeeToPool(pool=pool))
+
+
+def _welcome(world: World, pool: str) -> Sequence[commands.Command]:
+    """Spot may be back: the on-demand twin need not wait for the tick to leave."""
+    if not has_twin(planning.read_pool(world, pool)[0]):
+        return ()
+    return (commands.SeeToPool(pool=pool, settled=True),)
 
 
 def take_service_action(

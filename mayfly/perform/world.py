@@ -61,5 +61,7 @@ class World:
             return PoolPolicy(workers_max=0, task_definition="")
         settings = self.settings.pool(pool)
         return PoolPolicy(
-            workers_max=settings.workers_max, task_definition=settings.task_definition
+            workers_max=settings.workers_max,
+            task_definition=settings.task_definition,
+            on_demand_after_seconds=settings.on_demand_after_seconds,
         )

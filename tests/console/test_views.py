@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from console import following, jobview, mediaconvert
@@ -89,6 +90,8 @@ def test_a_receipt_says_whether_it_is_final() -> None:
     assert jobview.receipt_line(receipt).endswith(
         "$0.00063 on Fargate Spot so far (its worker has not stopped)"
     )
+    dearer = msgspec.structs.replace(receipt, on_demand_seconds=20.0, final=True)
+    assert jobview.receipt_line(dearer).endswith("on Fargate Spot, 20.0 s of it on-demand")
 
 
 def test_a_job_of_many_parts_is_as_far_as_its_head_counts() -> None:

@@ -51,6 +51,8 @@ def test_json_values_are_read_like_words() -> None:
         ({"pools": "large=many"}, "pools is 'many'; it must be a whole number."),
         ({"pools": "large=0"}, "may have 0 workers"),
         ({"pools": "large,large=3"}, "names a pool twice"),
+        ({"on_demand_after_seconds": "60"}, "must be 0 (never) or at least 180"),
+        ({"on_demand_after_seconds": "-1"}, "it must be a whole number"),
         ({"pools": ""}, "name at least one of small, standard, large"),
         ({"stack": "my stack"}, "stack is 'my stack'; it must look like mayfly"),
         ({"image": "-rm"}, "image is '-rm'; it must look like registry/name:tag"),

@@ -173,6 +173,7 @@ def test_the_outputs_are_what_the_command_line_reads(template: Template) -> None
             vcpu=2,
             memory_mib=4096,
             workers_max=3,
+            on_demand_after_seconds=300,
         ),
     )
 

@@ -254,6 +254,20 @@ def test_a_spot_interruption_is_announced_and_replaced(cluster: Cluster) -> None
     assert cluster.tasks() not in ([], [arn])
 
 
+def test_a_task_says_on_which_capacity_it_runs(cluster: Cluster) -> None:
+    """The receipt's price hangs on it."""
+    for name, provider in (("spot", "FARGATE_SPOT"), ("twin", "FARGATE")):
+        strategy = [{"capacityProvider": provider, "weight": 1, "base": 0}]
+        cluster.create(name, 1, capacityProviderStrategy=strategy)
+    found = [(cluster.task(arn)["group"], arn) for arn in cluster.tasks()]
+    for group, arn in found:
+        provider = {"service:spot": "FARGATE_SPOT", "service:twin": "FARGATE"}[group]
+        assert cluster.task(arn)["capacityProviderName"] == provider
+        wait_for(lambda arn=arn: cluster.events(arn))  # type: ignore[misc]
+        assert cluster.events(arn)[0]["detail"]["capacityProviderName"] == provider
+    assert len(found) == 2
+
+
 def test_only_spot_is_interrupted(cluster: Cluster) -> None:
     cluster.create("s", 1, capacityProviderStrategy=[{"capacityProvider": "FARGATE", "weight": 1}])
     [arn] = cluster.tasks()

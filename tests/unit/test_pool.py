@@ -60,7 +60,7 @@ def test_an_open_job_gets_a_worker_though_the_index_does_not_show_its_task_yet()
 def test_a_service_that_is_right_is_left_alone() -> None:
     row = a_pool(a_service(asked=2), open_jobs=2)
     assert plan(row, seen(desired=2, running=2), tasks=2).commands == ()
-    assert not pool.needs_a_look(row, 2)
+    assert not pool.needs_a_look(row, 2, POLICY)
 
 
 def test_idle_workers_leave_with_the_tick_while_a_straggler_runs() -> None:
@@ -73,7 +73,7 @@ def test_jobs_that_close_one_by_one_do_not_cost_a_call_each() -> None:
     row = a_pool(a_service(asked=3), open_jobs=1)
     between = Observed(row=row, open_tasks=1, services=[seen(desired=3, running=3)], settled=False)
     assert plan_pool(between, POLICY, NOW, "new").commands == ()
-    assert not pool.needs_a_look(row, pool.not_fewer(row, 1))
+    assert not pool.needs_a_look(row, 1, POLICY)
     drained = msgspec.structs.replace(row, open_jobs=0)
     none = Observed(row=drained, open_tasks=0, services=[seen(desired=3, running=3)], settled=False)
     assert plan_pool(none, POLICY, NOW, "new").commands == (
@@ -161,4 +161,4 @@ def test_only_an_unknown_service_that_outlived_its_tag_is_an_orphan() -> None:
 
 
 def test_a_pool_without_work_and_services_costs_no_call() -> None:
-    assert not pool.needs_a_look(a_pool(), 0)
+    assert not pool.needs_a_look(a_pool(), 0, POLICY)

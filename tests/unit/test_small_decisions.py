@@ -110,6 +110,16 @@ def test_two_vcpus_on_spot_cost_what_the_price_list_says() -> None:
     assert hour == pytest.approx(2 * 0.01334053 + 4 * 0.00146489 + 0.005)
 
 
+def test_a_worker_on_demand_is_priced_as_such_and_the_receipt_says_for_how_long() -> None:
+    hour = receipt.dollars(3600, 2, 4, spot=False)
+    assert hour == pytest.approx(2 * 0.04048 + 4 * 0.004445 + 0.005)
+    spot, on_demand = ledger(("a", 9.0)), ledger(("a", 6.0), ("b", 2.0), spot=False)
+    told = receipt.receipt("a", [spot, on_demand], AT + 500)
+    assert (told.billed_seconds, told.on_demand_seconds) == (210.0, 90.0)
+    expected = receipt.dollars(120, 2, 4) + receipt.dollars(90, 2, 4, spot=False)
+    assert told.dollars == pytest.approx(expected, abs=1e-6)
+
+
 def a_stop(stop_code: str, exit_code: int | None) -> WorkerStopped:
     return WorkerStopped(
         worker="w", service="s", pool="p", stop_code=stop_code, reason="", exit_code=exit_code

@@ -30,12 +30,14 @@ def stop_workers(world: World, job_id: str, reason: str) -> list[TaskRow]:
 
     Answers with the tasks that are in their pool's index, where an ended job's have no place.
     """
-    items = world.table.rows(f"job#{job_id}", "task#")
-    rows = [from_item(TaskRow, item) for item in items if "gpk" in item]
-    for row in rows:
+    left: list[TaskRow] = []
+    for item in world.table.rows(f"job#{job_id}", "task#"):
+        row = from_item(TaskRow, item)
         if row.state in (TaskState.RELEASED, TaskState.RUNNING):
             stop_worker(world, job_id, row.task_id, reason)
-    return rows
+        if "gpk" in item:
+            left.append(row)
+    return left
 
 
 def _write(world: World, job_id: str, task_id: str, control: Control) -> None:

@@ -15,7 +15,7 @@ from mayfly.contract.report import (
     Started,
 )
 from mayfly.contract.task import Task
-from mayfly.core import commands, limits
+from mayfly.core import commands, events, limits
 from mayfly.core.rows import JobHead, from_item
 from mayfly.memory.world import MemoryWorld
 from mayfly.perform import engine, ticking
@@ -67,6 +67,11 @@ def letter(body: str, message_id: str = "m1") -> Message:
 def tick(w: MemoryWorld, after: float = 60) -> None:
     w.clock.sleep(after)
     engine.run(w.world, ticking.tick(w.world))
+
+
+def cancel(w: MemoryWorld, job_id: str | None) -> None:
+    asked = events.CancelRequested(at=w.clock.now())
+    engine.run(w.world, engine.apply(w.world, asked, job_id or "").commands)
 
 
 def receive(w: MemoryWorld) -> tuple[Task, Message]:

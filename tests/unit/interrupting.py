@@ -2,7 +2,8 @@
 done and before anybody knows. Whoever tries every point has tried every crash and every meeting.
 """
 
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import Callable
 
 from mayfly.memory.faults import Faults
 
@@ -22,18 +23,14 @@ class Interruption(Faults):
         self._left = 0
         self._what: Callable[[], object] | None = None
 
-    def at(self, point: int, what: Callable[[], object]) -> None:
-        """`what` happens when the `point`th point is passed, counted from 1."""
+    def during(self, work: Callable[[], object], point: int, what: Callable[[], object]) -> bool:
+        """Does the work; `what` happens when its `point`th point is passed, counted from 1. False
+        when it has fewer."""
         self._left, self._what = point, what
-
-    @property
-    def happened(self) -> bool:
-        """Whether the invocation was long enough."""
-        return self._what is None
-
-    def calmed(self) -> None:
-        """Nothing happens any more."""
-        self._what = None
+        with contextlib.suppress(Crash):
+            work()
+        happened, self._what = self._what is None, None
+        return happened
 
     def before(self, action: str) -> None:
         self.calls.append(action)
@@ -53,11 +50,9 @@ def crash() -> None:
     raise Crash
 
 
-def every_point(scene: Callable[[int], Interruption]) -> Iterator[int]:
-    """Plays the scene once for each point, until a point lies behind its end."""
+def points_of(scene: Callable[[int], bool]) -> int:
+    """Plays the scene once for each point, until a point lies behind its end; how many it has."""
     for point in range(1, _POINTS_MAX):
-        met = scene(point).happened
-        if not met:
-            return
-        yield point
+        if not scene(point):
+            return point - 1
     raise AssertionError("the invocation has no end")

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from dispatcher import mail
 from mayfly.contract.request import Request
 from mayfly.contract.wire import Refusal
 from mayfly.core.commands import Command
-from mayfly.perform import intake
+from mayfly.perform import intake, mail
 from mayfly.perform.world import World
 
 

@@ -38,6 +38,8 @@ class Decision:
     commands: tuple[Command, ...] = ()
     #: Why nothing changed, when nothing did.
     ignored: str = ""
+    #: The job that the same request means by now: a later run.
+    later: str = ""
     #: What must be heard before this event: it shall be delivered again.
     too_early: str = ""
 

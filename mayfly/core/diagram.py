@@ -41,6 +41,9 @@ stateDiagram-v2
     finishing --> failed: TaskRefused, TaskDeadLettered, PoolBroke
 ```
 
+An ended job stays ended. `RerunRequested`, or a request for a superseded job whose source was put
+back, opens another job, the next run, and the ended one points to it.
+
 ## Tasks
 
 ```mermaid

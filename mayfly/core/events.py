@@ -37,6 +37,8 @@ class RequestAccepted(_Event):
     request_id: str | None = None
     #: The upload that asks (`identity.upload_id`): remembered, so that no round asks for it again.
     upload: str | None = None
+    #: The source was seen to stand in the bucket just now. S3's events may be of long ago.
+    standing: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,21 @@ class RequestRefused(_Event):
     failure: Failure
     request_id: str | None = None
     upload: str | None = None
+    #: The message, if it died through no fault of its own and may be sent again.
+    request: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RerunRequested(_Event):
+    """Somebody wants an ended job done once more."""
+
+    #: The next run, as if the same request had come for it.
+    accepted: RequestAccepted
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRedriven(_Event):
+    """The dead request of a refused job was sent again: whatever comes of it is another job."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +245,8 @@ class TaskWentSilent(_Event):
 JobEvent = (
     RequestAccepted
     | RequestRefused
+    | RerunRequested
+    | RequestRedriven
     | TaskAdopted
     | TasksCounted
     | TokensDrawn

@@ -219,6 +219,16 @@ HEAL_SECONDS = 45
 #: How long a finished job's rows stay (DynamoDB's TTL).
 RECORD_SECONDS = 90 * 24 * 3600
 
+# --- Once more --------------------------------------------------------------------------------
+
+#: Runs of one job. Each is named by the one before, so a request that comes again reads so many
+#: heads at most; whoever has tried fifty times needs another recipe.
+RUNS_MAX = 50
+
+#: A dead request that is longer is not remembered. A recipe of twenty outputs has 5 KB; a row of
+#: DynamoDB holds 400.
+KEPT_BYTES_MAX = 64 * 1024
+
 # --- Rounds over the uploads ------------------------------------------------------------------
 
 #: A round over all uploads begins so often: S3 delivers its events "at least once", and a bucket

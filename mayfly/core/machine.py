@@ -29,6 +29,7 @@ from typing import Any, get_args
 from mayfly.core import events as e
 from mayfly.core import of_jobs as job
 from mayfly.core import of_plans as plan
+from mayfly.core import of_reruns as rerun
 from mayfly.core import of_tasks as task
 from mayfly.core.decision import Decision
 from mayfly.core.rows import ENDS, JobHead, JobState, TaskRow, TaskState
@@ -71,8 +72,10 @@ TRANSITIONS: dict[Pair, Callable[..., Decision]] = {
     **_each(
         _END_STATES,
         {
-            e.RequestAccepted: job.ended_on_request,
-            e.RequestRefused: job.ended_on_request,
+            e.RequestAccepted: rerun.ended_on_request_accepted,
+            e.RequestRefused: job.ended_on_request_refused,
+            e.RerunRequested: rerun.ended_on_rerun_requested,
+            e.RequestRedriven: rerun.ended_on_request_redriven,
             e.OutcomeAnnounced: job.ended_on_outcome_announced,
             e.TickPassed: job.ended_on_tick_passed,
         },
@@ -146,6 +149,8 @@ IGNORED: dict[Pair, str] = {
     **_each(
         (None,),
         {
+            e.RerunRequested: _NO_JOB,
+            e.RequestRedriven: _NO_JOB,
             e.TasksCounted: _NO_JOB,
             e.TokensDrawn: _NO_JOB,
             e.CancelRequested: _NO_JOB,
@@ -159,7 +164,11 @@ IGNORED: dict[Pair, str] = {
     ),
     **_each(
         (_Q, _R, _F, _P),
-        {e.RequestRefused: "the job is known, and goes on"},
+        {
+            e.RequestRefused: "the job is known, and goes on",
+            e.RerunRequested: "the job has not ended: it may still succeed",
+            e.RequestRedriven: "the job is no dead request",
+        },
     ),
     **_each(
         (_P,),

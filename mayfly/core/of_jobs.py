@@ -4,6 +4,8 @@ Each takes the head as it was read and an event, and answers with a decision. No
 clock or makes an id.
 """
 
+from typing import Any
+
 import msgspec
 
 from mayfly.contract.failure import failure
@@ -62,14 +64,14 @@ def nothing_on_request_accepted(_: None, event: events.RequestAccepted) -> Decis
     recipe = msgspec.json.encode(event.recipe).decode()
     spec = JobSpec(recipe=recipe, source=event.source, uploaded=event.upload is not None)
     return Decision(
-        changes=(*_opened(head, event, task, spec), *_asked(event)),
+        changes=(*_opened(head, event, task, spec), *asked_by(event)),
         commands=_get_going(head),
     )
 
 
 def working_on_request_accepted(head: JobHead, event: events.RequestAccepted) -> Decision:
     """The same request again joins the job; what a crash left undone is asked for again."""
-    asked: tuple[Change, ...] = _asked(event)
+    asked: tuple[Change, ...] = asked_by(event)
     if event.upload is not None:
         asked += (Update(key=spec_key(head.job_id), set={"uploaded": True}),)
     # A name that came after the outcome was told would wait for its answer for ever.
@@ -77,17 +79,16 @@ def working_on_request_accepted(head: JobHead, event: events.RequestAccepted) ->
     return Decision(changes=(*asked, goes_on) if asked else (), commands=_get_going(head))
 
 
-def ended_on_request(
-    head: JobHead, event: events.RequestAccepted | events.RequestRefused
-) -> Decision:
-    """The same request after the end is answered with the outcome that there is."""
+def ended_on_request_refused(head: JobHead, event: events.RequestRefused) -> Decision:
+    """Refused again, or dead again after it was sent again: answered with the outcome there is."""
+    changes = asked_by(event)
+    if event.request and head.failure is not None and head.failure.code == event.failure.code:
+        died = Update(key=head_key(head.job_id), set={"rerun_at": 0.0})
+        changes += (died, Put(key=spec_key(head.job_id), item=_remembered(event)))
     if event.request_id is None:
         reason = "the job has ended, and nobody asked by a name of their own"
-        return Decision(changes=_asked(event), ignored=reason)
-    return Decision(
-        changes=_asked(event),
-        commands=outcome_told(head, head.failure),
-    )
+        return Decision(changes=changes, ignored=reason)
+    return Decision(changes=changes, commands=outcome_told(head, head.failure))
 
 
 def nothing_on_request_refused(_: None, event: events.RequestRefused) -> Decision:
@@ -113,10 +114,12 @@ def nothing_on_request_refused(_: None, event: events.RequestRefused) -> Decisio
         "gsk": job_order(event.at, head.job_id),
         "expires_at": int(event.at) + RECORD_SECONDS,
     }
+    kept = (Put(key=spec_key(head.job_id), item=_remembered(event)),) if event.request else ()
     return Decision(
         changes=(
             Create(key=head_key(head.job_id), item={**to_item(head), **placed}),
-            *_asked(event),
+            *asked_by(event),
+            *kept,
         ),
         commands=(commands.AnnounceOutcome(job_id=head.job_id),),
     )
@@ -250,7 +253,12 @@ def _opened(head: JobHead, event: events.Event, task: TaskRow, spec: JobSpec) ->
     )
 
 
-def _asked(event: events.RequestAccepted | events.RequestRefused) -> tuple[Change, ...]:
+def _remembered(event: events.RequestRefused) -> dict[str, Any]:
+    spec = JobSpec(request=event.request)
+    return {**to_item(spec), "expires_at": int(event.at) + RECORD_SECONDS}
+
+
+def asked_by(event: events.RequestAccepted | events.RequestRefused) -> tuple[Change, ...]:
     """Who asked: by a name of their own, or by an upload."""
     asked: list[Change] = []
     fading = {"at": event.at, "expires_at": int(event.at) + RECORD_SECONDS}

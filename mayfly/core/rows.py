@@ -86,6 +86,10 @@ class JobHead(msgspec.Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
     #: The outcome event was sent.
     announced: bool = False
+    #: The next run of the same work.
+    rerun_as: str = ""
+    #: When that was asked for, or when its dead request was sent again.
+    rerun_at: float = 0.0
     #: (event, from, to), oldest first: a job changes its state at most seven times.
     story: tuple[str, ...] = ()
 
@@ -93,12 +97,14 @@ class JobHead(msgspec.Struct, frozen=True, kw_only=True):
 class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a job was asked to do. Beside the head because it can be large."""
 
-    recipe: str
+    recipe: str = ""
     source: SourceObject | None = None
     #: An upload asks for it: `latest.json` may name it.
     uploaded: bool = False
     #: Of a planned job: what each of its parts needs of the plan.
     clock: PlanClock | None = None
+    #: Of a refused job: its dead request, until it is sent again.
+    request: str = ""
 
 
 class PlanRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ Whatever is refused becomes an outcome too, with the sentence that says why. It 
 nothing itself; the commands it answers with do.
 """
 
+import dataclasses
 from collections.abc import Sequence
 
 from mayfly.contract import presets
@@ -11,7 +12,7 @@ from mayfly.contract.failure import Failure, failure
 from mayfly.contract.recipe import Recipe
 from mayfly.contract.request import Request, resolve_recipe, split_source
 from mayfly.contract.wire import Refusal
-from mayfly.core import naming, sizing
+from mayfly.core import limits, naming, sizing
 from mayfly.core.commands import Command
 from mayfly.core.events import RequestAccepted, RequestRefused
 from mayfly.core.identity import SourceObject, digest, job_id, upload_id
@@ -19,14 +20,19 @@ from mayfly.perform import engine
 from mayfly.perform.world import World
 
 
-def take_upload(world: World, source: SourceObject) -> Sequence[Command]:
-    """An object appeared under `uploads/`. Raises Temporary."""
+def take_upload(world: World, source: SourceObject, *, standing: bool = False) -> Sequence[Command]:
+    """An object appeared under `uploads/`; `standing`: it was seen there just now.
+
+    Raises Temporary.
+    """
     known = presets.all_presets()
     default = world.settings.default_preset
     preset = naming.preset_of_upload(source.key, frozenset(known), default)
     request, recipe = Request(source=source.address, preset=preset), known[preset].recipe
     pool = _pool(world, recipe, None)
-    return _take(world, request, source, preset, recipe, pool, upload_id(source))
+    accepted = _accepted(world, request, source, preset, recipe, pool)
+    accepted = dataclasses.replace(accepted, upload=upload_id(source), standing=standing)
+    return _take(world, accepted)[1]
 
 
 def take_request(world: World, request: Request, body: bytes) -> tuple[str, Sequence[Command]]:
@@ -40,7 +46,7 @@ def take_request(world: World, request: Request, body: bytes) -> tuple[str, Sequ
         return take_refusal(world, str(refusal), body, request)
     seen = world.store.head(bucket, key)
     if seen is None:
-        return _refuse(world, request, digest(body), request.source, failure("source_missing"))
+        return _refuse(world, _unfit(world, body, failure("source_missing"), request))
     source = SourceObject(
         bucket=bucket,
         key=key,
@@ -48,16 +54,27 @@ def take_request(world: World, request: Request, body: bytes) -> tuple[str, Sequ
         size_bytes=seen.size_bytes,
         version_id=seen.version_id,
     )
-    commands = _take(world, request, source, preset, recipe, pool)
-    return job_id(request.tenant, source, recipe, 1), commands
+    accepted = _accepted(world, request, source, preset, recipe, pool)
+    return _take(world, dataclasses.replace(accepted, standing=True))
 
 
 def take_refusal(
     world: World, why: str, body: bytes, request: Request | None = None
 ) -> tuple[str, Sequence[Command]]:
     """A message that is no request: its outcome is the refusal. Raises Temporary."""
-    source = request.source if request else ""
-    return _refuse(world, request, digest(body), source, failure("request_refused", why))
+    return _refuse(world, _unfit(world, body, failure("request_refused", why), request))
+
+
+def _unfit(world: World, body: bytes, why: Failure, request: Request | None) -> RequestRefused:
+    return RequestRefused(
+        at=world.clock.now(),
+        job_id=digest(body),
+        tenant=request.tenant if request else "default",
+        preset=(request.preset or "") if request else "",
+        source=request.source if request else "",
+        failure=why,
+        request_id=request.request_id if request else None,
+    )
 
 
 def _check_source(world: World, bucket: str, key: str) -> None:
@@ -71,22 +88,12 @@ def _pool(world: World, recipe: Recipe, wanted: str | None) -> str:
     return sizing.choose_pool(recipe, wanted, [pool.name for pool in world.settings.pools])
 
 
-def _take(
-    world: World,
-    request: Request,
-    source: SourceObject,
-    preset: str,
-    recipe: Recipe,
-    pool: str,
-    upload: str | None = None,
-) -> Sequence[Command]:
-    ident = job_id(request.tenant, source, recipe, 1)
-    if source.size_bytes == 0:
-        found = failure("source_empty")
-        return _refuse(world, request, ident, source.address, found, preset, upload)[1]
-    accepted = RequestAccepted(
+def _accepted(
+    world: World, request: Request, source: SourceObject, preset: str, recipe: Recipe, pool: str
+) -> RequestAccepted:
+    return RequestAccepted(
         at=world.clock.now(),
-        job_id=ident,
+        job_id=job_id(request.tenant, source, recipe, 1),
         tenant=request.tenant,
         pool=pool,
         preset=preset,
@@ -97,29 +104,44 @@ def _take(
         deadline_seconds=request.deadline_seconds,
         token=world.dice.token(),
         request_id=request.request_id,
-        upload=upload,
     )
+
+
+def _take(world: World, accepted: RequestAccepted) -> tuple[str, Sequence[Command]]:
+    """Opens the job, or joins the latest run of it."""
+    if accepted.source.size_bytes == 0:
+        return _refuse(world, _empty(accepted))
     # Most uploads are new: the job is opened without looking, and looked for when that is refused.
-    return engine.apply(world, accepted, ident, known=(None, None)).commands
+    decision = engine.apply(world, accepted, accepted.job_id, known=(None, None))
+    for _ in range(limits.RUNS_MAX + 1):
+        if decision.ignored and decision.later:
+            run = accepted.run + 1
+            accepted = dataclasses.replace(accepted, job_id=decision.later, run=run)
+        elif decision.ignored and not accepted.standing and _stands(world, accepted.source):
+            accepted = dataclasses.replace(accepted, standing=True)
+        else:
+            break
+        decision = engine.apply(world, accepted, accepted.job_id)
+    return decision.later or accepted.job_id, decision.commands
 
 
-def _refuse(
-    world: World,
-    request: Request | None,
-    ident: str,
-    source: str,
-    why: Failure,
-    preset: str = "",
-    upload: str | None = None,
-) -> tuple[str, Sequence[Command]]:
-    refused = RequestRefused(
-        at=world.clock.now(),
-        job_id=ident,
-        tenant=request.tenant if request else "default",
-        preset=preset or (request.preset or "" if request else ""),
-        source=source,
-        failure=why,
-        request_id=request.request_id if request else None,
-        upload=upload,
+def _stands(world: World, source: SourceObject) -> bool:
+    seen = world.store.head(source.bucket, source.key)
+    return seen is not None and seen.etag == source.etag
+
+
+def _empty(accepted: RequestAccepted) -> RequestRefused:
+    return RequestRefused(
+        at=accepted.at,
+        job_id=accepted.job_id,
+        tenant=accepted.tenant,
+        preset=accepted.preset,
+        source=accepted.source.address,
+        failure=failure("source_empty"),
+        request_id=accepted.request_id,
+        upload=accepted.upload,
     )
-    return ident, engine.apply(world, refused, ident).commands
+
+
+def _refuse(world: World, refused: RequestRefused) -> tuple[str, Sequence[Command]]:
+    return refused.job_id, engine.apply(world, refused, refused.job_id).commands

@@ -11,8 +11,9 @@ from mayfly.contract.wire import Refusal
 from mayfly.core import events
 from mayfly.core.commands import Command
 from mayfly.core.identity import adopted_job_id, adopted_token, digest
+from mayfly.core.of_reruns import DEAD_REQUEST
 from mayfly.core.parts import FIRST_TASK
-from mayfly.perform import engine
+from mayfly.perform import engine, mail
 from mayfly.perform.world import World
 
 
@@ -36,11 +37,14 @@ def take_dead_task(world: World, body: str, message_id: str) -> Sequence[Command
 
 
 def take_dead_request(world: World, body: str) -> Sequence[Command]:
-    """A message that died on the requests queue: the dispatcher failed on it. Raises Temporary."""
-    return _refused(world, body, "request_unprocessable", "")
+    """A message that died on the requests queue: the dispatcher failed on it. It is remembered,
+    so that it can be sent again. Raises Temporary."""
+    return _refused(world, body, DEAD_REQUEST, "", request=mail.kept(body))
 
 
-def _refused(world: World, body: str, code: str, detail: str, ident: str = "") -> Sequence[Command]:
+def _refused(
+    world: World, body: str, code: str, detail: str, ident: str = "", request: str = ""
+) -> Sequence[Command]:
     ident = ident or digest(body.encode())
     event = events.RequestRefused(
         at=world.clock.now(),
@@ -49,5 +53,6 @@ def _refused(world: World, body: str, code: str, detail: str, ident: str = "") -
         preset="",
         source="",
         failure=failure(code, detail),
+        request=request,
     )
     return engine.apply(world, event, ident).commands

@@ -83,7 +83,7 @@ def _take(world: World, source: SourceObject) -> Sequence[Command]:
         "No event of an upload has come.", extra={"action": "reconcile", "source": source.address}
     )
     world.tally.add("UploadsReconciled")
-    return intake.take_upload(world, source)
+    return intake.take_upload(world, source, standing=True)
 
 
 def _store(

@@ -77,13 +77,21 @@ def every_event() -> dict[type[Any], Any]:
     return {type(event): event for event in (*_of_jobs(), *_of_tasks())}
 
 
+def an_acceptance(**fields: Any) -> e.RequestAccepted:
+    given: dict[str, Any] = {"at": AT, "job_id": "job1", "tenant": "default", "preset": "mp4-720p"}
+    given |= {"pool": "standard", "recipe": RECIPE, "source": SOURCE, "run": 1, "priority": 0}
+    return e.RequestAccepted(**(given | {"token": "token1"} | fields))
+
+
 def _of_jobs() -> list[Any]:
     job: dict[str, Any] = {"at": AT, "job_id": "job1"}
     asked: dict[str, Any] = {**job, "tenant": "default", "preset": "mp4-720p"}
     new: dict[str, Any] = {"pool": "standard", "recipe": RECIPE, "token": "token1"}
     return [
-        e.RequestAccepted(**asked, **new, source=SOURCE, run=1, priority=0),
+        an_acceptance(),
         e.RequestRefused(**asked, source="s", failure=failure("request_refused")),
+        e.RerunRequested(at=AT, accepted=an_acceptance(job_id="job2", run=2)),
+        e.RequestRedriven(at=AT),
         e.TaskAdopted(
             **job, **new, task_id="encode", source="u", attempt="nonce1", worker="w1", service="s"
         ),

@@ -7,9 +7,10 @@ import dataclasses
 from collections.abc import Callable
 
 from mayfly.contract.report import Media
+from mayfly.core import limits
 from mayfly.memory.clock import SeededDice
 from mayfly.memory.signer import MemorySigner
-from mayfly.perform.ports import Depth, Message
+from mayfly.perform.ports import Depth, HandleLost, Message
 from tests.simulation.fleet import EcsTask, Fleet
 from tests.simulation.lines import Line, told
 from tests.simulation.scheduler import Process, Scheduler
@@ -206,7 +207,7 @@ class Machine:
 
 @dataclasses.dataclass(slots=True)
 class _Noticing:
-    """The jobs queue as one worker uses it: busy from a receive to the next."""
+    """The jobs queue as one worker uses it: busy from a receive until the message is given up."""
 
     line: Line
     task: EcsTask
@@ -224,11 +225,18 @@ class _Noticing:
         return got
 
     def extend(self, handle: str, seconds: int) -> None:
-        """As of any queue."""
-        self.line.extend(handle, seconds)
+        """A heartbeat holds it for as long as a message is hidden; less hands it back."""
+        if seconds < limits.VISIBILITY_SECONDS:
+            self.task.busy_with = None
+        try:
+            self.line.extend(handle, seconds)
+        except HandleLost:
+            self.task.busy_with = None  # it is another's
+            raise
 
     def delete(self, handle: str) -> None:
-        """As of any queue."""
+        """All that it had to do is done."""
+        self.task.busy_with = None
         self.line.delete(handle)
 
     def depth(self) -> Depth:

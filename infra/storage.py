@@ -1,4 +1,4 @@
-"""The bucket: uploads in, attempts in `work/` for a day, outputs out.
+"""The bucket: uploads in, attempts in `work/` for a week, outputs out.
 
 It tells the requests queue of every upload by a property of its own, not by CDK's notification
 custom resource: that would be one more Lambda, with the right to rewrite any bucket's
@@ -15,6 +15,7 @@ from constructs import Construct
 
 from infra import names
 from infra.acknowledge import acknowledge
+from mayfly.core import limits
 
 UPLOADS = "uploads/"
 WORK = "work/"
@@ -37,7 +38,9 @@ class Storage(Construct):
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             enforce_ssl=True,
             lifecycle_rules=[
-                s3.LifecycleRule(id="attempts", prefix=WORK, expiration=Duration.days(1)),
+                s3.LifecycleRule(
+                    id="attempts", prefix=WORK, expiration=Duration.days(limits.ATTEMPT_DAYS)
+                ),
                 # Parts of an upload that nobody finished are billed and listed nowhere.
                 s3.LifecycleRule(
                     id="unfinished", abort_incomplete_multipart_upload_after=Duration.days(1)

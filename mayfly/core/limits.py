@@ -96,6 +96,10 @@ TICKS_MAX = 2**63 - 1
 #: room for what stands beside them.
 ROWS_PER_TRANSACTION = 90
 
+#: What attempts stored goes after this (S3 lifecycle). The parts of a job must last until they are
+#: joined: the largest plan, at a Spot notice a chunk, takes two workers a week.
+ATTEMPT_DAYS = 7
+
 # --- The worker's machine --------------------------------------------------------------------
 
 #: Of the task's memory, what ffmpeg may not have: Python with boto3 takes 70 MiB, the rest is
@@ -268,6 +272,7 @@ assert ENCODE_SECONDS_MAX + GRANT_SECONDS < HOLD_SECONDS_MAX < 12 * 3600
 assert STALL_SECONDS_MAX > 13 * OUTPUT_BYTES_MAX / 10**9
 assert HOLD_SECONDS_MAX + PROTECTION_RENEW_SECONDS <= PROTECTION_MINUTES * 60 <= 48 * 3600
 assert ROWS_PER_TRANSACTION + 1 <= 100
+assert CHUNKS_MAX * STOP_SECONDS / 2 <= ATTEMPT_DAYS * 24 * 3600
 assert GRANT_SECONDS_MIN < RENEW_SECONDS
 assert RECONCILE_GRACE_SECONDS > 2 * DISPATCHER_SECONDS_MAX * HIDDEN_FACTOR
 assert RECONCILE_GRACE_SECONDS < RECONCILE_SECONDS < RECONCILE_LOOKBACK_SECONDS < RECORD_SECONDS

@@ -123,10 +123,10 @@ def test_the_bucket_is_private_encrypted_and_speaks_tls_only(any_template: Templ
     assert only["Resource"] == [f"<{bucket.name}.Arn>", f"<{bucket.name}.Arn>/*"]
 
 
-def test_attempts_and_unfinished_uploads_leave_after_a_day(template: Template) -> None:
+def test_attempts_leave_after_a_week_and_unfinished_uploads_after_a_day(template: Template) -> None:
     rules = template.one("AWS::S3::Bucket")["LifecycleConfiguration"]["Rules"]
     assert sorted(rules, key=lambda rule: str(rule["Id"])) == [
-        {"Id": "attempts", "Status": "Enabled", "Prefix": "work/", "ExpirationInDays": 1},
+        {"Id": "attempts", "Status": "Enabled", "Prefix": "work/", "ExpirationInDays": 7},
         {
             "Id": "unfinished",
             "Status": "Enabled",

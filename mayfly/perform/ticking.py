@@ -64,7 +64,8 @@ def _look_at_jobs(world: World, looks: _Looks) -> Sequence[commands.Command]:
     for state, count in Counter(head.state.value for head in heads).items():
         world.tally.add("JobsByState", count, state=state)
     for head in heads:
-        if now - head.updated_at > limits.HEAL_SECONDS:
+        # A job whose first parts are being done moves all the time, and may lack the others.
+        if head.opened < head.parts or now - head.updated_at > limits.HEAL_SECONDS:
             looks.at(_look_at_job, head)
     return ()
 

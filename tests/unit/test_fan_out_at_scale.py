@@ -2,6 +2,8 @@
 
 import math
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -36,18 +38,39 @@ def opened(plan: Plan) -> tuple[MemoryWorld, Interruption, Task]:
     return w, at, begun(w, plan)
 
 
+def weighed(w: MemoryWorld) -> list[int]:
+    """The sizes of whatever goes to the table and comes from it, from now on."""
+    sizes: list[int] = []
+    for name in ("get", "rows", "index", "commit"):
+        setattr(w.table, name, _weighing(getattr(w.table, name), sizes))
+    return sizes
+
+
+def _weighing(call: Callable[..., Any], sizes: list[int]) -> Callable[..., Any]:
+    def weighing(*given: Any, **named: Any) -> Any:
+        answer = call(*given, **named)
+        sizes.append(len(msgspec.json.encode((given, answer))))
+        return answer
+
+    return weighing
+
+
 def test_closing_one_of_ten_thousand_chunks_costs_what_closing_one_of_ten_does() -> None:
     spent: list[list[str]] = []
+    moved: list[int] = []
     for plan in (plan_of(10), MANY):
         w, at, _ = opened(plan)
         sound, *_ = take_all(w)
         last = brought(w, sound)
         at.calls.clear()
+        traffic = weighed(w)
         report(w, last)
         spent.append(list(at.calls))
+        moved.append(sum(traffic))
     few, many = spent
     assert many == few
     assert len(many) < 20
+    assert moved[1] == pytest.approx(moved[0], rel=0.05)
 
 
 def test_opening_ten_thousand_tasks_takes_as_many_transactions_as_are_needed() -> None:

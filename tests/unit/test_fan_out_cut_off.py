@@ -8,9 +8,9 @@ from functools import partial
 
 import pytest
 
-from mayfly.contract.report import Report, Started
+from mayfly.contract.report import Interrupted, Progressed, Report, Started
 from mayfly.contract.task import Task
-from mayfly.core import limits
+from mayfly.core import limits, parts
 from mayfly.core.rows import ENDS, JobState
 from mayfly.memory.world import MemoryWorld, memory_world
 from tests.unit.acting import cancel, dispatch, outcomes, receive, report, said, tick, upload
@@ -62,6 +62,25 @@ def test_opening_is_completed_wherever_it_was_cut_off(delivered_again: bool) -> 
         return reached
 
     assert points_of(scene) >= POINTS_MIN
+
+
+def test_a_tick_opens_the_other_parts_while_the_first_keep_the_job_busy() -> None:
+    """Nobody waits for the workers to run dry."""
+    w, at, first = a_first_task()
+
+    def dies_after_the_first_batch() -> None:
+        report(w, planned(first, PLAN))
+
+    reached = 0
+    while head_of(w, first.job_id).opened < 2:
+        reached += 1
+        w, at, first = a_first_task()
+        at.during(dies_after_the_first_batch, reached, crash)
+    assert head_of(w, first.job_id).opened < parts.count(PLAN)
+    w.clock.sleep(limits.HEAL_SECONDS)
+    report(w, Progressed(**said(first), fraction=0.5), Interrupted(**said(first), reason="x"))
+    tick(w, after=1)
+    assert head_of(w, first.job_id).opened == parts.count(PLAN)
 
 
 def test_two_invocations_that_open_at_once_open_each_task_once() -> None:

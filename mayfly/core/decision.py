@@ -191,8 +191,9 @@ def job_ends(
 
 
 def after_end(head: JobHead, failure: Failure | None = None) -> tuple[Command, ...]:
-    """What follows every end."""
-    return (*outcome_told(head, failure), commands.SeeToPool(pool=head.pool))
+    """What follows every end. One that comes before all is done leaves room for other tasks."""
+    freed = (commands.ReleaseTasks(pool=head.pool),) if failure is not None else ()
+    return (*outcome_told(head, failure), *freed, commands.SeeToPool(pool=head.pool))
 
 
 def outcome_told(head: JobHead, failure: Failure | None) -> tuple[Command, ...]:

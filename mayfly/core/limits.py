@@ -141,12 +141,12 @@ RELEASED_PER_WORKER = 2
 #: Tasks that one look puts on the queue, a few milliseconds each; further ones wait for the next.
 RELEASES_MAX = 250
 
-#: Tenants whose waiting tasks are looked at in one go, a query of milliseconds each; when more have
-#: open jobs, these are the ones whose last turns are longest ago.
-TENANTS_LOOKED_AT_MAX = 20
-
-#: Rows of tenants read at once, those without open jobs among them.
+#: Tenants that one look knows of: those whose last turns are longest ago.
 TENANTS_READ_MAX = 100
+
+#: Of these the waiting tasks are read, a query of milliseconds each, of so many at a time, until
+#: there are enough. In order, so beyond so many tenants a higher priority waits for its turn.
+TENANTS_LOOKED_AT_MAX = 20
 
 #: Waiting tasks of ended jobs are let go in batches; a release looks past so many of them, a tick
 #: past so many, which for a film of 10,000 chunks takes it six minutes.

@@ -274,6 +274,7 @@ def _stopped(head: JobHead, reason: str) -> tuple[commands.Command, ...]:
     """Somebody ends a job while its workers are at it."""
     return (
         commands.StopWorkers(job_id=head.job_id, reason=reason),
+        commands.ReleaseTasks(pool=head.pool),
         commands.SeeToPool(pool=head.pool),
     )
 

@@ -42,44 +42,53 @@ def room(out: Sequence[TaskRow], workers_max: int) -> int:
     return max(0, limits.RELEASED_PER_WORKER * workers_max - len(out))
 
 
-def looked_at(tenants: Sequence[TenantRow]) -> Sequence[TenantRow]:
-    """Whose lines are read: of those with open jobs, the first in the order of their turns."""
-    return [row for row in tenants if row.open_jobs > 0][: limits.TENANTS_LOOKED_AT_MAX]
+def looked_at(
+    tenants: Sequence[TenantRow], out: Sequence[TaskRow]
+) -> Sequence[Sequence[TenantRow]]:
+    """Whose lines are read, some at a time, until there are enough tasks. Those with open jobs of
+    whom nothing is out have something waiting, and it is their turn first."""
+    held = Counter(row.tenant for row in out)
+    some = [row for row in tenants if row.open_jobs > 0]
+    some.sort(key=lambda row: held[row.tenant])  # stable: those with as many keep their order
+    size = limits.TENANTS_LOOKED_AT_MAX
+    return [some[start : start + size] for start in range(0, len(some), size)]
 
 
 def release(lines: Sequence[Line], out: Sequence[TaskRow], room: int) -> tuple[TaskRow, ...]:
-    """The next tasks. `lines` stand in the order of their tenants' last turns, oldest first."""
+    """The next tasks. `lines` of tenants with as many tasks out stand in the order of their last
+    turns, oldest first."""
     held = Counter(row.tenant for row in out)
-    waiting = [
-        (_claim(line, held, turn, 0), turn, 0) for turn, line in enumerate(lines) if line.tasks
-    ]
-    heapq.heapify(waiting)
+    claims = [_claim(line, 0, held, turn) for turn, line in enumerate(lines) if line.tasks]
+    heapq.heapify(claims)
     chosen: list[TaskRow] = []
-    while waiting and len(chosen) < room:
-        _, turn, at = heapq.heappop(waiting)
-        line = lines[turn]
+    while claims and len(chosen) < room:
+        *_, at, line = heapq.heappop(claims)
         chosen.append(line.tasks[at])
         held[line.tenant] += 1
         if at + 1 < len(line.tasks):
-            heapq.heappush(waiting, (_claim(line, held, turn, at + 1), turn, at + 1))
+            last = len(lines) + len(chosen)
+            heapq.heappush(claims, _claim(line, at + 1, held, last))
     return tuple(chosen)
 
 
-def _claim(line: Line, held: Counter[str], turn: int, at: int) -> tuple[int, int, int]:
-    """The smallest goes first."""
-    return -line.tasks[at].priority, held[line.tenant], turn
+#: Priority, tasks out and turn: the smallest goes first, and no two have the same turn. Then which
+#: task of which line.
+_Claim = tuple[int, int, int, int, Line]
+
+
+def _claim(line: Line, at: int, held: Counter[str], turn: int) -> _Claim:
+    return -line.tasks[at].priority, held[line.tenant], turn, at, line
 
 
 def turned(
     tenants: Sequence[TenantRow], lines: Sequence[Line], chosen: Sequence[TaskRow]
 ) -> tuple[str, ...]:
-    """The tenants that had their turn. When more want one than were looked at, also those of them
-    that have nothing waiting; of a single tenant nobody need know."""
-    open_tenants = sum(1 for row in tenants if row.open_jobs > 0)
+    """The tenants that had their turn. When there may be more than were read, also those that have
+    nothing waiting; of a single tenant nobody need know."""
     had = {row.tenant for row in chosen}
-    if open_tenants > limits.TENANTS_LOOKED_AT_MAX:
+    if len(tenants) >= limits.TENANTS_READ_MAX:
         had |= {line.tenant for line in lines if not line.tasks}
-    elif open_tenants < 2:
+    elif sum(1 for row in tenants if row.open_jobs > 0) < 2:
         return ()
     return tuple(line.tenant for line in lines if line.tenant in had)
 

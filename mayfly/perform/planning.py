@@ -12,6 +12,7 @@ from mayfly.core import limits, naming, pool, release
 from mayfly.core.rows import (
     PAUSED_KEY,
     PoolRow,
+    TaskRow,
     from_item,
     out_tasks_partition,
     pool_key,
@@ -56,14 +57,11 @@ def open_task_count(world: World, name: str, workers_max: int) -> int:
     """Open and released tasks, counted up to `workers_max`."""
     if not workers_max:
         return 0  # the stack no longer has this pool
-    count = len(world.table.index(out_tasks_partition(name), limit=workers_max))
-    if count >= workers_max:
-        return count
-    for row in release.looked_at(waiting.tenants(world, name)):
-        count += len(waiting.head_of_line(world, name, row.tenant, workers_max - count))
-        if count >= workers_max:
-            break
-    return count
+    items = world.table.index(out_tasks_partition(name), limit=workers_max)
+    if len(items) == workers_max:
+        return workers_max
+    out = [from_item(TaskRow, item) for item in items]
+    return len(out) + waiting.count(world, name, out, workers_max - len(out))
 
 
 def read_pool(world: World, name: str) -> tuple[PoolRow, bool]:

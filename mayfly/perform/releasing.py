@@ -63,7 +63,12 @@ def release_tasks(
     if not room:
         return
     tenants = waiting.tenants(world, pool)
-    lines = waiting.lines(world, pool, tenants, opened - _names(out), room)
+    lines: list[release.Line] = []
+    for some in release.looked_at(tenants, out):
+        lines += waiting.lines(world, pool, some, room)
+        if sum(len(line.tasks) for line in lines) >= room:
+            break
+    lines = waiting.with_opened(world, lines, opened - _names(out))
     chosen = release.release(lines, out, room)
     waiting.end_turns(world, pool, tenants, release.turned(tenants, lines, chosen))
     found = _read(world, chosen)

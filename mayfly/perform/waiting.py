@@ -6,6 +6,7 @@ nothing; `core/release.py` does.
 """
 
 import contextlib
+import itertools
 from collections.abc import Iterable, Sequence
 
 from mayfly.core import events, limits, machine, release
@@ -44,17 +45,26 @@ def head_of_line(world: World, pool: str, tenant: str, limit: int) -> list[TaskR
     return [from_item(TaskRow, item) for item in items]
 
 
-def lines(
-    world: World,
-    pool: str,
-    known: Sequence[TenantRow],
-    opened: Iterable[tuple[str, str]],
-    limit: int,
+def lines(world: World, pool: str, some: Sequence[TenantRow], limit: int) -> list[Line]:
+    """The heads of these tenants' lines."""
+    return [release.line(row.tenant, head_of_line(world, pool, row.tenant, limit)) for row in some]
+
+
+def count(world: World, pool: str, out: Sequence[TaskRow], enough: int) -> int:
+    """How many tasks wait, counted until there are enough."""
+    found = 0
+    for row in itertools.chain(*release.looked_at(tenants(world, pool), out)):
+        found += len(head_of_line(world, pool, row.tenant, enough - found))
+        if found >= enough:
+            break
+    return found
+
+
+def with_opened(
+    world: World, known: Sequence[Line], opened: Iterable[tuple[str, str]]
 ) -> list[Line]:
-    """The lines of the tenants whose turn it is, with tasks that the index may not know yet."""
-    found = {
-        row.tenant: head_of_line(world, pool, row.tenant, limit) for row in release.looked_at(known)
-    }
+    """The lines with tasks that were opened just now, which the index may not know yet."""
+    found = {line.tenant: list(line.tasks) for line in known}
     seen = {(row.job_id, row.task_id) for rows in found.values() for row in rows}
     for row in _read(world, sorted(set(opened) - seen)):
         found.setdefault(row.tenant, []).append(row)

@@ -77,8 +77,9 @@ def break_pool(world: World, pool: str) -> Sequence[commands.Command]:
     """Fails the open jobs of a pool whose brake is pulled. Raises Temporary."""
     items = world.table.index(out_tasks_partition(pool), limit=_BROKEN_TASKS_MAX)
     rows = [from_item(TaskRow, item) for item in items]
-    for tenant in release.looked_at(waiting.tenants(world, pool)):
-        rows += waiting.head_of_line(world, pool, tenant.tenant, _BROKEN_TASKS_MAX)
+    for some in release.looked_at(waiting.tenants(world, pool), rows)[:1]:
+        for line in waiting.lines(world, pool, some, _BROKEN_TASKS_MAX):
+            rows += line.tasks
     todo: list[commands.Command] = []
     for job_id in dict.fromkeys(row.job_id for row in rows):
         broke = events.PoolBroke(at=world.clock.now())

@@ -358,11 +358,12 @@ def test_a_job_ends_while_its_parts_are_joined_like_at_any_other_time(kind: type
     assert isinstance(decision.commands[0], commands.StopWorkers)
 
 
-def test_bad_input_in_any_part_ends_the_job_and_stops_the_workers_of_the_others() -> None:
+def test_bad_input_in_any_part_ends_the_job_stops_its_workers_and_makes_room() -> None:
     task = a_task(task_id="audio-0", kind="audio")
     decision = machine.advance(a_planned_job(), task, EVENTS[e.TaskRefused])
     assert decision.commands == (
         commands.StopWorkers(job_id="job1", reason="not_media"),
+        commands.ReleaseTasks(pool="standard"),
         commands.SeeToPool(pool="standard"),
     )
 

@@ -139,10 +139,21 @@ def tenant_rows(*counts: int) -> list[TenantRow]:
 
 
 def test_of_many_tenants_those_are_looked_at_whose_turns_are_longest_ago() -> None:
-    rows = tenant_rows(*[0, 1] * 40)
-    looked = release.looked_at(rows)
-    assert [row.tenant for row in looked[:3]] == ["t01", "t03", "t05"]
-    assert len(looked) == limits.TENANTS_LOOKED_AT_MAX
+    looked = release.looked_at(tenant_rows(*[0, 1] * 25), ())
+    assert [len(some) for some in looked] == [limits.TENANTS_LOOKED_AT_MAX, 5]
+    assert [row.tenant for row in looked[0][:3]] == ["t01", "t03", "t05"]
+
+
+def test_tenants_of_whom_much_is_out_are_looked_at_last() -> None:
+    out = [a_task(tenant="t00"), a_task(tenant="t00"), a_task(tenant="t01")]
+    (looked,) = release.looked_at(tenant_rows(1, 1, 1, 1), out)
+    assert [row.tenant for row in looked] == ["t02", "t03", "t01", "t00"]
+
+
+def test_within_one_look_too_whoever_was_served_goes_behind_the_others() -> None:
+    ann = [waiting(f"a{n}", tenant="ann") for n in range(3)]
+    bob = [waiting(f"b{n}", tenant="bob") for n in range(3)]
+    assert chosen([*ann, *bob], [a_task(tenant="bob")]) == ["a0", "b0", "a1", "b1", "a2", "b2"]
 
 
 def test_turns_are_noted_only_when_there_is_somebody_to_take_them_from() -> None:
@@ -154,8 +165,8 @@ def test_turns_are_noted_only_when_there_is_somebody_to_take_them_from() -> None
     assert release.turned(tenant_rows(1, 1), [*lines(task), *nothing], []) == ()
 
 
-def test_a_tenant_without_waiting_tasks_makes_room_when_not_all_are_looked_at() -> None:
-    crowd = tenant_rows(*[1] * (limits.TENANTS_LOOKED_AT_MAX + 1))
+def test_a_tenant_without_waiting_tasks_makes_room_when_not_all_may_be_known() -> None:
+    crowd = tenant_rows(*[1] * limits.TENANTS_READ_MAX)
     task = waiting("j", tenant="t05")
     nothing = [release.Line(tenant="t01", tasks=())]
     assert release.turned(crowd, [*nothing, *lines(task)], []) == ("t01",)

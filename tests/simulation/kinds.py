@@ -53,6 +53,7 @@ class Kind(enum.StrEnum):
     LAMBDA_PARTIAL = "some messages of a batch fail"
     LAMBDA_TICK_LOST = "a tick never comes"
     # DynamoDB
+    TABLE_BRANCHES = "the table does whatever its documents leave open"
     TABLE_CONFLICT = "a condition does not hold"
     TABLE_THROTTLED = "the table throttles a call"
     TABLE_ANSWER_LOST = "a transaction is done and its answer lost"

@@ -99,12 +99,12 @@ def _live(stack: Stack, watch: Watch) -> None:
     stack.lambdas.tick()
     storm = stack.options.arrivals_seconds + stack.trouble.choice(_STORM_SECONDS)
     _run_until(stack, watch, scheduler.began + storm)
-    if watch.violations:
+    if watch.violations or stack.surprises:
         return
     stack.calm_down()
     healed_at = scheduler.now
     while why := pending(stack):
-        if watch.violations:
+        if watch.violations or stack.surprises:
             return
         if scheduler.now - healed_at > CALM_SECONDS:
             watch.found(f"12 h after the last fault it is not done: {why}")

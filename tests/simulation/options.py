@@ -30,6 +30,10 @@ _AT_CALLS = frozenset(
 )
 
 
+#: Drawn once a life: so many lives have it.
+_ONCE = {Kind.SQS_BRANCHES: (0.0, 1.0), Kind.TABLE_BRANCHES: (0.0, 1.0)}
+
+
 def scrambled(seed: int) -> random.Random:
     """Neighbouring seeds give the Mersenne Twister neighbouring first draws; these do not."""
     return random.Random(f"mayfly {seed}")
@@ -86,8 +90,9 @@ def draw(seed: int, rng: random.Random, requests: int | None = None) -> Options:
     drawn = rng.choice((1, 1, 2, 3, 5))
     calm = rng.random() < 0.1
     rates = {
-        kind: 0.0 if calm else rng.choice(_CALL_RATES if kind in _AT_CALLS else _RATES)
+        kind: 0.0 if calm else rng.choice(_ONCE.get(kind, _CALL_RATES if at_call else _RATES))
         for kind in Kind
+        for at_call in (kind in _AT_CALLS,)
     }
     return Options(
         seed=seed,

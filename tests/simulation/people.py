@@ -52,6 +52,8 @@ class Asked:
 
     #: Key and body of each upload whose notification was sent (or lost).
     uploads: list[tuple[str, bytes]] = dataclasses.field(default_factory=list)
+    #: Of these S3 never told.
+    untold: list[tuple[str, bytes]] = dataclasses.field(default_factory=list)
     request_ids: set[str] = dataclasses.field(default_factory=set)
     cancelled: set[str] = dataclasses.field(default_factory=set)
     #: Bodies of tasks that people wrote themselves.
@@ -141,6 +143,9 @@ class People:
             "eventName": "ObjectCreated:Put",
             "s3": {"bucket": {"name": BUCKET}, "object": thing},
         }
+        if self._trouble.strike(Kind.S3_NOTE_LOST):
+            self.asked.untold.append((key, body))
+            return
         note = json.dumps({"Records": [record]}).encode()
         for _ in range(2 if self._trouble.strike(Kind.S3_NOTE_TWICE) else 1):
             late = self._trouble.strike(Kind.S3_NOTE_LATE)

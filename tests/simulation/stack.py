@@ -71,8 +71,11 @@ class Stack:
         self.surprises: list[tuple[Process, Exception]] = []
         self.scheduler.on_error = lambda process, error: self.surprises.append((process, error))
         aws_clock = SimClock(self.scheduler, own=False)
-        self.store = MemoryStore(faults=self.trouble)
-        self.table = _Table(faults=self.trouble)
+        self.store = MemoryStore(clock=aws_clock, faults=self.trouble)
+        table_branches = self._drawn(Kind.TABLE_BRANCHES, rng)
+        self.table = _Table(
+            clock=aws_clock, faults=self.trouble, branches=table_branches, chance=rng
+        )
         self.table.trouble, self.table.scheduler = self.trouble, self.scheduler
         self.bus = MemoryBus(faults=self.trouble)
         late = self.trouble.strike(Kind.ECS_CREATE_LATE)
@@ -113,8 +116,12 @@ class Stack:
         )
         self.people.known_jobs = self.job_ids
 
+    def _drawn(self, kind: Kind, rng: random.Random) -> Branches:
+        """What the documents leave open, taken at their word."""
+        return Branches.drawn(rng) if self.trouble.strike(kind) else KIND
+
     def _make_lines(self, clock: SimClock, rng: random.Random) -> None:
-        branches = Branches.drawn(rng) if self.trouble.strike(Kind.SQS_BRANCHES) else KIND
+        branches = self._drawn(Kind.SQS_BRANCHES, rng)
 
         def line(name: str, hidden: float, receives: int, dead: Line | None) -> Line:
             memory = MemoryQueue(
@@ -206,6 +213,7 @@ class Stack:
         self.trouble.frozen.clear()
         for queue in self.lines:
             queue.branches = KIND
+        self.table.branches = KIND
         self.table.commit([Delete(key=PAUSED_KEY)])
 
     def job_ids(self) -> list[str]:

@@ -3,7 +3,6 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from urllib.parse import unquote_plus
 
 from mayfly.contract import wire
 from mayfly.contract.outcome import Outcome
@@ -35,7 +34,11 @@ def pending(stack: Stack) -> str:
     """Why not everything is done; empty when it is."""
     if stack.people.outstanding:
         return f"{stack.people.outstanding} things are still on their way from people"
-    for ident, head in heads(stack).items():
+    known = heads(stack)
+    for key, body in owed(stack):
+        if job_of_upload(key, body) not in known:
+            return f"the upload {key} ({body.decode()}) has no job yet"
+    for ident, head in known.items():
         if head.state not in ENDS:
             return f"job {ident[:6]} is {head.state}, with {head.open_tasks} open tasks"
         if not head.announced:
@@ -61,7 +64,7 @@ def pending(stack: Stack) -> str:
 
 def judged(stack: Stack) -> Iterator[str]:
     """Everything that is wrong at the end."""
-    for judge in (_outcomes, _uploads, _successes, _failures, _index, _bills, _told):
+    for judge in (_outcomes, _successes, _failures, _index, _bills, _told):
         yield from judge(stack)
 
 
@@ -80,19 +83,18 @@ def _outcomes(stack: Stack) -> Iterator[str]:
         yield f"{request_id} has no answer"
 
 
-def _uploads(stack: Stack) -> Iterator[str]:
-    """Every upload has its job."""
-    known = heads(stack)
-    for key, body in stack.people.asked.uploads:
-        ident = job_of_upload(stack, key, body)
-        if ident not in known:
-            yield f"the upload {key} ({body.decode()}) has no job"
+def owed(stack: Stack) -> Iterator[tuple[str, bytes]]:
+    """Uploads that must lead to a job: all that S3 told of, and those that are still there."""
+    asked = stack.people.asked
+    for key, body in asked.uploads:
+        there = stack.store.get(BUCKET, key)
+        if (key, body) not in asked.untold or (there is not None and there.body == body):
+            yield key, body
 
 
-def job_of_upload(stack: Stack, key: str, body: bytes) -> str:
+def job_of_upload(key: str, body: bytes) -> str:
     """The job that an upload must have led to."""
-    etag = etag_of(body)
-    source = SourceObject(bucket=BUCKET, key=unquote_plus(key), etag=etag, size_bytes=len(body))
+    source = SourceObject(bucket=BUCKET, key=key, etag=etag_of(body), size_bytes=len(body))
     return job_id("default", source, PRESET, 1)
 
 

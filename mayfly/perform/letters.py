@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mayfly.contract import wire
 from mayfly.contract.failure import failure
+from mayfly.contract.request import Request
 from mayfly.contract.task import Task
 from mayfly.contract.wire import Refusal
 from mayfly.core import events
@@ -39,12 +40,25 @@ def take_dead_task(world: World, body: str, message_id: str) -> Sequence[Command
 def take_dead_request(world: World, body: str) -> Sequence[Command]:
     """A message that died on the requests queue: the dispatcher failed on it. It is remembered,
     so that it can be sent again. Raises Temporary."""
-    return _refused(world, body, DEAD_REQUEST, "", request=mail.kept(body))
+    kept = mail.kept(body)
+    read = mail.read(kept) if kept else None
+    request = read if isinstance(read, Request) else None
+    # Not the name that its refusal would have: sent again, it may yet be refused, or die again.
+    ident = digest(b"dead\n" + (kept or body).encode())
+    event = events.RequestRefused(
+        at=world.clock.now(),
+        job_id=ident,
+        tenant=request.tenant if request else "default",
+        preset=(request.preset or "") if request else "",
+        source=request.source if request else "",
+        failure=failure(DEAD_REQUEST),
+        request_id=request.request_id if request else None,
+        request=kept,
+    )
+    return engine.apply(world, event, ident).commands
 
 
-def _refused(
-    world: World, body: str, code: str, detail: str, ident: str = "", request: str = ""
-) -> Sequence[Command]:
+def _refused(world: World, body: str, code: str, detail: str, ident: str = "") -> Sequence[Command]:
     ident = ident or digest(body.encode())
     event = events.RequestRefused(
         at=world.clock.now(),
@@ -53,6 +67,5 @@ def _refused(
         preset="",
         source="",
         failure=failure(code, detail),
-        request=request,
     )
     return engine.apply(world, event, ident).commands

@@ -43,13 +43,14 @@ def kept(body: str) -> str:
         return ""
     if not mail:
         return ""
-    text = wire.encode(mail).decode() if isinstance(mail, Request) else _notification(mail)
+    text = wire.encode(mail).decode() if isinstance(mail, Request) else written(mail)
     if len(text.encode()) > limits.KEPT_BYTES_MAX or _SECRET.search(text):
         return ""
     return text
 
 
-def _notification(sources: tuple[SourceObject, ...]) -> str:
+def written(sources: tuple[SourceObject, ...]) -> str:
+    """A notification of these uploads, as S3 words it."""
     records = [
         {
             "eventSource": "aws:s3",

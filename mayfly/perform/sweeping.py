@@ -16,7 +16,7 @@ from mayfly.core.changes import Update
 from mayfly.core.commands import Command
 from mayfly.core.rows import ENDS, JobHead, PoolRow, from_item, head_key, pool_key
 from mayfly.perform import letters
-from mayfly.perform.ports import HandleLost, Message, Queue
+from mayfly.perform.ports import Conflict, HandleLost, Message, Queue, Temporary
 from mayfly.perform.world import World
 
 #: Messages looked at in one go; SQS hands out ten at most.
@@ -75,4 +75,7 @@ def _let_go(queue: Queue, message: Message, *, back: bool) -> None:
 
 def _mark(world: World, pool: str, *, foreign: bool) -> None:
     change = Update(key=pool_key(pool), set={"pool": pool, "foreign": foreign}, upsert=True)
-    world.table.commit([change])
+    try:
+        world.table.commit([change])
+    except Conflict:  # it requires nothing, so another transaction was under way
+        raise Temporary("A mark could not be written.") from None

@@ -131,7 +131,10 @@ def _bill(world: World, detail: Mapping[str, Any], service: str, worker: str) ->
     }
     key = billed_key(service, worker)
     if stopped is not None:
-        world.table.commit([Put(key=key, item={**facts, "stopped_at": stopped})])
+        try:
+            world.table.commit([Put(key=key, item={**facts, "stopped_at": stopped})])
+        except Conflict:  # it requires nothing, so another transaction was under way
+            raise Temporary("A worker's end could not be written down.") from None
         return
     lives = Update(key=key, set=facts, require={"stopped_at": Absent()}, upsert=True)
     with contextlib.suppress(Conflict):

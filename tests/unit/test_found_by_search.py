@@ -3,7 +3,10 @@
 The seeds are those of the simulator as it was then; the tests need no simulator.
 """
 
+import json
 from typing import Any
+
+import pytest
 
 from completion_handler import desk as completion
 from mayfly.contract import wire
@@ -13,8 +16,8 @@ from mayfly.core import limits
 from mayfly.core.identity import adopted_job_id, adopted_token
 from mayfly.memory.world import MemoryWorld
 from mayfly.perform import engine
-from mayfly.perform.ports import Temporary
-from tests.unit.acting import outcomes, report, tick
+from mayfly.perform.ports import Conflict, Temporary
+from tests.unit.acting import letter, outcomes, report, tick
 from tests.unit.given import RECIPE
 
 
@@ -83,3 +86,24 @@ def test_a_users_own_task_outlives_a_drought_of_spot_while_its_message_waits(
     media = Media(container="mov")
     report(w, Encoded(**who, attempt="n2", outputs=(), source=media, busy_seconds=1.0))
     assert [outcome.state for outcome in outcomes(w)] == ["succeeded"]
+
+
+def test_a_worker_whose_end_met_another_transaction_is_told_of_again(w: MemoryWorld) -> None:
+    """Seed 5018. A row that is written whatever was there can still meet another transaction; the
+    task event raised what nobody expects, and came again half an hour later at best."""
+    detail = {
+        "taskArn": "arn:aws:ecs:r:0:task/mayfly/w1",
+        "group": "service:mayfly-standard-s1",
+        "lastStatus": "STOPPED",
+        "createdAt": 1.0,
+        "stoppedAt": 90.0,
+    }
+    event = {"detail-type": "ECS Task State Change", "detail": detail}
+
+    def refused(changes: object) -> None:
+        raise Conflict("TransactionConflict")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(w.table, "commit", refused)
+        with pytest.raises(Temporary):
+            completion.take(w.world, "mayfly-events", letter(json.dumps(event)))

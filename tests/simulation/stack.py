@@ -70,22 +70,7 @@ class Stack:
         self.trouble = Trouble(self.options, rng, self.scheduler)
         self.surprises: list[tuple[Process, Exception]] = []
         self.scheduler.on_error = lambda process, error: self.surprises.append((process, error))
-        aws_clock = SimClock(self.scheduler, own=False)
-        self.store = MemoryStore(clock=aws_clock, faults=self.trouble)
-        table_branches = self._drawn(Kind.TABLE_BRANCHES, rng)
-        self.table = _Table(
-            clock=aws_clock, faults=self.trouble, branches=table_branches, chance=rng
-        )
-        self.table.trouble, self.table.scheduler = self.trouble, self.scheduler
-        self.bus = MemoryBus(faults=self.trouble)
-        late = self.trouble.strike(Kind.ECS_CREATE_LATE)
-        self.services = MemoryServices(
-            aws_clock,
-            unseen_seconds=self.trouble.choice((5, 40)) if late else 0,
-            faults=self.trouble,
-        )
-        self.signer = MemorySigner(aws_clock, self.store, faults=self.trouble)
-        self._make_lines(aws_clock, rng)
+        self._make_ports(rng)
         self.dice = SeededDice(seed)
         self.fleet = Fleet(self.services, self.events, self.options, self.trouble, self.scheduler)
         self.fleet.begin, self.fleet.on_death = self._begin, self._died
@@ -115,6 +100,24 @@ class Stack:
             trouble=self.trouble,
         )
         self.people.known_jobs = self.job_ids
+
+    def _make_ports(self, rng: random.Random) -> None:
+        aws_clock = SimClock(self.scheduler, own=False)
+        self.store = MemoryStore(clock=aws_clock, faults=self.trouble)
+        table_branches = self._drawn(Kind.TABLE_BRANCHES, rng)
+        self.table = _Table(
+            clock=aws_clock, faults=self.trouble, branches=table_branches, chance=rng
+        )
+        self.table.trouble, self.table.scheduler = self.trouble, self.scheduler
+        self.bus = MemoryBus(faults=self.trouble)
+        late = self.trouble.strike(Kind.ECS_CREATE_LATE)
+        self.services = MemoryServices(
+            aws_clock,
+            unseen_seconds=self.trouble.choice((5, 40)) if late else 0,
+            faults=self.trouble,
+        )
+        self.signer = MemorySigner(aws_clock, self.store, faults=self.trouble)
+        self._make_lines(aws_clock, rng)
 
     def _drawn(self, kind: Kind, rng: random.Random) -> Branches:
         """What the documents leave open, taken at their word."""

@@ -10,6 +10,7 @@ that ends in `_rate` is a chance from 0 to 1, drawn from the port's own `random.
 
 import dataclasses
 import enum
+import math
 import random
 from collections.abc import Mapping
 from typing import Any
@@ -111,6 +112,31 @@ class Branches:
     #: Each write reaches the index within this, one row sooner than another.
     #: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html
     index_lag_seconds: float = 0.0
+    #: A conditional write is refused with 409 although its condition holds.
+    #: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
+    write_race_rate: float = 0.0
+    #: A new service is neither described nor listed for so long.
+    #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+    service_unseen_seconds: float = 0.0
+    #: Until a service is seen, UpdateService and DeleteService do not find it either.
+    #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+    unseen_service_is_gone: bool = False
+    #: A service is not listed for so long, although it is described.
+    #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+    service_unlisted_seconds: float = 0.0
+    #: DescribeServices tells a status and counts that may be as old as this.
+    #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+    service_lag_seconds: float = 0.0
+    #: How long an INACTIVE service is described.
+    #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeleteService.html
+    inactive_kept_seconds: float = math.inf
+    #: In which words CreateService refuses the name of a DRAINING service.
+    #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeleteService.html
+    draining_name: Taken = Taken.DRAINING
+    #: What the rest of the account leaves us of the 50 calls that Create, Update and DeleteService
+    #: have at once; 5 come back in a second.
+    #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/request-throttling.html
+    service_calls_left: int = 50
 
     @classmethod
     def drawn(cls, chance: random.Random, **fixed: Any) -> "Branches":
@@ -144,6 +170,14 @@ _CHOICES: Mapping[str, tuple[Any, ...]] = {
     "throttled_rate": (0.0, 0.0, 0.02),
     "transaction_conflict_rate": (0.0, 0.0, 0.02, 0.2),
     "index_lag_seconds": (0.0, 0.0, 2.0, 90.0),
+    "write_race_rate": (0.0, 0.0, 0.02, 0.2),
+    "service_unseen_seconds": (0.0, 0.0, 5.0, 40.0),
+    "unseen_service_is_gone": (False, True),
+    "service_unlisted_seconds": (0.0, 0.0, 5.0, 90.0),
+    "service_lag_seconds": (0.0, 0.0, 5.0, 30.0),
+    "inactive_kept_seconds": (math.inf, 3600.0, 0.0),
+    "draining_name": tuple(Taken),
+    "service_calls_left": (50, 50, 5, 1),
     "unheard_rate": (0.0, 0.0, 0.02),
     "in_order": (True, False),
     "missed_rate": (0.0, 0.3, 0.9),

@@ -13,3 +13,6 @@ class Faults:
 
     def after(self, action: str) -> None:
         """Called with `<port>.<method>` after everything has changed."""
+
+    def took(self, branch: str, value: object) -> None:
+        """Called when a field of `Branches` made a difference, for who counts. Never raises."""

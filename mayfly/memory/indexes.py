@@ -35,13 +35,14 @@ class Index:
         self._latest[key] = seen_at
         heapq.heappush(self._late, (seen_at, self._written, key, row))
 
-    def catch_up(self, now: float | None) -> None:
-        """Shows what is due; everything, without a time."""
+    def catch_up(self, now: float | None) -> int:
+        """Shows what is due; everything, without a time. How much is still to come."""
         while self._late and (now is None or self._late[0][0] <= now):
             _, _, key, row = heapq.heappop(self._late)
             self._show(key, row)
         if not self._late:
             self._latest.clear()
+        return len(self._late)
 
     def first(self, gpk: str, limit: int, after: str) -> list[Row]:
         """Beyond `after`, as they are shown."""

@@ -7,9 +7,10 @@ message that is in flight always works.
 import dataclasses
 import random
 
-from mayfly.memory.branches import KIND, Branches, Deleting, Extending
+from mayfly.memory.branches import Branches, Deleting, Extending
 from mayfly.memory.depths import Hidden, Past, depth_of
 from mayfly.memory.faults import Faults
+from mayfly.memory.fickle import Fickle
 from mayfly.perform.ports import Clock, Depth, HandleLost, Message
 
 #: SQS: 1 MiB a message, 12 h of being hidden counted from the receipt, 10 messages a receive.
@@ -46,7 +47,7 @@ class _Held:
     gone: bool = False
 
 
-class MemoryQueue:
+class MemoryQueue(Fickle):
     """One standard queue under a clock."""
 
     def __init__(
@@ -59,26 +60,23 @@ class MemoryQueue:
         receives_max: int = 0,
         dead_letters: "MemoryQueue | None" = None,
         faults: Faults | None = None,
-        branches: Branches = KIND,
+        branches: Branches | None = None,
         chance: random.Random | None = None,
     ) -> None:
+        super().__init__(faults, branches, chance)
         self.name = name
         #: For messages sent from now on.
         self.delay_seconds = delay_seconds
         self.dead_letters = dead_letters
-        #: May be changed while the queue is used, as when bad weather ends.
-        self.branches = branches
         self._clock = clock
         self._visibility_seconds = visibility_seconds
         self._receives_max = receives_max
-        self._faults = faults or Faults()
-        self._chance = chance or random.Random(0)  # noqa: S311 - repeatable is what it is for
         #: Oldest first, by number.
         self._held: dict[int, _Held] = {}
         #: Every handle that was ever given, with the moment of its receipt.
         self._handles: dict[str, tuple[_Held, float]] = {}
         self._undeleted: set[str] = set()
-        self._past = Past() if branches.depth_lag_seconds else None
+        self._past = Past() if self.branches.depth_lag_seconds else None
         self._sent = self._copied = self._handed = 0
 
     def send(self, body: bytes) -> None:
@@ -88,7 +86,7 @@ class MemoryQueue:
         self._faults.before("queue.send")
         now, text = self._clock.now(), body.decode()
         self._send(text, now + self.delay_seconds)
-        if self._happens(self.branches.asked_again_rate):
+        if self._happens("asked_again_rate"):
             self._send(text, now + self.delay_seconds)
         self._faults.after("queue.send")
 
@@ -97,7 +95,7 @@ class MemoryQueue:
         if not 1 <= limit <= RECEIVE_MAX:
             raise ValueError(f"ReceiveMessage gives 1 to {RECEIVE_MAX} messages, not {limit}.")
         self._faults.before("queue.receive")
-        received = self._take(limit, 0 if wait_seconds else self.branches.missed_rate)
+        received = self._take(limit, every_server=wait_seconds > 0)
         if not received and wait_seconds:
             self._wait(wait_seconds)
             received = self.look(limit)
@@ -107,7 +105,7 @@ class MemoryQueue:
     def look(self, limit: int = 1) -> list[Message]:
         """One look of a long poll, which asks every server: for who lets time pass otherwise than
         by moving the clock. The waiting is theirs, and so are the faults before and after it."""
-        return self._take(limit, 0)
+        return self._take(limit, every_server=True)
 
     def extend(self, handle: str, seconds: int) -> None:
         """Counted from now, and refused beyond 12 h from the receipt."""
@@ -119,8 +117,7 @@ class MemoryQueue:
         if held is None or answer is Extending.LOST:
             raise HandleLost("ChangeMessageVisibility: the message is not in flight.")
         if answer is Extending.EXTENDS and not held.gone:
-            if now + seconds > held.received_at + HOLD_SECONDS_MAX and self.branches.holds_end:
-                raise HandleLost("ChangeMessageVisibility: beyond 12 hours from the receipt.")
+            self._check_cap(held, now + seconds)
             self._hide(held, now + seconds)
         self._faults.after("queue.extend")
 
@@ -133,9 +130,7 @@ class MemoryQueue:
             raise HandleLost("DeleteMessage: the handle is not valid.")
         if held is not None and not held.gone and answer is Deleting.DELETES:
             self._drop(held)
-            if held.message_id not in self._undeleted and self._happens(
-                self.branches.undeleted_rate
-            ):
+            if held.message_id not in self._undeleted and self._happens("undeleted_rate"):
                 self._undeleted.add(held.message_id)
                 self._copy(held, now + self._chance.uniform(0, STRAY_SECONDS_MAX))
         self._faults.after("queue.delete")
@@ -150,9 +145,12 @@ class MemoryQueue:
         visible, in_flight, delayed = (
             self._past.at(now - self._chance.uniform(0, lag)) for _ in range(3)
         )
-        return Depth(
+        told = Depth(
             visible=visible.visible, in_flight=in_flight.in_flight, delayed=delayed.delayed
         )
+        if told != self._past.at(now):
+            self._faults.took("depth_lag_seconds", lag)
+        return told
 
     def duplicate(self, message_id: str) -> None:
         """SQS delivers a message once more: a second copy under the same id."""
@@ -174,47 +172,64 @@ class MemoryQueue:
         self._sent += 1
         message_id = f"{self.name}-{self._sent}"
         held = self._put(message_id, text, visible_at, _Count(), Hidden.DELAYED)
-        if self._happens(self.branches.copies_rate):
+        if self._happens("copies_rate"):
             self._copy(held, visible_at + self._chance.uniform(0, STRAY_SECONDS_MAX))
-
-    def _happens(self, rate: float) -> bool:
-        return rate > 0 and self._chance.random() < rate
 
     def _of(self, handle: str) -> _Held | None:
         held, _ = self._handles.get(handle, (None, 0.0))
         return held
 
-    def _extending(self, handle: str, held: _Held | None, now: float) -> Extending:
-        if held is None:
-            return Extending.LOST
-        if held.gone:
-            return self.branches.second_extend
+    def _branch(self, handle: str, held: _Held | None, now: float) -> str:
+        """Which handle it is: none that AWS leaves open, or `second`, `stale`, `late`."""
+        if held is None or held.gone:
+            return "second"
         if handle != held.handle:
-            return self.branches.stale_extend
-        return self.branches.late_extend if held.visible_at <= now else Extending.EXTENDS
+            return "stale"
+        return "late" if held.visible_at <= now else ""
 
     def _deleting(self, handle: str, held: _Held | None, now: float) -> Deleting:
-        if held is None or held.gone:
-            return self.branches.second_delete
-        if self.branches.handles_expire and now >= self._handles[handle][1] + HOLD_SECONDS_MAX:
+        branch = self._branch(handle, held, now)
+        expired = branch in ("stale", "late") and now >= self._handles[handle][1] + HOLD_SECONDS_MAX
+        if expired and self.branches.handles_expire:
+            self._faults.took("handles_expire", True)
             return Deleting.REFUSED
-        if handle != held.handle:
-            return self.branches.stale_delete
-        return self.branches.late_delete if held.visible_at <= now else Deleting.DELETES
+        if not branch:
+            return Deleting.DELETES
+        answer: Deleting = getattr(self.branches, f"{branch}_delete")
+        self._faults.took(f"{branch}_delete", answer)
+        return answer
 
-    def _take(self, limit: int, missed_rate: float) -> list[Message]:
+    def _extending(self, handle: str, held: _Held | None, now: float) -> Extending:
+        branch = self._branch(handle, held, now)
+        if not branch:
+            return Extending.EXTENDS
+        answer: Extending = getattr(self.branches, f"{branch}_extend")
+        self._faults.took(f"{branch}_extend", answer)
+        return answer
+
+    def _check_cap(self, held: _Held, until: float) -> None:
+        if until <= held.received_at + HOLD_SECONDS_MAX:
+            return
+        self._faults.took("holds_end", self.branches.holds_end)
+        if self.branches.holds_end:
+            raise HandleLost("ChangeMessageVisibility: beyond 12 hours from the receipt.")
+
+    def _take(self, limit: int, *, every_server: bool) -> list[Message]:
         now, taken = self._clock.now(), list[Message]()
         visible = [held for held in self._held.values() if held.visible_at <= now]
-        if not self.branches.in_order:
+        if not self.branches.in_order and len(visible) > 1:
+            oldest = visible[0]
             self._chance.shuffle(visible)
+            if visible[0] is not oldest:
+                self._faults.took("in_order", False)
         for held in visible:
             if len(taken) == limit:
                 break
-            if self._happens(missed_rate):
+            if not every_server and self._happens("missed_rate"):
                 continue
             if not self._bury(held):
                 message = self._hand_out(held, now)
-                if not self._happens(self.branches.unheard_rate):
+                if not self._happens("unheard_rate"):
                     taken.append(message)
         return taken
 
@@ -237,7 +252,9 @@ class MemoryQueue:
         if self.dead_letters is None or held.count.receives < self._receives_max:
             return False
         self._drop(held)
-        receives = held.count.receives if self.branches.dead_letters_keep_count else 0
+        keep = self.branches.dead_letters_keep_count
+        self._faults.took("dead_letters_keep_count", keep)
+        receives = held.count.receives if keep else 0
         now, dead = self._clock.now(), self.dead_letters
         dead._put(held.message_id, held.body, now, _Count(receives), Hidden.DELAYED)
         return True
@@ -254,6 +271,7 @@ class MemoryQueue:
 
     def _copy(self, held: _Held, visible_at: float) -> None:
         share = self.branches.copies_share_count
+        self._faults.took("copies_share_count", share)
         count = held.count if share else _Count(held.count.receives)
         self._put(held.message_id, held.body, visible_at, count, Hidden.UNKNOWN)
 

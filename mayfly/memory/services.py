@@ -5,9 +5,14 @@ As many tasks run as are desired, unless capacity is held back (Spot's drought) 
 """
 
 import dataclasses
+import math
+import random
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
+from mayfly.memory.branches import Branches, Taken
 from mayfly.memory.faults import Faults
+from mayfly.memory.fickle import Fickle
 from mayfly.perform.ports import (
     Clock,
     Conflict,
@@ -19,20 +24,33 @@ from mayfly.perform.ports import (
 
 STACK_TAG = "mayfly:stack"
 
+#: ECS: Create, Update and DeleteService share a bucket of 50 calls; 5 come back in a second.
+CALLS_MAX = 50
+CALLS_PER_SECOND = 5.0
+
 
 @dataclasses.dataclass(slots=True)
 class _Service:
     wanted: ServiceWanted
     created_at: float
     desired: int
+    tags: Mapping[str, str]
     deleted: bool = False
     #: Tasks that do not stop when fewer are desired.
     kept: int = 0
     #: Tasks that find a machine.
     capacity: int | None = None
+    inactive_at: float = math.inf
+    #: What DescribeServices would tell since when, oldest first; without a lag only the newest.
+    told: list[tuple[float, ServiceSeen]] = dataclasses.field(default_factory=list)
+
+    @property
+    def seen(self) -> ServiceSeen:
+        """As it really is."""
+        return self.told[-1][1]
 
 
-class MemoryServices:
+class MemoryServices(Fickle):
     """The services of one cluster."""
 
     def __init__(
@@ -40,113 +58,167 @@ class MemoryServices:
         clock: Clock,
         *,
         stack: str = "mayfly",
-        unseen_seconds: float = 0,
         faults: Faults | None = None,
+        branches: Branches | None = None,
+        chance: random.Random | None = None,
     ) -> None:
+        super().__init__(faults, branches, chance)
         self._clock = clock
         self._stack = stack
-        #: How long DescribeServices and ListServices lag behind CreateService.
-        self._unseen_seconds = unseen_seconds
-        self._faults = faults or Faults()
         self._services: dict[str, _Service] = {}
+        self._calls, self._called_at = float(CALLS_MAX), clock.now()
 
     def create(self, wanted: ServiceWanted) -> None:
         """A name can be used again once its service is INACTIVE."""
         self._faults.before("services.create")
+        self._count_call()
         there = self._services.get(wanted.name)
-        status = _status(there) if there else "INACTIVE"
+        status = there.seen.status if there else "INACTIVE"
         if status == "DRAINING":
-            raise Temporary("CreateService: the name is still draining.")
+            self._faults.took("draining_name", self.branches.draining_name)
+            if self.branches.draining_name is Taken.DRAINING:
+                raise Temporary("CreateService: the name is still draining.")
         if status == "INACTIVE":
-            self._services[wanted.name] = _Service(
-                wanted=wanted, created_at=self._clock.now(), desired=wanted.desired
-            )
+            tags = MappingProxyType(dict(wanted.tags))
+            new = _Service(wanted, self._clock.now(), wanted.desired, tags)
+            self._services[wanted.name] = new
+            self._changed(new)
         self._faults.after("services.create")
 
     def resize(self, name: str, desired: int) -> None:
-        """Only an ACTIVE one."""
+        """Only an ACTIVE one. Of two the later one counts."""
         self._faults.before("services.resize")
-        self._active(name).desired = desired
+        self._count_call()
+        service = self._found(name)
+        if service is None or service.deleted:
+            raise Gone(f"UpdateService: {name} is not an active service.")
+        service.desired = desired
+        self._changed(service)
         self._faults.after("services.resize")
 
     def delete(self, name: str) -> None:
         """DRAINING while tasks run."""
         self._faults.before("services.delete")
-        service = self._services.get(name)
+        self._count_call()
+        service = self._found(name)
         if service is not None and not service.deleted:
             if service.desired > 0:
                 raise Conflict("DeleteService: more than 0 tasks are desired.")
             service.deleted = True
+            self._changed(service)
         self._faults.after("services.delete")
 
     def describe(self, names: Sequence[str]) -> list[ServiceSeen]:
         """INACTIVE ones too, until they are purged."""
         self._faults.before("services.describe")
-        return [_seen(self._services[name]) for name in names if self._is_visible(name)]
+        services = [self._services[name] for name in names if name in self._services]
+        return [self._told(service) for service in services if self._is_shown(service)]
 
     def tagged(self) -> list[ServiceSeen]:
         """ACTIVE ones."""
         self._faults.before("services.tagged")
-        seen = [_seen(self._services[name]) for name in self._services if self._is_visible(name)]
-        return [
+        now = self._clock.now()
+        unlisted = self.branches.service_unlisted_seconds
+        listed = [
             service
-            for service in seen
-            if service.status == "ACTIVE" and service.tags.get(STACK_TAG) == self._stack
+            for service in self._services.values()
+            if not service.deleted
+            and self._is_shown(service)
+            and now >= service.created_at + unlisted
+            and service.tags.get(STACK_TAG) == self._stack
         ]
+        if unlisted and len(listed) < len(self._services):
+            self._faults.took("service_unlisted_seconds", unlisted)
+        return [seen for seen in map(self._told, listed) if seen.status == "ACTIVE"]
 
     def keep(self, name: str, tasks: int) -> None:
         """So many tasks are protected: they run on, whatever is desired."""
         self._services[name].kept = tasks
+        self._changed(self._services[name])
 
     def hold_back(self, name: str, capacity: int | None) -> None:
         """No more than so many tasks find a machine; None ends the drought."""
         self._services[name].capacity = capacity
+        self._changed(self._services[name])
 
     def purge(self, name: str) -> None:
         """ECS forgets an INACTIVE service at its leisure."""
-        if _status(self._services[name]) == "INACTIVE":
+        if self._services[name].seen.status == "INACTIVE":
             del self._services[name]
 
     def peek(self, name: str) -> ServiceSeen | None:
         """As it really is, whatever DescribeServices shows yet."""
         service = self._services.get(name)
-        return _seen(service) if service is not None else None
+        return service.seen if service is not None else None
 
     def wanted(self) -> Mapping[str, ServiceWanted]:
         """How each service was asked for, for checkers."""
         return {name: service.wanted for name, service in self._services.items()}
 
-    def _active(self, name: str) -> _Service:
+    def _count_call(self) -> None:
+        now = self._clock.now()
+        back = (now - self._called_at) * CALLS_PER_SECOND
+        left = self.branches.service_calls_left
+        self._calls, self._called_at = min(float(left), self._calls + back), now
+        if self._calls < 1:
+            self._faults.took("service_calls_left", left)
+            raise Temporary("ECS: ThrottlingException, rate exceeded.")
+        self._calls -= 1
+
+    def _found(self, name: str) -> _Service | None:
+        """The service that Update and DeleteService find."""
         service = self._services.get(name)
-        if service is None or service.deleted:
-            raise Gone(f"UpdateService: {name} is not an active service.")
-        return service
+        if service is None or self._is_shown(service) or service.inactive_at < math.inf:
+            return service
+        self._faults.took("unseen_service_is_gone", self.branches.unseen_service_is_gone)
+        return None if self.branches.unseen_service_is_gone else service
 
-    def _is_visible(self, name: str) -> bool:
-        service = self._services.get(name)
-        return (
-            service is not None and self._clock.now() >= service.created_at + self._unseen_seconds
-        )
+    def _is_shown(self, service: _Service) -> bool:
+        now = self._clock.now()
+        if now < service.created_at + self.branches.service_unseen_seconds:
+            self._faults.took("service_unseen_seconds", self.branches.service_unseen_seconds)
+            return False
+        kept = self.branches.inactive_kept_seconds
+        if now >= service.inactive_at + kept:
+            self._faults.took("inactive_kept_seconds", kept)
+            return False
+        return True
 
+    def _told(self, service: _Service) -> ServiceSeen:
+        lag = self.branches.service_lag_seconds
+        if not lag:
+            return service.seen
+        moment = self._clock.now() - self._chance.uniform(0, lag)
+        seen = service.told[0][1]
+        for at, then in service.told:
+            if at > moment:
+                break
+            seen = then
+        if seen != service.seen:
+            self._faults.took("service_lag_seconds", lag)
+        return seen
 
-def _running(service: _Service) -> int:
-    capacity = service.desired if service.capacity is None else service.capacity
-    return max(service.kept, min(service.desired, capacity))
-
-
-def _status(service: _Service) -> str:
-    if not service.deleted:
-        return "ACTIVE"
-    return "DRAINING" if _running(service) else "INACTIVE"
+    def _changed(self, service: _Service) -> None:
+        seen, now = _seen(service), self._clock.now()
+        if seen.status == "INACTIVE" and service.inactive_at == math.inf:
+            service.inactive_at = now
+        forgotten = now - self.branches.service_lag_seconds
+        while len(service.told) > 1 and service.told[1][0] <= forgotten:
+            del service.told[0]
+        if service.told and service.told[-1][0] <= forgotten:
+            del service.told[0]
+        service.told.append((now, seen))
 
 
 def _seen(service: _Service) -> ServiceSeen:
-    running = _running(service)
+    capacity = service.desired if service.capacity is None else service.capacity
+    running = max(service.kept, min(service.desired, capacity))
+    status = "ACTIVE" if not service.deleted else "DRAINING" if running else "INACTIVE"
     return ServiceSeen(
         name=service.wanted.name,
-        status=_status(service),
+        status=status,
         desired=service.desired,
         running=running,
         pending=max(0, service.desired - running),
-        tags=dict(service.wanted.tags),
+        tags=service.tags,
     )

@@ -2,10 +2,13 @@
 
 import dataclasses
 import hashlib
+import random
 from collections.abc import Sequence
 
+from mayfly.memory.branches import Branches
 from mayfly.memory.clock import VirtualClock
 from mayfly.memory.faults import Faults
+from mayfly.memory.fickle import Fickle
 from mayfly.perform.ports import Clock, Conflict, Gone, ObjectListed, ObjectSeen
 
 #: What `read` takes into a Lambda's memory.
@@ -24,7 +27,7 @@ class Object:
     stored_at: float
 
 
-class MemoryStore:
+class MemoryStore(Fickle):
     """All buckets at once."""
 
     def __init__(
@@ -33,10 +36,12 @@ class MemoryStore:
         clock: Clock | None = None,
         versioned: bool = False,
         faults: Faults | None = None,
+        branches: Branches | None = None,
+        chance: random.Random | None = None,
     ) -> None:
+        super().__init__(faults, branches, chance)
         self._clock = clock or VirtualClock()
         self._versioned = versioned
-        self._faults = faults or Faults()
         #: Newest last.
         self._versions: dict[tuple[str, str], list[Object]] = {}
         self._written = 0
@@ -92,13 +97,21 @@ class MemoryStore:
         if if_match and if_absent:
             raise ValueError("An object cannot be absent and match.")
         self._faults.before("store.write")
+        conditional = if_absent or bool(if_match)
+        if conditional and self._happens("write_race_rate"):
+            raise Conflict("PutObject: 409, another write of the key is under way.")
+        self._check(bucket, key, if_match, if_absent=if_absent)
+        self.put(bucket, key, body, content_type=content_type)
+        if conditional and self._happens("asked_again_rate"):
+            self._check(bucket, key, if_match, if_absent=if_absent)
+        self._faults.after("store.write")
+
+    def _check(self, bucket: str, key: str, if_match: str, *, if_absent: bool) -> None:
         found = self.get(bucket, key)
         if if_absent and found is not None:
-            raise Conflict("PutObject: the key is taken.")
+            raise Conflict("PutObject: 412, the key is taken.")
         if if_match and (found is None or found.etag != if_match):
-            raise Conflict("PutObject: the object is another one.")
-        self.put(bucket, key, body, content_type=content_type)
-        self._faults.after("store.write")
+            raise Conflict("PutObject: 412, the object is another one.")
 
     def put(
         self, bucket: str, key: str, body: bytes, *, content_type: str = "application/octet-stream"

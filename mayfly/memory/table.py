@@ -8,8 +8,9 @@ import random
 from collections.abc import Sequence
 
 from mayfly.core.changes import Change, Key, Update
-from mayfly.memory.branches import KIND, Branches
+from mayfly.memory.branches import Branches
 from mayfly.memory.faults import Faults
+from mayfly.memory.fickle import Fickle
 from mayfly.memory.indexes import Index
 from mayfly.memory.rows import Row, apply
 from mayfly.perform.ports import Clock, Conflict, Item, Temporary
@@ -18,7 +19,7 @@ from mayfly.perform.ports import Clock, Conflict, Item, Temporary
 BATCH_MAX = 100
 
 
-class MemoryTable:
+class MemoryTable(Fickle):
     """All rows, and the index, which may lag behind."""
 
     def __init__(
@@ -26,17 +27,14 @@ class MemoryTable:
         *,
         clock: Clock | None = None,
         faults: Faults | None = None,
-        branches: Branches = KIND,
+        branches: Branches | None = None,
         chance: random.Random | None = None,
     ) -> None:
+        super().__init__(faults, branches, chance)
         #: While true, the index shows nothing that was committed since.
         self.index_held = False
-        #: May be changed while the table is used, as when bad weather ends.
-        self.branches = branches
         #: Only for an index that lags.
         self._clock = clock
-        self._faults = faults or Faults()
-        self._chance = chance or random.Random(0)  # noqa: S311 - repeatable is what it is for
         #: By `pk`, then by `sk`.
         self._partitions: dict[str, dict[str, Row]] = {}
         self._index = Index()
@@ -59,7 +57,7 @@ class MemoryTable:
         if changes:
             self._refuse_some()
             self._write(changes)
-            if len(changes) == 1 and self._happens(self.branches.asked_again_rate):
+            if len(changes) == 1 and self._happens("asked_again_rate"):
                 self._ask_again(changes[0])
         self._faults.after("table.commit")
 
@@ -77,7 +75,8 @@ class MemoryTable:
         self._faults.before("table.index")
         if not self.index_held:
             lag = self.branches.index_lag_seconds
-            self._index.catch_up(self._now() if lag else None)
+            if self._index.catch_up(self._now() if lag else None):
+                self._faults.took("index_lag_seconds", lag)
         return [row.item() for row in self._index.first(gpk, limit, after)]
 
     def row_keys(self) -> list[Key]:
@@ -114,18 +113,15 @@ class MemoryTable:
             self._index.write((key.pk, key.sk), row, seen_at, late=self.index_held or lag > 0)
 
     def _refuse_some(self) -> None:
-        if self._happens(self.branches.throttled_rate):
+        if self._happens("throttled_rate"):
             raise Temporary("TransactWriteItems: ThrottlingError.")
-        if self._happens(self.branches.transaction_conflict_rate):
+        if self._happens("transaction_conflict_rate"):
             raise Conflict("TransactWriteItems: TransactionConflict, a transaction is ongoing.")
 
     def _ask_again(self, change: Change) -> None:
         """Only what accumulates is made a transaction, whose token makes the second asking void."""
         if not (isinstance(change, Update) and (change.add or change.append)):
             self._write([change])
-
-    def _happens(self, rate: float) -> bool:
-        return rate > 0 and self._chance.random() < rate
 
     def _now(self) -> float:
         if self._clock is None:

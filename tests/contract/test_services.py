@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mayfly.aws.ecs import EcsServices
+from mayfly.memory.branches import Branches
 from mayfly.memory.clock import VirtualClock
 from mayfly.memory.services import MemoryServices
 from mayfly.perform.ports import (
@@ -273,7 +274,7 @@ def test_in_memory_capacity_can_be_held_back(memory: MemoryServices) -> None:
 
 def test_in_memory_a_service_may_be_seen_late() -> None:
     clock = VirtualClock()
-    services = MemoryServices(clock, stack=STACK, unseen_seconds=5)
+    services = MemoryServices(clock, stack=STACK, branches=Branches(service_unseen_seconds=5))
     services.create(wanted("worker:1"))
     assert services.describe(["mayfly-small-1"]) == []
     assert services.tagged() == []

@@ -113,8 +113,8 @@ class Stack:
         late = self.trouble.strike(Kind.ECS_CREATE_LATE)
         self.services = MemoryServices(
             aws_clock,
-            unseen_seconds=self.trouble.choice((5, 40)) if late else 0,
             faults=self.trouble,
+            branches=Branches(service_unseen_seconds=self.trouble.choice((5, 40)) if late else 0),
         )
         self.signer = MemorySigner(aws_clock, self.store, faults=self.trouble)
         self._make_lines(aws_clock, rng)

@@ -22,6 +22,7 @@ from mayfly.core import events, limits, naming
 from mayfly.core.commands import Command
 from mayfly.core.identity import adopted_job_id, adopted_token
 from mayfly.core.parts import FIRST_TASK
+from mayfly.memory.branches import Branches
 from mayfly.memory.bus import MemoryBus
 from mayfly.memory.clock import SeededDice, VirtualClock
 from mayfly.memory.queue import MemoryQueue
@@ -52,7 +53,9 @@ class Stack:
         self.store = MemoryStore(clock=self.clock, faults=weather)
         self.table = MemoryTable(faults=weather)
         self.services = MemoryServices(
-            self.clock, unseen_seconds=self.chance.choice((0, 10)), faults=weather
+            self.clock,
+            faults=weather,
+            branches=Branches(service_unseen_seconds=self.chance.choice((0, 10))),
         )
         self.bus = MemoryBus(faults=weather)
         self.dead = self._queue("dead")

@@ -16,6 +16,7 @@ from mayfly.core.decision import Decision
 from mayfly.core.events import Event
 from mayfly.core.identity import adopted_job_id, adopted_token
 from mayfly.core.rows import TaskState
+from mayfly.memory.branches import Branches
 from mayfly.memory.world import MemoryWorld, memory_world
 from mayfly.perform import engine, planning
 from mayfly.perform.ports import Message, Temporary
@@ -248,7 +249,7 @@ def test_a_call_to_ecs_that_failed_after_its_intent_is_made_again(w: MemoryWorld
 
 def test_a_service_that_is_created_late_is_not_forgotten_before_it_is_seen() -> None:
     lags = memory_world()
-    lags.services._unseen_seconds = 10
+    lags.services.branches = Branches(service_unseen_seconds=10)
     real = lags.services.create
 
     def throttled(wanted: object) -> None:

@@ -98,7 +98,7 @@ class Walk:
         )
 
     def _of_rows(self) -> tuple[Callable[[], object], ...]:
-        def commit() -> object:
+        def commit() -> None:
             key = Key("p", self.chance.choice("ab"))
             item = {"gpk": "g", "gsk": self.chance.choice("123"), "n": 0}
             changes: tuple[Change, ...] = (
@@ -108,7 +108,7 @@ class Walk:
                 Update(key=key, set={"done": True}, require={"done": Absent()}),
                 Delete(key=key),
             )
-            return self.table.commit([self.chance.choice(changes)])
+            self.table.commit([self.chance.choice(changes)])
 
         def write() -> None:
             self.store.write("b", self.chance.choice("kl"), b"x", content_type="", if_absent=True)

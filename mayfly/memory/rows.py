@@ -58,16 +58,15 @@ class Row(msgspec.Struct, frozen=True):
     bytes_max: int
     #: `gpk` and `gsk` of a row that is in the index.
     index_key: tuple[str, str] | None
+    #: Every field that holds a list or an object is one of these.
+    nested: tuple[str, ...]
 
     def item(self) -> dict[str, Any]:
         """A copy that is the caller's own, all the way down."""
         copy = self.fields.copy()
-        for name, value in copy.items():
-            kind = type(value)
-            if kind is list:
-                copy[name] = copied(value) if value else []
-            elif kind is dict:
-                copy[name] = copied(value)
+        for name in self.nested:
+            value = copy[name]
+            copy[name] = copied(value) if value else type(value)()
         return copy
 
 
@@ -144,25 +143,38 @@ def _updated(change: Update, row: Row | None) -> Row:
         _require(change.key, change.require, row)
     if row is None:
         row = _whole(change.key, _NOTHING)
-    fields, size = row.fields.copy(), row.bytes_max
+    fields, size, nested = row.fields.copy(), row.bytes_max, row.nested
     if change.set:
         given = {name: normal(value) for name, value in change.set.items()}
         fields.update(given)
         size += len(_encoded(given))
+        nested = _with_nested(nested, given)
     for name, value in change.initial.items():
         if name not in fields:
-            fields[name] = held = normal(value)
-            size += len(_encoded({name: held}))
+            given = {name: normal(value)}
+            fields.update(given)
+            size += len(_encoded(given))
+            nested = _with_nested(nested, given)
     for name, delta in change.add.items():
         fields[name] = _sum(name, fields.get(name, 0), delta)
         size += _NUMBER_BYTES_MAX + _CHARACTER_BYTES_MAX * len(name)
     for name, values in change.append.items():
-        added = normal(values)
-        fields[name] = _joined(name, fields.get(name, []), added)
-        size += len(_encoded({name: added}))
+        given = {name: normal(values)}
+        fields[name] = _joined(name, fields.get(name, []), given[name])
+        size += len(_encoded(given))
+        nested = _with_nested(nested, given)
     for name in change.remove:
         fields.pop(name, None)
-    return _fit(fields, size)
+    if change.remove:
+        nested = tuple(name for name in nested if name in fields)
+    return _fit(fields, size, nested)
+
+
+def _with_nested(known: tuple[str, ...], given: dict[str, Any]) -> tuple[str, ...]:
+    for name, value in given.items():
+        if (type(value) is list or type(value) is dict) and name not in known:
+            known = (*known, name)
+    return known
 
 
 def _check_names(change: Update) -> None:
@@ -180,16 +192,16 @@ def _check_names(change: Update) -> None:
 def _whole(key: Key, item: Mapping[str, Any]) -> Row:
     fields = {name: normal(value) for name, value in item.items()}
     fields["pk"], fields["sk"] = key.pk, key.sk
-    return _fit(fields, len(_encoded(fields)))
+    return _fit(fields, len(_encoded(fields)), _with_nested((), fields))
 
 
-def _fit(fields: dict[str, Any], bytes_max: int) -> Row:
+def _fit(fields: dict[str, Any], bytes_max: int, nested: tuple[str, ...]) -> Row:
     if bytes_max > ROW_BYTES_MAX:
         bytes_max = len(_encoded(fields))
         if bytes_max > ROW_BYTES_MAX:
             raise ValueError(f"A row holds {ROW_BYTES_MAX} bytes, and this one has {bytes_max}.")
     indexed = "gpk" in fields or "gsk" in fields
-    return Row(fields, bytes_max, _index_key(fields) if indexed else None)
+    return Row(fields, bytes_max, _index_key(fields) if indexed else None, nested)
 
 
 def _index_key(fields: dict[str, Any]) -> tuple[str, str] | None:
@@ -233,9 +245,8 @@ def _require(key: Key, require: Mapping[str, Requirement], row: Row | None) -> N
 
 
 def _holds(fields: Mapping[str, Any], name: str, wanted: Requirement) -> bool:
-    kind = type(wanted)
-    if kind is str or kind is bool:
-        return name in fields and type(fields[name]) is kind and bool(fields[name] == wanted)
+    if type(wanted) is str:
+        return _same(fields, name, wanted)
     match wanted:
         case Absent():
             return name not in fields
@@ -261,7 +272,12 @@ def _is_above(value: Any, limit: float) -> bool:
 
 def _same(fields: Mapping[str, Any], name: str, wanted: Any) -> bool:
     """Equal in kind and value: to DynamoDB true is not 1, and an absent field is not null."""
-    return name in fields and bool(_typed(fields[name]) == _typed(normal(wanted)))
+    if name not in fields:
+        return False
+    held = fields[name]
+    if type(held) is str and type(wanted) is str:
+        return held == wanted
+    return bool(_typed(held) == _typed(normal(wanted)))
 
 
 def _typed(value: Any) -> Any:

@@ -101,16 +101,21 @@ class MemoryTable(Fickle):
         return partition.get(key.sk) if partition else None
 
     def _write(self, changes: Sequence[Change]) -> None:
-        written = [(change.key, self._row(change.key)) for change in changes]
-        after = [apply(change, row) for change, (_, row) in zip(changes, written, strict=True)]
+        written = []
+        for change in changes:
+            key = change.key
+            row = self._row(key)
+            written.append((key, row, apply(change, row)))
         lag = self.branches.index_lag_seconds
-        for (key, _), row in zip(written, after, strict=True):
-            if row is not None:
-                self._partitions.setdefault(key.pk, {})[key.sk] = row
-            elif key.pk in self._partitions:
-                self._partitions[key.pk].pop(key.sk, None)
-            seen_at = self._now() + self._chance.uniform(0, lag) if lag else 0.0
-            self._index.write((key.pk, key.sk), row, seen_at, late=self.index_held or lag > 0)
+        late = self.index_held or lag > 0
+        for key, before, after in written:
+            if after is not None:
+                self._partitions.setdefault(key.pk, {})[key.sk] = after
+            elif before is not None:
+                del self._partitions[key.pk][key.sk]
+            if (before and before.index_key) or (after and after.index_key):
+                seen_at = self._now() + self._chance.uniform(0, lag) if lag else 0.0
+                self._index.write((key.pk, key.sk), after, seen_at, late=late)
 
     def _refuse_some(self) -> None:
         if self._happens("throttled_rate"):

@@ -205,7 +205,7 @@ def test_an_index_that_is_held_shows_everything_when_it_is_let_go() -> None:
 def test_an_index_cannot_lag_without_a_clock() -> None:
     table = MemoryTable(branches=Branches(index_lag_seconds=1))
     with pytest.raises(ValueError):
-        table.commit([Put(key=ROW, item={})])
+        table.commit([Put(key=ROW, item={"gpk": "g", "gsk": "1"})])
 
 
 def test_a_checker_looks_past_the_faults() -> None:

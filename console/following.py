@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from console.ends import WrongCall
 from mayfly.contract.outcome import Outcome
 from mayfly.core.parts import FINISH_TASK, FIRST_TASK
-from mayfly.core.rows import ENDS, JobHead, TaskRow, from_item, head_key, task_key
+from mayfly.core.rows import ENDS, JobHead, JobState, TaskRow, from_item, head_key, task_key
 
 if TYPE_CHECKING:
     from mayfly.perform.world import World
@@ -56,11 +56,19 @@ def known(world: "World", job_id: str) -> Look:
 
 
 def until_opened(world: "World", job_id: str, wait_seconds: float) -> Look | None:
-    """The job as soon as the dispatcher has opened it; None when it has not in time."""
+    """The job, or the latest run of it, as soon as the dispatcher has opened it; None when it has
+    not in time."""
     deadline = world.clock.now() + wait_seconds
-    while (seen := look(world, job_id)) is None and world.clock.now() < deadline:
+    while True:
+        seen = look(world, job_id)
+        if seen is not None and seen.head.rerun_as:
+            job_id = seen.head.rerun_as
+            continue
+        # A source that was put back is done again, by the next run.
+        waits = seen is None or seen.head.state is JobState.SUPERSEDED
+        if not waits or world.clock.now() >= deadline:
+            return seen
         world.clock.sleep(LOOK_SECONDS)
-    return seen
 
 
 def follow(world: "World", job_id: str, look_seconds: float = LOOK_SECONDS) -> Iterator[Look]:

@@ -21,10 +21,10 @@ def status(
 ) -> None:
     """Show where a job is.
 
-    JSON: job_id, state, source, preset, tenant, pool, priority, run, accepted_at, ended_at,
-    attempts, interruptions, failure, parts (tasks of its plan; 1 without one), progress {fraction,
-    stage, speed, eta_seconds}, tasks (of a plan: the first and the one that joins them), story,
-    outcome (null until the job has ended). Times are Unix seconds.
+    JSON: job_id, state, source, preset, tenant, pool, priority, run, rerun_as (its next run),
+    accepted_at, ended_at, attempts, interruptions, failure, parts (tasks of its plan; 1 without
+    one), progress {fraction, stage, speed, eta_seconds}, tasks (of a plan: the first and the one
+    that joins them), story, outcome (null until the job has ended). Times are Unix seconds.
     """
     with speaking(as_json) as voice:
         from console import following, jobview
@@ -108,7 +108,7 @@ def jobs(
 ) -> None:
     """List the newest jobs, open ones first.
 
-    JSON: {"stack", "jobs": [job_id, state, source, preset, tenant, pool, priority, run,
+    JSON: {"stack", "jobs": [job_id, state, source, preset, tenant, pool, priority, run, rerun_as,
     accepted_at, ended_at, attempts, interruptions, failure, parts]}.
     """
     with speaking(as_json) as voice:

@@ -77,6 +77,7 @@ def head_document(head: JobHead) -> dict[str, Any]:
         "pool": head.pool,
         "priority": head.priority,
         "run": head.run,
+        "rerun_as": head.rerun_as or None,
         "accepted_at": head.accepted_at,
         "ended_at": head.ended_at,
         "attempts": head.attempts,
@@ -111,6 +112,9 @@ def head_lines(head: JobHead, progress: Progress, now: float) -> list[str]:
         f"preset   {head.preset or '-'}, pool {head.pool or '-'}, tenant {head.tenant}",
         f"time     {seconds(taken)} {'in all' if head.ended_at else 'so far'}",
     ]
+    if head.run > 1 or head.rerun_as:
+        later = f", run again as {head.rerun_as}" if head.rerun_as else ""
+        lines.append(f"run      {head.run}{later}")
     if head.attempts or head.interruptions:
         lines.append(f"workers  {head.attempts} attempts, {head.interruptions} interruptions")
     return lines

@@ -19,6 +19,7 @@ from console import (
     language,
     laptop,
     queues,
+    rerunning,
     submitting,
 )
 
@@ -45,6 +46,8 @@ for command in (
     jobs.jobs,
     jobs.cancel,
     jobs.receipt,
+    rerunning.rerun,
+    rerunning.redrive,
     queues.queues,
     queues.pause,
     language.presets,

@@ -17,6 +17,7 @@ StackName = Annotated[
     ),
 ]
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `submit` printed it.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Follow the job until it ends.")]
 PresetName = Annotated[
     str | None,
     typer.Option(

@@ -45,7 +45,7 @@ def submit(
     pool: Annotated[
         str | None, typer.Option(help="small, standard or large (of an s3:// source).")
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Follow the job until it ends.")] = False,
+    wait: options.Wait = False,
     stack: options.StackName = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -80,12 +80,15 @@ def _answer(voice: Voice, at: reach.Stack, submitted: Submitted, wait: bool) -> 
     from mayfly.perform import receipts
 
     head = opened(at, submitted).head
+    submitted = dataclasses.replace(submitted, job_id=head.job_id)
     joined = head.accepted_at < submitted.asked_at
     about = {**dataclasses.asdict(submitted), "stack": at.name, "joined": joined}
     del about["asked_at"]
     voice.say(submitted.job_id)
     if joined and voice.on_terminal:
         voice.say("This content was asked for before: the same job.")
+        if head.state.value in ("failed", "cancelled"):
+            voice.say(f"It {head.state.value}. To do it once more: mayfly rerun {head.job_id}")
     if not wait:
         voice.document({**about, "state": head.state.value})
         if voice.on_terminal:

@@ -43,7 +43,7 @@ KNOWN: dict[str, _Known] = {
     "request_unprocessable": _Known(
         _UNKNOWN,
         "The dispatcher could not process this request",
-        "Look at the dispatcher's log; then send it again.",
+        "Look at the dispatcher's log; then `mayfly redrive`, or send it again.",
     ),
     "source_empty": _Known(
         _BAD, "The file has zero bytes", "Upload it again; the upload was probably cut off."

@@ -31,6 +31,9 @@ from mayfly.perform.world import World
 _PAGE_JOBS = 200
 
 
+_FORGOTTEN = "its message is not remembered, since it was sent again before or was no request"
+
+
 class NotAgain(Exception):
     """A job that cannot be done once more, and why."""
 
@@ -62,8 +65,7 @@ def rerun(world: World, ident: str, pool: str | None = None) -> Again:
     head, spec = _read(world, ident)
     if head.rerun_as:
         return Again(job_id=head.rerun_as, joined=True)
-    reason = of_reruns.why_not(head, spec) or _why_not_here(world, spec.source, pool or head.pool)
-    if reason:
+    if reason := _why_not(world, head, spec, pool or head.pool):
         raise NotAgain(f"Job {ident} cannot be run again: {reason}.")
     asked = events.RerunRequested(
         at=world.clock.now(), accepted=_accepted(world, head, spec, pool or head.pool)
@@ -85,6 +87,15 @@ def failed(world: World, wanted: Wanted) -> Iterator[JobHead]:
                 yield head
 
 
+def why_not(world: World, head: JobHead) -> str:
+    """Why a job that failed would not be redriven now, as the end of a sentence; empty when it
+    would. Raises Temporary."""
+    head, spec = _read(world, head.job_id)
+    if head.failure is not None and head.failure.code == of_reruns.DEAD_REQUEST:
+        return "" if spec.request else _FORGOTTEN
+    return "" if head.rerun_as else _why_not(world, head, spec, head.pool)
+
+
 def redrive(world: World, head: JobHead, requests: Queue) -> str:
     """The job's next run, or `request` when its dead request was sent again.
 
@@ -92,9 +103,9 @@ def redrive(world: World, head: JobHead, requests: Queue) -> str:
     """
     if head.failure is None or head.failure.code != of_reruns.DEAD_REQUEST:
         return rerun(world, head.job_id).job_id
-    _, spec = _read(world, head.job_id)
+    head, spec = _read(world, head.job_id)
     if not spec.request:
-        raise NotAgain("Its message is not remembered: it was sent again before, or was too large.")
+        raise NotAgain(f"The request of job {head.job_id} cannot be sent again: {_FORGOTTEN}.")
     # Sent first: twice sent is one job, and forgotten would be none.
     requests.send(spec.request.encode())
     engine.apply(world, events.RequestRedriven(at=world.clock.now()), head.job_id)
@@ -131,9 +142,15 @@ def _read(world: World, ident: str) -> tuple[JobHead, JobSpec]:
     return from_item(JobHead, head), from_item(JobSpec, spec or {})
 
 
-def _why_not_here(world: World, source: SourceObject | None, pool: str) -> str:
+def _why_not(world: World, head: JobHead, spec: JobSpec, pool: str) -> str:
+    if reason := of_reruns.why_not(head, spec):
+        return reason
+    assert spec.source is not None
+    return _why_not_here(world, spec.source, pool)
+
+
+def _why_not_here(world: World, source: SourceObject, pool: str) -> str:
     """What stands against it in this stack, as it is now."""
-    assert source is not None
     pools = [settings.name for settings in world.settings.pools]
     if pool not in pools:
         return f"the stack has no pool {pool}; name one of: {', '.join(pools)}"

@@ -16,7 +16,7 @@ from mayfly.contract import report
 from mayfly.core.rows import ENDED_JOBS, OPEN_JOBS, JobHead, TaskRow, from_item, task_key
 from mayfly.memory.queue import MemoryQueue
 from mayfly.memory.world import memory_world
-from mayfly.perform import engine, reporting, watching
+from mayfly.perform import engine, reporting, ticking, watching
 
 MEDIA = report.Media(
     container="mov,mp4,m4a,3gp,3g2,mj2",
@@ -150,22 +150,22 @@ class Scene:
         """A worker begins, and is protected from now on."""
         (service,) = self.w.services.tagged()
         self.w.services.keep(service.name, 1)
-        self._says(report.Started)
+        self.says(report.Started)
 
     def progresses(self, fraction: float) -> Callable[[], None]:
         """It gets on."""
-        return lambda: self._says(report.Progressed, fraction=fraction, speed=2.0)
+        return lambda: self.says(report.Progressed, fraction=fraction, speed=2.0)
 
     def encodes(self) -> None:
         """It is done, and its outputs are stored."""
         key = f"work/{self.the_job()}/encode/n1/video.mp4"
         self.w.store.put("media", key, b"encoded")
         made = report.Artifact(file="video.mp4", key=key, size_bytes=7, sha256="0", media=MEDIA)
-        self._says(report.Encoded, outputs=(made,), source=MEDIA, busy_seconds=10.0)
+        self.says(report.Encoded, outputs=(made,), source=MEDIA, busy_seconds=10.0)
 
     def fails(self) -> None:
         """It finds that the file is no video."""
-        self._says(report.Failed, code="not_media")
+        self.says(report.Failed, code="not_media")
 
     def drains(self) -> None:
         """ECS's word that the worker has stopped."""
@@ -185,6 +185,10 @@ class Scene:
         }
         engine.run(self.w.world, watching.take_task_event(self.w.world, event))
 
+    def ticks(self) -> None:
+        """A minute has passed for the completion handler."""
+        engine.run(self.w.world, ticking.tick(self.w.world))
+
     def whole_life(self) -> list[Callable[[], None]]:
         """From the first word of a worker to its end."""
         return [self.starts, self.progresses(0.5), self.encodes, self.drains]
@@ -193,7 +197,8 @@ class Scene:
         (item,) = self.w.table.get(task_key(self.the_job(), "encode"))
         return from_item(TaskRow, item)
 
-    def _says(self, kind: Any, **words: Any) -> None:
+    def says(self, kind: Any, **words: Any) -> None:
+        """A word of the one job's worker, who then has no message any more."""
         (service,) = self.w.services.tagged()
         said = kind(
             job_id=self.the_job(),

@@ -174,6 +174,7 @@ def test_a_request_that_dies_again_can_be_sent_again(w: MemoryWorld, requests: M
     (head,) = rerunning.failed(w.world, Wanted())
     rerunning.redrive(w.world, head, requests)
     (message,) = requests.receive(wait_seconds=0)
+    assert "not remembered" in rerunning.why_not(w.world, head)
     with pytest.raises(rerunning.NotAgain, match="not remembered"):
         rerunning.redrive(w.world, head, requests)
     assert dies(w, message.body, "m2") == ""

@@ -52,11 +52,8 @@ class Stack:
         self.weather.meanwhile = self.invoke_some
         self.store = MemoryStore(clock=self.clock, faults=weather)
         self.table = MemoryTable(faults=weather)
-        self.services = MemoryServices(
-            self.clock,
-            faults=weather,
-            branches=Branches(service_unseen_seconds=self.chance.choice((0, 10))),
-        )
+        unseen = Branches(service_unseen_seconds=self.chance.choice((0, 10)))
+        self.services = MemoryServices(self.clock, faults=weather, branches=unseen)
         self.bus = MemoryBus(faults=weather)
         self.dead = self._queue("dead")
         self.jobs = MemoryQueue(

@@ -3,9 +3,10 @@
 What they ask for is remembered, so that an observer can ask whether everybody was answered.
 """
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -17,9 +18,10 @@ from mayfly.contract.recipe import AudioOutput, Recipe, VideoOutput
 from mayfly.contract.task import Fetch, PutUrls, Source, Task
 from mayfly.core import events
 from mayfly.core.changes import Delete, Put
+from mayfly.core.commands import Command
 from mayfly.core.rows import PAUSED_KEY
 from mayfly.memory.store import MemoryStore
-from mayfly.perform import engine
+from mayfly.perform import engine, rerunning
 from tests.simulation.kinds import Kind
 from tests.simulation.lambdas import Lambdas
 from tests.simulation.lines import Line
@@ -96,6 +98,7 @@ class People:
             (Kind.USER_PAUSE, self.pause),
             (Kind.USER_FORGED_REPORT, self.forge),
             (Kind.S3_OVERWRITTEN, self.overwrite),
+            (Kind.USER_RERUN, self.rerun),
         ):
             if self._trouble.strike(kind):
                 self._someday(act, later=True)
@@ -189,6 +192,21 @@ class People:
         self._lambdas.operate(
             "cancel", lambda: engine.apply(self._lambdas.world, event, job_id).commands
         )
+
+    def rerun(self) -> None:
+        """Two operators at once, or one whose command is tried again."""
+        job_ids = self.jobs()
+        if not job_ids:
+            return
+        job_id = self._trouble.choice(job_ids)
+
+        def again() -> Sequence[Command]:
+            with contextlib.suppress(rerunning.NotAgain):
+                rerunning.rerun(self._lambdas.world, job_id)
+            return ()  # the tick sees to the rest, as of whatever a command line does
+
+        for _ in range(self._trouble.choice((1, 2))):
+            self._lambdas.operate("rerun", again)
 
     def pause(self) -> None:
         """For a while."""

@@ -122,7 +122,7 @@ class Stage:
             self.cloud.tick()
             return False
 
-        until(quiet, "nothing to be left", 60, every_seconds=2)
+        until(quiet, "nothing to be left", 150, every_seconds=2)
 
     def logs(self) -> str:
         """Everything that the Lambdas and the workers have logged."""

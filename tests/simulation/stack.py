@@ -49,8 +49,12 @@ class _Table(MemoryTable):
 
     def commit(self, changes: Sequence[Change]) -> None:
         process = self.scheduler.current
-        if process is not None:
-            process.commits = tuple(change.key for change in changes)
+        if process is None:  # the world itself, which meets nobody
+            kept, self.branches = self.branches, KIND
+            super().commit(changes)
+            self.branches = kept
+            return
+        process.commits = tuple(change.key for change in changes)
         try:
             super().commit(changes)
         except Conflict:

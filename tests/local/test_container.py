@@ -14,11 +14,12 @@ PARENT = """
 import signal, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"],
                          start_new_session=True)
+if sys.argv[1] == "leave":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
+# Not before: whoever reads this may send the signal at once.
 print(child.pid, flush=True)
 if sys.argv[1] == "exit":
     sys.exit(5)
-if sys.argv[1] == "leave":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
 time.sleep(600)
 """
 

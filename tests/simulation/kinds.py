@@ -70,4 +70,5 @@ class Kind(enum.StrEnum):
     USER_CANCEL = "somebody cancels"
     USER_PAUSE = "somebody pauses the stack"
     USER_RERUN = "somebody asks for it again"
+    USER_REDRIVE = "somebody tries everything again that failed"
     USER_FORGED_REPORT = "somebody reports without the token"

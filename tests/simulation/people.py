@@ -99,6 +99,7 @@ class People:
             (Kind.USER_FORGED_REPORT, self.forge),
             (Kind.S3_OVERWRITTEN, self.overwrite),
             (Kind.USER_RERUN, self.rerun),
+            (Kind.USER_REDRIVE, self.redrive),
         ):
             if self._trouble.strike(kind):
                 self._someday(act, later=True)
@@ -207,6 +208,18 @@ class People:
 
         for _ in range(self._trouble.choice((1, 2))):
             self._lambdas.operate("rerun", again)
+
+    def redrive(self) -> None:
+        """Whatever failed through no fault of its input."""
+        world = self._lambdas.world
+
+        def again() -> Sequence[Command]:
+            for head in rerunning.failed(world, rerunning.Wanted()):
+                with contextlib.suppress(rerunning.NotAgain):
+                    self._trouble.tell(rerunning.redrive(world, head, self._requests))
+            return ()
+
+        self._lambdas.operate("redrive", again)
 
     def pause(self) -> None:
         """For a while."""

@@ -67,7 +67,8 @@ class Progressed(_Said, frozen=True, kw_only=True, tag="progressed"):
 class Planned(_Said, frozen=True, kw_only=True, tag="planned"):
     """The source is long: it is cut like this, and the attempt goes on with the first chunk.
 
-    Whoever is believed is told by nobody: it is the first, and the words of others are compared.
+    The first plan of a job is taken, and nobody answers: what an attempt brings after another plan
+    does not fit, and is not taken.
     """
 
     plan: Plan

@@ -4,6 +4,8 @@ Each takes the head and the task as they were read and an event. A worker may be
 long believed dead: whoever brings proven outputs first is taken, everybody else changes nothing.
 """
 
+import dataclasses
+
 from mayfly.contract.failure import Failure, failure
 from mayfly.core import brake, commands, events, limits, release
 from mayfly.core.changes import Change, Put
@@ -129,7 +131,8 @@ def _strayed(head: JobHead, task: TaskRow, event: events.TaskEncoded) -> Decisio
         return Decision(changes=_busy(task, event), ignored="another attempt is at work")
     why = failure("worker_failed", "it brought something else than its task")
     if head.adopted or task.failures + 1 >= limits.UNKNOWN_TRIES_MAX:
-        return _given_up(head, task, event, why)
+        ended = _given_up(head, task, event, why)
+        return dataclasses.replace(ended, changes=(*ended.changes, *_busy(task, event)))
     return Decision(
         changes=(
             task_update(

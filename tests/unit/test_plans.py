@@ -67,6 +67,7 @@ def the(decision: Decision, key: object) -> Update:
         ({"boundaries": (5, 2**63)}, "64 bits"),
         ({"origin_ticks": -(2**63)}, "64 bits"),
         ({"time_base": (0, 1)}, "tick"),
+        ({"time_base": (1, 0)}, "tick"),
         ({"time_base": (1, -1)}, "tick"),
         ({"margin_seconds": -0.1}, "margin"),
         ({"margin_seconds": float("nan")}, "margin"),
@@ -85,6 +86,10 @@ def test_plans_up_to_the_limits_are_carried_out() -> None:
     assert parts.flaw(PLAN) == ""
     assert parts.flaw(plan_of(2, audio_tracks=0)) == ""
     assert parts.flaw(plan_of(limits.CHUNKS_MAX, limits.AUDIO_TRACKS_MAX)) == ""
+    second = Plan(time_base=(1, 1), origin_ticks=0, margin_seconds=0.0, boundaries=(1,))
+    assert parts.flaw(second) == "" and parts.count(second) == 2
+    longest = msgspec.structs.replace(PLAN, margin_seconds=float(limits.SOURCE_SECONDS_MAX))
+    assert parts.flaw(longest) == ""
 
 
 @settings(max_examples=60, deadline=None)
@@ -112,7 +117,7 @@ def test_sound_is_opened_before_the_other_chunks_since_everybody_waits_for_it() 
 def test_a_plan_makes_the_task_the_first_chunk_and_counts_all_the_others() -> None:
     decision = machine.advance(a_job(), a_task(), PLANNED)
     task = the(decision, task_key("job1", "encode"))
-    assert (task.set["kind"], task.set["number"]) == ("chunk", 0)
+    assert (task.set["kind"], task.set["number"], task.set["fraction"]) == ("chunk", 0, 0.0)
     clock = {"time_base": (1, 90_000), "origin_ticks": 126_000, "margin_seconds": 10.1}
     interval = {"number": 0, "start_ticks": None, "end_ticks": 540_000}
     assert task.set["scope"] == {**interval, "clock": clock}
@@ -297,6 +302,8 @@ def test_a_worker_that_never_brings_its_task_ends_the_job() -> None:
     decision = machine.advance(a_planned_job(), task, ENCODED)
     head = the(decision, head_key("job1"))
     assert head.set["state"] == "failed" and head.set["failure"]["code"] == "worker_failed"
+    # What it cost is the job's all the same.
+    assert "service#mayfly-standard-s1" in [change.key.pk for change in decision.changes]
 
 
 @pytest.mark.parametrize("kind", ["audio", "finish"])
@@ -325,7 +332,7 @@ def test_when_the_last_part_is_done_one_task_is_opened_that_joins_them() -> None
     assert head.require == {"state": "running", "open_tasks": 0}
     (task,) = [change for change in decision.changes if isinstance(change, Create)]
     assert task.key == task_key("job1", "finish")
-    assert (task.item["kind"], task.item["token"]) == ("finish", "token9")
+    assert (task.item["kind"], task.item["number"], task.item["token"]) == ("finish", 0, "token9")
     again = frozenset({("job1", "finish")})
     assert decision.commands == (
         commands.ReleaseTasks(pool="standard", opened=again),

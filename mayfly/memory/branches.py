@@ -51,6 +51,7 @@ class Taken(enum.StrEnum):
 class Branches:
     """One account's behaviour. The defaults are the kindest that is documented."""
 
+    # SQS
     #: DeleteMessage with the handle of an earlier receipt, after the message was received again.
     #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html
     stale_delete: Deleting = Deleting.IGNORED
@@ -99,10 +100,14 @@ class Branches:
     #: A dead letter's count goes on ("across all queues"); else it begins anew.
     #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
     dead_letters_keep_count: bool = True
+
+    # Several services
     #: The answer of a call got lost, and the SDK asks again: a message is sent twice under two ids,
     #: an event is put twice, and a conditional write meets its own effect and is refused.
     #: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
     asked_again_rate: float = 0.0
+
+    # DynamoDB
     #: A write is put off because of the table's throughput.
     #: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
     throttled_rate: float = 0.0
@@ -112,9 +117,13 @@ class Branches:
     #: Each write reaches the index within this, one row sooner than another.
     #: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html
     index_lag_seconds: float = 0.0
+
+    # S3
     #: A conditional write is refused with 409 although its condition holds.
     #: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
     write_race_rate: float = 0.0
+
+    # ECS
     #: A new service is neither described nor listed for so long.
     #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
     service_unseen_seconds: float = 0.0
@@ -141,7 +150,7 @@ class Branches:
     @classmethod
     def drawn(cls, chance: random.Random, **fixed: Any) -> "Branches":
         """Any account; `fixed` are fields that are not left to chance."""
-        drawn = {name: chance.choice(values) for name, values in _CHOICES.items()}
+        drawn = {name: chance.choice(values) for name, values in CHOICES.items()}
         return cls(**{**drawn, **fixed})
 
     def told(self) -> Mapping[str, Any]:
@@ -154,7 +163,7 @@ class Branches:
 
 
 #: What is drawn from, kind values more often than unkind ones.
-_CHOICES: Mapping[str, tuple[Any, ...]] = {
+CHOICES: Mapping[str, tuple[Any, ...]] = {
     "stale_delete": tuple(Deleting),
     "late_delete": (Deleting.DELETES, *Deleting),
     "second_delete": (Deleting.IGNORED, Deleting.REFUSED),

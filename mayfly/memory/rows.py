@@ -29,16 +29,17 @@ from mayfly.core.changes import (
 from mayfly.perform.ports import Conflict
 
 #: DynamoDB: 400 KB an item (names included; measured here as JSON, which is about the same), 38
-#: digits a number, 100 operands of IN, 2048 and 1024 bytes of keys.
+#: digits a number, 32 levels of lists and objects, 100 operands of IN, 2048 and 1024 bytes of keys.
 ROW_BYTES_MAX = 400 * 1024
 DIGITS_MAX = 38
+LEVELS_MAX = 32
 ONE_OF_MAX = 100
 PARTITION_KEY_BYTES_MAX = 2048
 SORT_KEY_BYTES_MAX = 1024
 
 _MAGNITUDE_MAX = 1e125
 _INT_MAX = 10**DIGITS_MAX
-_EXACT = decimal.Context(prec=DIGITS_MAX)
+_EXACT = decimal.Context(prec=DIGITS_MAX, traps=[decimal.Inexact])
 _NOTHING: dict[str, Any] = {}
 
 _encoded = msgspec.json.Encoder().encode
@@ -61,6 +62,10 @@ class Row(msgspec.Struct, frozen=True):
     #: Every field that holds a list or an object is one of these.
     nested: tuple[str, ...]
 
+    def bytes(self) -> int:
+        """Measured."""
+        return len(_encoded(self.fields))
+
     def item(self) -> dict[str, Any]:
         """A copy that is the caller's own, all the way down."""
         copy = self.fields.copy()
@@ -73,7 +78,7 @@ class Row(msgspec.Struct, frozen=True):
 def apply(change: Change, row: Row | None) -> Row | None:
     """The row after the change; None is a row that is not there. Raises Conflict, and ValueError
     or TypeError for what DynamoDB would not even look at."""
-    _check_key(change.key)
+    _check_key(change.key.pk, change.key.sk)
     if type(change) is Update:
         return _updated(change, row)
     match change:
@@ -91,8 +96,8 @@ def apply(change: Change, row: Row | None) -> Row | None:
     assert_never(change)
 
 
-def normal(value: Any) -> Any:
-    """A value as DynamoDB gives it back."""
+def normal(value: Any, level: int = 0) -> Any:
+    """A value as DynamoDB gives it back. It lies within so many lists and objects."""
     kind = type(value)
     if kind is str or kind is bool or value is None:
         return value
@@ -109,10 +114,12 @@ def normal(value: Any) -> Any:
             return int(value)
         case float():
             return _number(value)
+        case list() | tuple() | Mapping() if level == LEVELS_MAX:
+            raise ValueError(f"DynamoDB keeps {LEVELS_MAX} levels of lists and objects.")
         case list() | tuple():
-            return [normal(item) for item in value]
+            return [normal(item, level + 1) for item in value]
         case Mapping():
-            return {name: normal(held) for name, held in value.items()}
+            return {name: normal(held, level + 1) for name, held in value.items()}
         case _:
             raise TypeError(f"A row holds JSON values, and {type(value).__name__} is none.")
 
@@ -208,11 +215,13 @@ def _index_key(fields: dict[str, Any]) -> tuple[str, str] | None:
     for name in ("gpk", "gsk"):
         if name in fields and not (type(fields[name]) is str and fields[name]):
             raise ValueError(f"{name} is a key of the index: a string, and not empty.")
-    return (fields["gpk"], fields["gsk"]) if "gpk" in fields and "gsk" in fields else None
+    if "gpk" not in fields or "gsk" not in fields:
+        return None
+    _check_key(fields["gpk"], fields["gsk"])
+    return fields["gpk"], fields["gsk"]
 
 
-def _check_key(key: Key) -> None:
-    pk, sk = key.pk, key.sk
+def _check_key(pk: str, sk: str) -> None:
     if 0 < len(pk) <= _PARTITION_KEY_SURE and 0 < len(sk) <= _SORT_KEY_SURE:
         return
     if (
@@ -224,11 +233,17 @@ def _check_key(key: Key) -> None:
 
 def _sum(name: str, old: Any, delta: Any) -> int | float:
     if type(old) is int and type(delta) is int and -_INT_MAX < delta < _INT_MAX:
-        return normal(old + delta)  # type: ignore[no-any-return]
+        total = old + delta
+        if -_INT_MAX < total < _INT_MAX:
+            return total
     if not _is_number(old) or not _is_number(delta):
         raise ValueError(f"{name}: only a number can be added to a number.")
-    total = _EXACT.add(decimal.Decimal(repr(old)), decimal.Decimal(repr(normal(delta))))
-    return normal(float(total) if total % 1 else int(total))  # type: ignore[no-any-return]
+    try:
+        exact = _EXACT.add(decimal.Decimal(repr(old)), decimal.Decimal(repr(normal(delta))))
+    except decimal.Inexact:
+        raise ValueError(f"{name}: DynamoDB keeps {DIGITS_MAX} digits of a sum.") from None
+    whole = exact == exact.to_integral_value() and abs(exact) < _INT_MAX
+    return int(exact) if whole else _number(float(exact))
 
 
 def _joined(name: str, old: Any, values: list[Any]) -> list[Any]:

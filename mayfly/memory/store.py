@@ -14,6 +14,9 @@ from mayfly.perform.ports import Clock, Conflict, Gone, ObjectListed, ObjectSeen
 #: What `read` takes into a Lambda's memory.
 READ_BYTES_MAX = 8 * 1024 * 1024
 
+#: S3: KeyTooLongError.
+KEY_BYTES_MAX = 1024
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Object:
@@ -41,7 +44,8 @@ class MemoryStore(Fickle):
     ) -> None:
         super().__init__(faults, branches, chance)
         self._clock = clock or VirtualClock()
-        self._versioned = versioned
+        #: Of all buckets, from now on.
+        self.versioned = versioned
         #: Newest last.
         self._versions: dict[tuple[str, str], list[Object]] = {}
         self._written = 0
@@ -116,16 +120,18 @@ class MemoryStore(Fickle):
     def put(
         self, bucket: str, key: str, body: bytes, *, content_type: str = "application/octet-stream"
     ) -> Object:
-        """Stores as S3 itself does, for uploads and workers."""
+        """Stores as S3 itself does, for uploads and workers. Raises ValueError for a long key."""
+        if len(key.encode()) > KEY_BYTES_MAX:
+            raise ValueError(f"A key has {KEY_BYTES_MAX} bytes at most.")
         self._written += 1
         stored = Object(
             body=body,
             etag=hashlib.md5(body, usedforsecurity=False).hexdigest(),
-            version_id=f"v{self._written}" if self._versioned else "",
+            version_id=f"v{self._written}" if self.versioned else "",
             content_type=content_type,
             stored_at=self._clock.now(),
         )
-        older = self._versions.get((bucket, key), []) if self._versioned else []
+        older = self._versions.get((bucket, key), []) if self.versioned else []
         self._versions[bucket, key] = [*older, stored]
         return stored
 

@@ -15,8 +15,9 @@ from mayfly.memory.indexes import Index
 from mayfly.memory.rows import Row, apply
 from mayfly.perform.ports import Clock, Conflict, Item, Temporary
 
-#: BatchGetItem and TransactWriteItems take 100 at most.
+#: BatchGetItem and TransactWriteItems take 100 at most, and the rows of a transaction 4 MB.
 BATCH_MAX = 100
+TRANSACTION_BYTES_MAX = 4 * 1024 * 1024
 
 
 class MemoryTable(Fickle):
@@ -101,11 +102,16 @@ class MemoryTable(Fickle):
         return partition.get(key.sk) if partition else None
 
     def _write(self, changes: Sequence[Change]) -> None:
-        written = []
+        written, bytes_max = [], 0
         for change in changes:
             key = change.key
-            row = self._row(key)
-            written.append((key, row, apply(change, row)))
+            before = self._row(key)
+            after = apply(change, before)
+            written.append((key, before, after))
+            concerned = after or before
+            bytes_max += concerned.bytes_max if concerned else 0
+        if bytes_max > TRANSACTION_BYTES_MAX and len(written) > 1:
+            _check_size([after or before for _, before, after in written])
         lag = self.branches.index_lag_seconds
         late = self.index_held or lag > 0
         for key, before, after in written:
@@ -132,6 +138,12 @@ class MemoryTable(Fickle):
         if self._clock is None:
             raise ValueError("An index lags behind a clock, and this table was given none.")
         return self._clock.now()
+
+
+def _check_size(rows: Sequence[Row | None]) -> None:
+    size = sum(row.bytes() for row in rows if row)
+    if size > TRANSACTION_BYTES_MAX:
+        raise ValueError(f"A transaction has {TRANSACTION_BYTES_MAX} bytes of rows, not {size}.")
 
 
 def _without_key(row: Row | None) -> Item | None:

@@ -11,11 +11,12 @@ import pytest
 from moto import mock_aws
 
 from mayfly.aws import clients
+from tests.contract.gaps import GAPS
 from tests.contract.worlds import AwsWorld, MemoryWorld, World
 
 _EMBEDDED = pytest.param("embedded", marks=pytest.mark.embedded)
 
-Gap = Callable[..., None]
+Expect = Callable[[str], None]
 
 
 @pytest.fixture(autouse=True)
@@ -70,11 +71,13 @@ def world(
 
 
 @pytest.fixture
-def gap(request: pytest.FixtureRequest, world: World) -> Gap:
-    """`gap("moto", reason)`: this claim does not hold there."""
+def gap(request: pytest.FixtureRequest, world: World) -> Expect:
+    """`gap(name)`: this claim does not hold where `gaps.py` says so."""
 
-    def expect_failure(kind: str, reason: str) -> None:
-        if world.kind == kind:
-            request.applymarker(pytest.mark.xfail(reason=f"{kind}: {reason}", strict=True))
+    def expect_failure(name: str) -> None:
+        known = GAPS[name]
+        assert world.kind not in known.unasked
+        if instead := known.instead.get(world.kind):
+            request.applymarker(pytest.mark.xfail(reason=f"{world.kind}: {instead}", strict=True))
 
     return expect_failure

@@ -1,4 +1,7 @@
-"""The Queue port: at least once, hidden while held, handles that go stale, dead letters."""
+"""The Queue port: at least once, hidden while held, dead letters.
+
+What handles do that are old, late or used twice stands in `test_queue_handles.py`.
+"""
 
 import json
 
@@ -7,8 +10,7 @@ import pytest
 from mayfly.aws.sqs import SqsQueue
 from mayfly.memory.clock import VirtualClock
 from mayfly.memory.queue import MemoryQueue
-from mayfly.perform.ports import Depth, Gone, HandleLost, Message, Queue
-from tests.contract.conftest import Gap
+from mayfly.perform.ports import Depth, Gone, Message, Queue
 from tests.contract.worlds import AwsWorld, World
 
 #: The longest that a message hidden for a second is waited for. Long polls end with the message.
@@ -98,67 +100,6 @@ def test_a_deleted_message_never_comes_back(brief: Queue) -> None:
     brief.delete(held.handle)
     brief.delete(held.handle)
     assert brief.receive(wait_seconds=2) == []
-
-
-def test_the_handle_of_a_deleted_message_is_lost(queue: Queue) -> None:
-    queue.send(b"1")
-    held = take(queue)
-    queue.delete(held.handle)
-    with pytest.raises(HandleLost):
-        queue.extend(held.handle, 30)
-
-
-def test_the_handle_of_a_message_that_was_handed_back_is_lost(queue: Queue, gap: Gap) -> None:
-    """AWS answers MessageNotInflight."""
-    gap("moto", "extends a message that nobody holds")
-    gap("embedded", "extends a message that nobody holds")
-    queue.send(b"1")
-    held = take(queue)
-    queue.extend(held.handle, 0)
-    with pytest.raises(HandleLost):
-        queue.extend(held.handle, 30)
-
-
-def test_a_handle_is_lost_when_another_worker_has_the_message(brief: Queue, gap: Gap) -> None:
-    """A worker that slept through its visibility must not take the message from its successor."""
-    gap("moto", "takes every handle that a message ever had")
-    brief.send(b"1")
-    sleeper, successor = take(brief), take(brief)
-    with pytest.raises(HandleLost):
-        brief.extend(sleeper.handle, 30)
-    brief.extend(successor.handle, 30)
-
-
-def test_a_stale_handle_deletes_nothing(brief: Queue, gap: Gap) -> None:
-    """AWS: "the request will succeed, but the message might not be deleted"."""
-    gap("moto", "takes every handle that a message ever had")
-    brief.send(b"1")
-    sleeper, successor = take(brief), take(brief)
-    brief.delete(sleeper.handle)
-    assert take(brief).message_id == successor.message_id
-
-
-def test_a_handle_that_never_was_is_lost(queue: Queue) -> None:
-    with pytest.raises(HandleLost):
-        queue.extend("no-such-handle", 30)
-    queue.delete("no-such-handle")
-
-
-def test_twelve_hours_are_counted_from_the_receipt(world: World, queue: Queue, gap: Gap) -> None:
-    gap("embedded", "counts the 12 h from each extension")
-    queue.send(b"1")
-    held = take(queue)
-    world.pass_seconds(2.1)
-    queue.extend(held.handle, 12 * 3600 - 60)
-    with pytest.raises(HandleLost):
-        queue.extend(held.handle, 12 * 3600)
-
-
-@pytest.mark.parametrize("seconds", [-1, 12 * 3600 + 1])
-def test_hiding_for_longer_than_sqs_can_is_refused(queue: Queue, seconds: int) -> None:
-    queue.send(b"1")
-    with pytest.raises(ValueError):
-        queue.extend(take(queue).handle, seconds)
 
 
 def test_a_message_received_too_often_becomes_a_dead_letter(world: World) -> None:

@@ -20,6 +20,7 @@ from mayfly.perform.ports import (
     ServiceWanted,
     Temporary,
 )
+from tests.contract.conftest import Expect
 from tests.contract.worlds import STACK, AwsWorld, World
 
 on_ecs = pytest.mark.parametrize(
@@ -134,6 +135,53 @@ def test_more_services_are_described_than_ecs_takes_at_once(
     seen = services.describe([*names, "mayfly-small-none"])
     assert sorted(service.name for service in seen) == sorted(names)
     assert sorted(service.name for service in services.tagged()) == sorted(names)
+
+
+@on_ecs
+def test_a_name_can_be_used_again_once_its_service_is_inactive(
+    services: Services, task_definition: str
+) -> None:
+    services.create(wanted(task_definition, desired=0))
+    services.delete("mayfly-small-1")
+    services.create(wanted(task_definition, desired=2))
+    assert (one(services).status, one(services).desired) == ("ACTIVE", 2)
+
+
+@on_ecs
+def test_a_deleted_service_drains_while_its_tasks_stop(
+    services: Services, task_definition: str, gap: Expect
+) -> None:
+    gap("draining")
+    services.create(wanted(task_definition, desired=1))
+    if isinstance(services, MemoryServices):
+        services.keep("mayfly-small-1", 1)
+    services.resize("mayfly-small-1", 0)
+    services.delete("mayfly-small-1")
+    assert one(services).status == "DRAINING"
+    with pytest.raises(Temporary):
+        services.create(wanted(task_definition))
+
+
+@on_ecs
+def test_the_later_of_two_resizings_counts(services: Services, task_definition: str) -> None:
+    services.create(wanted(task_definition, desired=0))
+    services.resize("mayfly-small-1", 3)
+    services.resize("mayfly-small-1", 1)
+    assert one(services).desired == 1
+
+
+@on_ecs
+def test_more_services_are_listed_than_ecs_gives_in_a_page(
+    world: World, services: Services, task_definition: str
+) -> None:
+    names = [f"mayfly-small-{number:03}" for number in range(105)]
+    for name in names:
+        try:
+            services.create(wanted(task_definition, name, desired=0))
+        except Temporary:
+            world.pass_seconds(5)  # 50 calls at once, and then 5 a second
+            services.create(wanted(task_definition, name, desired=0))
+    assert sorted(seen.name for seen in services.tagged()) == names
 
 
 @on_ecs

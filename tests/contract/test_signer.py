@@ -12,7 +12,7 @@ from mayfly.contract.task import Fetch, PostForm
 from mayfly.core import limits
 from mayfly.memory.signer import MemorySigner, UrlRefused
 from mayfly.perform.ports import Signer
-from tests.contract.conftest import Gap
+from tests.contract.conftest import Expect
 from tests.contract.worlds import MemoryWorld, World
 
 pytestmark = pytest.mark.parametrize(
@@ -106,6 +106,35 @@ def test_a_get_that_is_pinned_refuses_a_replaced_object(
     assert get(fetch)[0] == 412
 
 
+def test_a_get_that_is_pinned_to_a_version_opens_it_whatever_came_after(
+    world: World, signer: Signer, get: Get
+) -> None:
+    bucket = world.bucket(versioned=True)
+    world.put(bucket, "k", b"film")
+    seen = world.store().head(bucket, "k")
+    assert seen is not None
+    fetch = signer.get(bucket, "k", etag=seen.etag, version_id=seen.version_id)
+    world.put(bucket, "k", b"another film")
+    assert get(fetch) == (200, b"film")
+    assert get(signer.get(bucket, "k")) == (200, b"another film")
+
+
+def test_a_url_and_a_form_die_at_their_end(
+    world: World,
+    signer: Signer,
+    get: Get,
+    post: Post,
+    bucket: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "GRANT_SECONDS", 1)
+    world.put(bucket, "k", b"film")
+    fetch, form = signer.get(bucket, "k"), signer.post(bucket, PREFIX, 100)
+    world.pass_seconds(2.1)
+    assert get(fetch)[0] == 403
+    assert post(form, PREFIX + "x", b"film") == 403
+
+
 def test_the_pin_cannot_be_left_out(world: World, signer: Signer, get: Get, bucket: str) -> None:
     world.put(bucket, "k", b"film")
     fetch = signer.get(bucket, "k", etag="0" * 32)
@@ -155,9 +184,9 @@ def test_a_form_refuses_what_is_too_long(
 
 
 def test_a_form_with_another_signature_is_refused(
-    world: World, signer: Signer, post: Post, bucket: str, gap: Gap
+    world: World, signer: Signer, post: Post, bucket: str, gap: Expect
 ) -> None:
-    gap("embedded", "verifies no signature of a form")
+    gap("form signature")
     form = signer.post(bucket, PREFIX, 100)
     forged = {**form.fields, "x-amz-signature": "0" * 64}
     other = PostForm(url=form.url, fields=forged, key_prefix=PREFIX, size_bytes_max=100)

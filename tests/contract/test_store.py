@@ -4,6 +4,7 @@ import pytest
 
 from mayfly.aws import s3
 from mayfly.perform.ports import Conflict, Gone, Store
+from tests.contract.conftest import Expect
 from tests.contract.worlds import AwsWorld, World
 
 
@@ -35,6 +36,48 @@ def test_an_object_is_read_back_under_any_key(store: Store, bucket: str, key: st
     assert head.size_bytes == 8
     assert head.etag
     assert '"' not in head.etag
+
+
+def test_whoever_looks_after_a_write_sees_it(store: Store, bucket: str) -> None:
+    """S3 is strongly consistent: a head, a read and a listing tell the same at once."""
+    etags = []
+    for body in (b"one", b"two", b"one", b""):
+        write(store, bucket, "k", body)
+        head, read, (listed,) = (
+            store.head(bucket, "k"),
+            store.read(bucket, "k"),
+            store.list(bucket, "k"),
+        )
+        assert head is not None
+        assert read == (body, head.etag)
+        assert (listed.etag, listed.size_bytes) == (head.etag, head.size_bytes)
+        assert head.size_bytes == len(body)
+        etags.append(head.etag)
+    assert etags[0] == etags[2]
+    assert len(set(etags)) == 3
+
+
+def test_a_key_that_is_too_long_is_refused(store: Store, bucket: str, gap: Expect) -> None:
+    gap("key length")
+    write(store, bucket, "k" * 1024, b"1")
+    assert store.head(bucket, "k" * 1024) is not None
+    for key in ("k" * 1025, "ü" * 513):
+        with pytest.raises(ValueError):
+            write(store, bucket, key, b"1")
+
+
+def test_a_bucket_with_versions_tells_them_apart(world: World) -> None:
+    """A source is pinned to its version, so that nobody can replace it under a job."""
+    bucket, store = world.bucket(versioned=True), world.store()
+    world.put(bucket, "k", b"film")
+    first = store.head(bucket, "k")
+    world.put(bucket, "k", b"film")
+    second = store.head(bucket, "k")
+    assert first is not None
+    assert second is not None
+    assert "" not in (first.version_id, second.version_id)
+    assert first.version_id != second.version_id
+    assert first.etag == second.etag
 
 
 def test_a_second_write_of_what_must_be_absent_loses(store: Store, bucket: str) -> None:

@@ -36,7 +36,7 @@ class World(Protocol):
     def queue(self, visibility_seconds: int = 30) -> Queue: ...
     def queue_with_dead_letters(self, receives_max: int) -> tuple[Queue, Queue]: ...
     def table(self) -> JobTable: ...
-    def bucket(self) -> str: ...
+    def bucket(self, *, versioned: bool = False) -> str: ...
     def store(self) -> Store: ...
     def signer(self) -> Signer: ...
     def services(self) -> Services: ...
@@ -65,7 +65,8 @@ class MemoryWorld:
     def table(self) -> JobTable:
         return MemoryTable()
 
-    def bucket(self) -> str:
+    def bucket(self, *, versioned: bool = False) -> str:
+        self.objects.versioned = versioned
         return "bucket"
 
     def store(self) -> Store:
@@ -134,9 +135,13 @@ class AwsWorld:
         )
         return DynamoTable(self.client("dynamodb"), name)
 
-    def bucket(self) -> str:
+    def bucket(self, *, versioned: bool = False) -> str:
         name = _new("bucket")
         self.client("s3").create_bucket(Bucket=name)
+        if versioned:
+            self.client("s3").put_bucket_versioning(
+                Bucket=name, VersioningConfiguration={"Status": "Enabled"}
+            )
         return name
 
     def store(self) -> Store:

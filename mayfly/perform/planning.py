@@ -38,9 +38,10 @@ def see_to_pool(world: World, name: str, *, settled: bool) -> None:
     held = lease.take(world, name, settled=settled)
     if held is None:
         return
+    refused = False
     try:
         for _ in range(_LOOKS_MAX):
-            row, refused = _look_and_act(world, held, settled)
+            row, refused = _look_and_act(world, held, settled=settled, refused=refused)
             if not refused and lease.let_go(world, held, row):
                 return
     except lease.Ended as ended:
@@ -70,15 +71,19 @@ def read_pool(world: World, name: str) -> tuple[PoolRow, bool]:
     return from_item(PoolRow, {"pool": name, **(item or {})}), paused is not None
 
 
-def _look_and_act(world: World, held: Lease, settled: bool) -> tuple[PoolRow, bool]:
-    """The row that was looked at, and whether ECS refused what followed from it."""
+def _look_and_act(
+    world: World, held: Lease, *, settled: bool, refused: bool
+) -> tuple[PoolRow, bool]:
+    """The row that was looked at, and whether ECS refused what followed from it, as it may have
+    `refused` what followed from the look before."""
     name, policy = held.pool, world.policy(held.pool)
     row, paused = read_pool(world, name)
     settled = settled or row.settled_wanted
     most = pool.COUNTED * policy.workers_max
     tasks = open_task_count(world, name, most) if row.open_jobs > 0 else 0
     # The tick looks whatever was asked for: a call may have failed after its intent was written.
-    if not settled and not pool.needs_a_look(row, pool.work_of(row, tasks, paused), policy):
+    must = settled or refused
+    if not must and not pool.needs_a_look(row, pool.work_of(row, tasks, paused), policy):
         return row, False
     seen = world.services.describe(list(row.services)) if row.services else []
     now = world.clock.now()

@@ -7,7 +7,10 @@ from mayfly.contract import presets
 from mayfly.contract.wire import Refusal
 from mayfly.core import brake, identity, limits, naming, receipt, sizing
 from mayfly.core.brake import WorkerStopped
-from mayfly.core.rows import PoolRow
+from mayfly.core.changes import Create
+from mayfly.core.rows import PoolRow, pool_key
+from mayfly.memory.table import MemoryTable
+from mayfly.perform.ports import Conflict
 from tests.unit.given import AT, RECIPE, SOURCE
 
 
@@ -150,6 +153,17 @@ def test_the_brake_is_pulled_once_at_the_limit() -> None:
     at = PoolRow(pool="p", crashes=limits.CRASHES_MAX)
     assert brake.pulled(at, AT) is not None
     assert brake.pulled(msgspec.structs.replace(at, broken_at=AT), AT) is None
+
+
+def test_the_brake_is_not_pulled_when_a_worker_has_begun_since_the_crashes_were_read() -> None:
+    table = MemoryTable()
+    item = {"pool": "p", "crashes": limits.CRASHES_MAX}
+    table.commit([Create(key=pool_key("p"), item=item)])
+    pulled = brake.pulled(PoolRow(pool="p", crashes=limits.CRASHES_MAX), AT)
+    assert pulled is not None
+    table.commit([brake.set_back("p")])
+    with pytest.raises(Conflict):
+        table.commit([pulled])
 
 
 def test_a_request_may_name_a_pool_that_the_stack_has_and_no_other() -> None:

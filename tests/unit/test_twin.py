@@ -68,6 +68,12 @@ def test_spot_must_have_been_short_for_long_and_the_oldest_task_still_for_as_lon
     assert plan(long, seen(desired=3, running=1), moved_at=NOW - AFTER + 1).commands == ()
 
 
+def test_spot_is_not_short_of_workers_that_it_was_not_asked_for_yet() -> None:
+    row = a_pool(a_service(asked=1), open_jobs=3, **SHORT)
+    result = plan(row, seen(desired=1, running=1))
+    assert asked(result) == {"s1": 3} and result.short_since is None
+
+
 def test_a_pool_may_never_buy_on_demand() -> None:
     row = a_pool(a_service(asked=3), open_jobs=3, **SHORT)
     never = dataclasses.replace(POLICY, on_demand_after_seconds=0)

@@ -8,7 +8,7 @@ from mayfly.contract.plan import Plan
 from mayfly.contract.report import Started
 from mayfly.contract.task import Task
 from mayfly.core import commands
-from mayfly.core.rows import JobHead, TaskRow, TenantRow, from_item, head_key
+from mayfly.core.rows import JobHead, TaskRow, TenantRow, from_item, head_key, out_tasks_partition
 from mayfly.memory.faults import Faults
 from mayfly.memory.world import MemoryWorld
 from mayfly.perform import engine
@@ -82,6 +82,12 @@ def waiting(w: MemoryWorld) -> list[TaskRow]:
     """What the index shows of tasks that wait."""
     found = [r for r in w.table.snapshot().values() if "#open#" in str(r.get("gpk"))]
     return [from_item(TaskRow, row) for row in found]
+
+
+def out(w: MemoryWorld) -> list[TaskRow]:
+    """What the index shows of tasks on the queue or in work."""
+    items = w.table.index(out_tasks_partition(POOL), limit=99)
+    return [from_item(TaskRow, item) for item in items]
 
 
 def tenants(w: MemoryWorld) -> dict[str, TenantRow]:

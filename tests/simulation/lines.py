@@ -26,6 +26,8 @@ class Line:
         self.on_change: Callable[[], None] = lambda: None
         #: Told when a message was moved to the dead letters.
         self.on_buried: Callable[[], None] = lambda: None
+        #: Each is told of every message that is handed out.
+        self.on_handed_out: list[Callable[[Message], None]] = []
         #: Who holds which message, to notice a hold that ran out under its holder.
         self._holders: dict[str, Process] = {}
         self._waiting: list[Process] = []
@@ -101,6 +103,8 @@ class Line:
             holder = self._holders.get(message.message_id)
             if holder is not None and not holder.done and not holder.dead:
                 self._trouble.happened(Kind.SQS_EXPIRED)
+            for handed_out in self.on_handed_out:
+                handed_out(message)
             if self._scheduler.current is not None:
                 self._holders[message.message_id] = self._scheduler.current
         return got

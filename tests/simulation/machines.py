@@ -6,13 +6,11 @@ What a source is like stands in its first word, so that the fake encoder knows w
 import dataclasses
 from collections.abc import Callable
 
-from mayfly.contract.report import Media
-from mayfly.core import limits
 from mayfly.memory.clock import SeededDice
 from mayfly.memory.signer import MemorySigner
-from mayfly.perform.ports import Depth, HandleLost, Message
 from tests.simulation.fleet import EcsTask, Fleet
-from tests.simulation.lines import Line, told
+from tests.simulation.hands import Hands
+from tests.simulation.lines import Line
 from tests.simulation.scheduler import Process, Scheduler
 from tests.simulation.trouble import Trouble
 from tests.simulation.wires import Wires
@@ -21,14 +19,6 @@ from worker.agent import Identity, Protection
 from worker.encode import Order
 from worker.loop import Loop
 from worker.stop import Stop
-
-#: A slice of encoding, after which the work looks whether it shall stop.
-_SLICE_SECONDS = 5.0
-#: How often a transfer is tried.
-_TRIES_MAX = 4
-#: The user's own storage, for tasks that users write.
-THEIR_HOST = "https://theirs.s3.amazonaws.com/"
-_MEDIA = Media(container="mov")
 
 
 @dataclasses.dataclass(slots=True)
@@ -145,7 +135,8 @@ class Machine:
         self._fleet = fleet
         self._stop = Stop()
         self._pulses: list[SimPulse] = []
-        self._ports = (pool, jobs, done, dice)
+        self._hands = Hands(jobs, task, trouble)
+        self._ports = (pool, self._hands.mouth(done), dice)
         task.ask_to_stop = self._ask_to_stop
         task.end = self._end
         self._process = scheduler.spawn(
@@ -157,12 +148,12 @@ class Machine:
         )
 
     def _run(self) -> None:
-        pool, jobs, done, dice = self._ports
+        pool, done, dice = self._ports
         clock = SimClock(self.scheduler)
         agent = SimAgent(self.task, self._fleet, self.trouble)
         Loop(
             pool=pool,
-            jobs=_Noticing(jobs, self.task),
+            jobs=self._hands,
             done=done,
             control=self.wires,
             work=SimWork(self),
@@ -176,6 +167,7 @@ class Machine:
 
     def freeze(self, seconds: float) -> None:
         """Loop and heartbeat, both."""
+        self._hands.froze()
         self.trouble.frozen[self.task.name] = self.scheduler.now + seconds
         self.scheduler.sleep(seconds)
 
@@ -201,44 +193,9 @@ class Machine:
         self.scheduler.kill(self._process)
 
     def _ended(self, process: Process) -> None:
+        """The program is over, and with it whatever ran beside it."""
+        for pulse in self._pulses:
+            pulse.kill()
+        self._hands.left(in_peace=not process.dead)
         if not process.dead:
             self._fleet.left(self.task, 0)
-
-
-@dataclasses.dataclass(slots=True)
-class _Noticing:
-    """The jobs queue as one worker uses it: busy from a receive until the message is given up."""
-
-    line: Line
-    task: EcsTask
-
-    def send(self, body: bytes) -> None:
-        """As to any queue."""
-        self.line.send(body)
-
-    def receive(self, *, wait_seconds: int, limit: int = 1) -> list[Message]:
-        """Idle until something comes."""
-        self.task.busy_with = None
-        got = self.line.receive(wait_seconds=wait_seconds, limit=limit)
-        for message in got:
-            self.task.busy_with = told(message.body)
-        return got
-
-    def extend(self, handle: str, seconds: int) -> None:
-        """A heartbeat holds it for as long as a message is hidden; less hands it back."""
-        if seconds < limits.VISIBILITY_SECONDS:
-            self.task.busy_with = None
-        try:
-            self.line.extend(handle, seconds)
-        except HandleLost:
-            self.task.busy_with = None  # it is another's
-            raise
-
-    def delete(self, handle: str) -> None:
-        """All that it had to do is done."""
-        self.task.busy_with = None
-        self.line.delete(handle)
-
-    def depth(self) -> Depth:
-        """As of any queue."""
-        return self.line.depth()

@@ -155,6 +155,7 @@ class Watch:
         self._observers: tuple[Observer, ...] = (Ends(), Counters(stack), Commits(), Secrets())
         self._outputs = Outputs(stack)
         stack.trouble.on_effect.append(self._effect)
+        stack.trouble.on_wrong = self.found
         stack.fleet.on_stopped_at_work = self._stopped_at_work
 
     def found(self, wrong: str) -> None:

@@ -50,6 +50,8 @@ class Trouble(Faults):
         self.frozen: dict[str, float] = {}
         #: Told of each effect at once, before anything else can happen.
         self.on_effect: list[Callable[[str, Process], None]] = []
+        #: Told of what must not happen, by whoever sees it.
+        self.on_wrong: Callable[[str], None] = lambda wrong: None
         self._options, self._rng, self._scheduler = options, rng, scheduler
         self._ecs_second, self._ecs_calls = 0, 0
 

@@ -6,6 +6,7 @@ The semantics are `mayfly.memory.queue`'s; this adds who waits for what under vi
 import json
 from collections.abc import Callable
 
+from mayfly.memory.branches import KIND
 from mayfly.memory.queue import MemoryQueue
 from mayfly.perform.ports import Depth, HandleLost, Message
 from tests.simulation.kinds import Kind
@@ -22,6 +23,8 @@ class Line:
     def __init__(self, memory: MemoryQueue, trouble: Trouble, scheduler: Scheduler) -> None:
         self.memory = memory
         self.name = memory.name
+        #: It was one for a time, and may have copies of messages since then.
+        self.fickle = memory.branches is not KIND
         #: Told after each message that is sent or handed back.
         self.on_change: Callable[[], None] = lambda: None
         #: Told when a message was moved to the dead letters.

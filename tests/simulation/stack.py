@@ -61,6 +61,11 @@ class _Table(MemoryTable):
             self.trouble.happened(Kind.TABLE_CONFLICT)
             raise
 
+    def _refuse_some(self) -> None:
+        """What people write by hand, they write until it is written."""
+        if self.scheduler.current is not None:
+            super()._refuse_some()
+
 
 class Stack:
     """Everything there is in one life."""

@@ -93,9 +93,10 @@ class Heartbeat:
 
     def beat(self) -> None:
         """One beat."""
+        self._keep()
+        # After the look at the message: a machine that stood still for hours has lost it instead.
         if self._clock.monotonic() - self._began > limits.HOLD_SECONDS_MAX:
             self._halt.set(Reason.HELD_TOO_LONG)
-        self._keep()
         self._obey()
         self.tell()
         if self._halt.reason is None and not self._pulse.over:

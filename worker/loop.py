@@ -215,7 +215,10 @@ class Loop:
             case Reason.ORDERED:
                 # Whoever ordered it knows; the report says what it cost.
                 return self._interrupted(attempt, "ordered")
-            case Reason.SIGNAL | Reason.HELD_TOO_LONG:
+            case Reason.HELD_TOO_LONG:
+                # The next worker would hold it for as long.
+                return self._failed(attempt, WorkFailed("time_limit", "with all that is around it"))
+            case Reason.SIGNAL:
                 interrupted = self._interrupted(attempt, "spot_interruption")
                 # Nobody but this message knows its URLs, so it must not be deleted.
                 return 0 if attempt.adopted else interrupted

@@ -6,7 +6,7 @@ import pytest
 
 from mayfly.contract import report, wire
 from mayfly.contract.task import Control, Grants, Task
-from mayfly.perform.ports import HandleLost, Temporary
+from mayfly.perform.ports import Temporary
 from tests.worker.conftest import Rig, kinds
 from worker.ends import Reason
 from worker.grants import HeldGrants
@@ -82,11 +82,19 @@ def test_a_queue_that_cannot_be_reached_stops_nothing(rig: Rig) -> None:
 
 def test_a_message_is_not_held_longer_than_sqs_allows(rig: Rig) -> None:
     beating = Beating(rig)
-    rig.clock.sleep(11.6 * 3600)
-    with pytest.raises(HandleLost):
-        rig.jobs.extend(beating.message.handle, 90)
+    for _ in range(11 * 60 + 31):
+        beating.heartbeat.beat()
+        assert beating.halt.reason is None
+        rig.clock.sleep(60)
     beating.heartbeat.beat()
     assert beating.halt.reason is Reason.HELD_TOO_LONG
+
+
+def test_a_machine_that_stood_still_for_hours_has_lost_its_message(rig: Rig) -> None:
+    beating = Beating(rig)
+    rig.clock.sleep(11.6 * 3600)
+    beating.heartbeat.beat()
+    assert beating.halt.reason is Reason.LOST
 
 
 def test_an_order_to_stop_is_obeyed(rig: Rig) -> None:

@@ -184,6 +184,17 @@ def test_grants_that_die_under_way_are_no_failure(given: Rig) -> None:
     assert told.reason == "grant_expired"
 
 
+def test_a_task_that_outlasts_its_hold_is_not_begun_again(given: Rig) -> None:
+    """Found by the simulator, with a source that took thirteen hours to read: it was told as an
+    interruption, so worker after worker held it for half a day, and its job had no end."""
+    given.work = Doing(Halted(Reason.HELD_TOO_LONG))
+    given.put(given.task(b""))
+    _, failed = given.run_once()
+    assert isinstance(failed, report.Failed)
+    assert failed.code == "time_limit"
+    assert left(given) == (0, 0, 0)
+
+
 def test_a_message_that_is_somebody_elses_now_is_left_alone(given: Rig) -> None:
     given.work = Doing(Halted(Reason.LOST))
     given.put(given.task(b""))

@@ -32,9 +32,10 @@ RECEIVES_MAX = 3
 #: Tries of a task that failed for unknown reasons.
 UNKNOWN_TRIES_MAX = 3
 
-#: Dead letters of one task that nobody reported a failure for (workers vanished): the first is
-#: released again, the second ends the job, six lost workers in all.
-LOST_LETTERS_MAX = 2
+#: Workers that vanish with one task before its job ends. A dead letter is all of its receives, so
+#: the first is released again and the second ends the job; silence is one worker, or one report
+#: that died with the invocation that had taken it.
+LOST_WORKERS_MAX = 2 * RECEIVES_MAX
 
 #: A running task that reports nothing for this long is released again.
 SILENCE_SECONDS = 10 * VISIBILITY_SECONDS

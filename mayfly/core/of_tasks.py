@@ -252,7 +252,7 @@ def out_on_task_dead_lettered(
         return _given_up(head, task, event, task.last_failure or failure("worker_failed"))
     if head.adopted:
         return _given_up(head, task, event, task.last_failure or failure("worker_lost"))
-    return _lost_again(head, task, event, letters=_letters(task, event))
+    return _lost_again(head, task, event, limits.RECEIVES_MAX, letters=_letters(task, event))
 
 
 def running_on_task_went_silent(
@@ -261,7 +261,7 @@ def running_on_task_went_silent(
     """Its worker vanished and its message with it."""
     if not release.is_overdue(task, event.at):
         return Decision(ignored="the task was heard of meanwhile")
-    return _lost_again(head, task, event)
+    return _lost_again(head, task, event, 1)
 
 
 def released_on_message_vanished(
@@ -323,12 +323,12 @@ def _letters(task: TaskRow, event: events.TaskDeadLettered) -> tuple[str, ...]:
 
 
 def _lost_again(
-    head: JobHead, task: TaskRow, event: events.TaskEvent, **fields: object
+    head: JobHead, task: TaskRow, event: events.TaskEvent, workers: int, **fields: object
 ) -> Decision:
-    if task.lost + 1 >= limits.LOST_LETTERS_MAX:
+    if task.lost + workers >= limits.LOST_WORKERS_MAX:
         return _given_up(head, task, event, task.last_failure or failure("worker_lost"))
     # A user's own task cannot be sent again; it waits for its message, which comes back by itself.
-    known = {"lost": task.lost + 1, "stage": "worker lost", "reported_at": event.at}
+    known = {"lost": task.lost + workers, "stage": "worker lost", "reported_at": event.at}
     return Decision(
         changes=(
             task_update(task, event, _back(head), **known, **fields),

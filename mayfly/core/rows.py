@@ -146,7 +146,7 @@ class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
     interruptions: int = 0
     #: Attempts that failed for unknown reasons.
     failures: int = 0
-    #: Dead letters and silences that no failure explains: workers vanished.
+    #: Workers that vanished, by dead letters and silences that no failure explains.
     lost: int = 0
     #: Dead letters that were judged.
     letters: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
 """What the simulator found: the story of each violation, and the claim that holds since.
 
-The seeds are those of the simulator as it was then; the tests need no simulator.
+The seeds are those of the simulator as it was then; the tests need no simulator. What it found in
+the worker stands in `tests/worker/test_loop.py` and `test_heartbeat.py`.
 """
 
 import json
@@ -17,7 +18,17 @@ from mayfly.core.identity import adopted_job_id, adopted_token
 from mayfly.memory.world import MemoryWorld
 from mayfly.perform import engine
 from mayfly.perform.ports import Conflict, Temporary
-from tests.unit.acting import letter, outcomes, report, tick
+from tests.unit.acting import (
+    dispatch,
+    encoded,
+    letter,
+    outcomes,
+    receive,
+    report,
+    said,
+    tick,
+    upload,
+)
 from tests.unit.given import RECIPE
 
 
@@ -107,3 +118,18 @@ def test_a_worker_whose_end_met_another_transaction_is_told_of_again(w: MemoryWo
         patch.setattr(w.table, "commit", refused)
         with pytest.raises(Temporary):
             completion.take(w.world, "mayfly-events", letter(json.dumps(event)))
+
+
+def test_reports_that_died_with_their_invocations_cost_no_job(w: MemoryWorld) -> None:
+    """Seed 30055. Every worker was well, but invocation after invocation died with what they had
+    said of one chunk, which hid it for half an hour each time. The second silence was taken for the
+    second of two dead letters, six lost workers in all, and ended the job with worker_lost."""
+    dispatch(w, upload(w))
+    task, message = receive(w)
+    for number in range(3):
+        report(w, Started(**said(task, f"n{number}")))
+        w.jobs.delete(message.handle)  # it is done, and its report is with a dead invocation
+        tick(w, limits.SILENCE_SECONDS + 1)
+        task, message = receive(w)
+    report(w, encoded(w, task, "n0"))
+    assert [outcome.state for outcome in outcomes(w)] == ["succeeded"]

@@ -195,7 +195,7 @@ def test_the_dead_letter_after_three_failures_ends_the_job_with_the_last_code() 
 def test_vanished_workers_are_forgiven_one_dead_letter_and_not_two() -> None:
     first = machine.advance(a_job(), a_task(TaskState.RELEASED), EVENTS[e.TaskDeadLettered])
     assert the(first, task_key("job1", "encode")).set["state"] == "open"
-    lost = a_task(TaskState.RELEASED, lost=limits.LOST_LETTERS_MAX - 1)
+    lost = a_task(TaskState.RELEASED, lost=limits.RECEIVES_MAX)
     second = machine.advance(a_job(), lost, EVENTS[e.TaskDeadLettered])
     assert the(second, head_key("job1")).set["failure"]["code"] == "worker_lost"
 

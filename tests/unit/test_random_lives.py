@@ -241,7 +241,8 @@ def _failures(watcher: Watcher) -> Iterator[str]:
         code, letters = head.failure.code, len(truth.letters[job_id])
         told = [line for task in _tasks(watcher, job_id) for line in task.story]
         silences = sum("TaskWentSilent" in line for line in told)
-        lost = letters + silences >= (1 if head.adopted else limits.LOST_LETTERS_MAX)
+        workers = letters * limits.RECEIVES_MAX + silences
+        lost = workers >= limits.LOST_WORKERS_MAX or (head.adopted and letters > 0)
         reasons = {
             "cancelled": job_id in truth.cancelled,
             "pool_broken": len(truth.stillborn) >= limits.CRASHES_MAX,

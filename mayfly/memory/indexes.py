@@ -35,14 +35,21 @@ class Index:
         self._latest[key] = seen_at
         heapq.heappush(self._late, (seen_at, self._written, key, row))
 
-    def catch_up(self, now: float | None) -> int:
-        """Shows what is due; everything, without a time. How much is still to come."""
+    def catch_up(self, now: float | None) -> None:
+        """Shows what is due; everything, without a time."""
         while self._late and (now is None or self._late[0][0] <= now):
             _, _, key, row = heapq.heappop(self._late)
             self._show(key, row)
         if not self._late:
             self._latest.clear()
-        return len(self._late)
+
+    def is_behind(self, gpk: str) -> bool:
+        """Whether it shows of `gpk` something else than what was written."""
+        for _, _, key, row in self._late:
+            places = [r.index_key for r in (self._shown.get(key), row) if r and r.index_key]
+            if any(place == gpk for place, _ in places):
+                return True
+        return False
 
     def first(self, gpk: str, limit: int, after: str) -> list[Row]:
         """Beyond `after`, as they are shown."""

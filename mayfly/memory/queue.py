@@ -75,7 +75,8 @@ class MemoryQueue(Fickle):
         self._held: dict[int, _Held] = {}
         #: Every handle that was ever given, with the moment of its receipt.
         self._handles: dict[str, tuple[_Held, float]] = {}
-        self._undeleted: set[str] = set()
+        #: Messages that turned up again after they were deleted, or will.
+        self.undeleted: set[str] = set()
         self._past = Past() if self.branches.depth_lag_seconds else None
         self._sent = self._copied = self._handed = 0
 
@@ -130,8 +131,8 @@ class MemoryQueue(Fickle):
             raise HandleLost("DeleteMessage: the handle is not valid.")
         if held is not None and not held.gone and answer is Deleting.DELETES:
             self._drop(held)
-            if held.message_id not in self._undeleted and self._happens("undeleted_rate"):
-                self._undeleted.add(held.message_id)
+            if held.message_id not in self.undeleted and self._happens("undeleted_rate"):
+                self.undeleted.add(held.message_id)
                 self._copy(held, now + self._chance.uniform(0, STRAY_SECONDS_MAX))
         self._faults.after("queue.delete")
 

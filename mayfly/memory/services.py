@@ -38,6 +38,8 @@ class _Service:
     deleted: bool = False
     #: Tasks that do not stop when fewer are desired.
     kept: int = 0
+    #: Tasks that have a machine and have not begun; the service is there until they are not.
+    starting: int = 0
     #: Tasks that find a machine.
     capacity: int | None = None
     inactive_at: float = math.inf
@@ -131,9 +133,9 @@ class MemoryServices(Fickle):
             self._faults.took("service_unlisted_seconds", unlisted)
         return [seen for seen in map(self._told, listed) if seen.status == "ACTIVE"]
 
-    def keep(self, name: str, tasks: int) -> None:
-        """So many tasks are protected: they run on, whatever is desired."""
-        self._services[name].kept = tasks
+    def keep(self, name: str, tasks: int, starting: int = 0) -> None:
+        """So many tasks are protected: they run on, whatever is desired. Others are starting."""
+        self._services[name].kept, self._services[name].starting = tasks, starting
         self._changed(self._services[name])
 
     def hold_back(self, name: str, capacity: int | None) -> None:
@@ -213,12 +215,13 @@ class MemoryServices(Fickle):
 def _seen(service: _Service) -> ServiceSeen:
     capacity = service.desired if service.capacity is None else service.capacity
     running = max(service.kept, min(service.desired, capacity))
-    status = "ACTIVE" if not service.deleted else "DRAINING" if running else "INACTIVE"
+    left = running or service.starting
+    status = "ACTIVE" if not service.deleted else "DRAINING" if left else "INACTIVE"
     return ServiceSeen(
         name=service.wanted.name,
         status=status,
         desired=service.desired,
         running=running,
-        pending=max(0, service.desired - running),
+        pending=max(service.starting, service.desired - running),
         tags=service.tags,
     )

@@ -76,7 +76,8 @@ class MemoryTable(Fickle):
         self._faults.before("table.index")
         if not self.index_held:
             lag = self.branches.index_lag_seconds
-            if self._index.catch_up(self._now() if lag else None):
+            self._index.catch_up(self._now() if lag else None)
+            if lag and self._index.is_behind(gpk):
                 self._faults.took("index_lag_seconds", lag)
         return [row.item() for row in self._index.first(gpk, limit, after)]
 

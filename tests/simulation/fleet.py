@@ -5,6 +5,7 @@ does is not its business.
 """
 
 import dataclasses
+import functools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +25,8 @@ _CHANGES = frozenset({"services.create", "services.resize", "services.delete"})
 _BURST_MAX = 10
 #: How long capacity is away, once it is.
 _DROUGHT_SECONDS = (60.0, 600.0, 3000.0)
+#: How long a deleted service is DRAINING, if that lasts.
+_DRAINING_SECONDS = (30.0, 300.0, 3000.0)
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -73,6 +76,13 @@ class Fleet:
         self._dry_until = 0.0
         self._look_at: float | None = None
         self._placeless: dict[str, bool] = {}
+        #: Without on-demand that would be the end of everything.
+        self._spot_ends = bool(options.on_demand_after_seconds) and trouble.looms(
+            Kind.ECS_SPOT_GONE
+        )
+        self._known: set[str] = set()
+        #: Of deleted services: until when one of its tasks is not quite gone.
+        self._lasting: dict[str, float] = {}
 
     @property
     def alive(self) -> list[EcsTask]:
@@ -87,6 +97,26 @@ class Fleet:
     def _asked(self, action: str, _: Process) -> None:
         if action in _CHANGES:
             self.look_soon()
+        if action == "services.create":
+            # It runs none before one has begun; its port believes that there is always a machine.
+            for name in self._services.wanted().keys() - self._known:
+                self._known.add(name)
+                self._sync(name)
+        elif action == "services.delete":
+            self._drain()
+
+    def _drain(self) -> None:
+        """A service is DRAINING for as long as anything of it is left."""
+        for name in self._services.wanted():
+            seen = self._services.peek(name)
+            if name in self._lasting or seen is None or seen.status == "ACTIVE":
+                continue
+            lasts = self._trouble.strike(Kind.ECS_DRAINING_LASTS)
+            seconds = self._trouble.choice(_DRAINING_SECONDS) if lasts else 0.0
+            self._lasting[name] = self._scheduler.now + seconds
+            if lasts:
+                self._sync(name)
+                self._scheduler.after(seconds, functools.partial(self._sync, name))
 
     def look_soon(self, seconds: float = _LOOK_SECONDS) -> None:
         """Something changed: a service, a task, the room there is."""
@@ -125,10 +155,11 @@ class Fleet:
             self.stop(victim, "ServiceSchedulerInitiated")
 
     def _has_place(self, name: str, spot: bool) -> bool:
-        if self._trouble.calm:
-            return True
         if not spot:
             return True
+        if self._trouble.calm:
+            self._trouble.fired[Kind.ECS_SPOT_GONE] += self._spot_ends
+            return not self._spot_ends
         if name not in self._placeless:
             self._placeless[name] = self._trouble.strike(Kind.ECS_NEVER_PLACED)
         return not self._placeless[name] and self._scheduler.now >= self._dry_until
@@ -148,6 +179,7 @@ class Fleet:
         if task.status != "PENDING":
             return
         task.status, task.began_at = "RUNNING", self._scheduler.now
+        self._sync(task.service)
         self._trouble.tell(f"{task.name} of {task.service} runs")
         self._tell(task)
         if self._trouble.strike(Kind.ECS_STILLBORN):
@@ -167,8 +199,9 @@ class Fleet:
     def _spot_wants(self, task: EcsTask) -> None:
         if self._trouble.calm or task.status != "RUNNING":
             return
-        together = self._trouble.strike(Kind.ECS_SPOT_TOGETHER)
+        together = self._trouble.looms(Kind.ECS_SPOT_TOGETHER)
         taken = [t for t in self.alive if t.spot and t.status == "RUNNING"] if together else [task]
+        self._trouble.fired[Kind.ECS_SPOT_TOGETHER] += len(taken) > 1
         self._dry_until = self._scheduler.now + self._trouble.choice(_DROUGHT_SECONDS)
         for victim in taken:
             if self._trouble.strike(Kind.ECS_SPOT_KILL):
@@ -231,8 +264,10 @@ class Fleet:
 
     def _sync(self, service: str) -> None:
         """What DescribeServices counts."""
-        count = sum(1 for task in self.alive if task.service == service)
-        self._services.keep(service, count)
+        alive = [task for task in self.alive if task.service == service]
+        count = sum(1 for task in alive if task.status != "PENDING")
+        lasts = self._lasting.get(service, 0.0) > self._scheduler.now
+        self._services.keep(service, max(count, int(lasts)), starting=len(alive) - count)
         self._services.hold_back(service, count)
 
     def _tell(self, task: EcsTask, exit_code: int | None = None) -> None:

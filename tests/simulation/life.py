@@ -106,7 +106,7 @@ def _live(stack: Stack, watch: Watch) -> None:
     while why := pending(stack):
         if watch.violations or stack.surprises:
             return
-        if scheduler.now - healed_at > CALM_SECONDS:
+        if scheduler.now - healed_at > CALM_SECONDS * (1 + stack.people.asked.slow):
             watch.found(f"12 h after the last fault it is not done: {why}")
             return
         _run_until(stack, watch, scheduler.now + _ASK_SECONDS)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from mayfly.memory.branches import KIND
 from mayfly.memory.queue import MemoryQueue
-from mayfly.perform.ports import Depth, HandleLost, Message
+from mayfly.perform.ports import Depth, Message
 from tests.simulation.kinds import Kind
 from tests.simulation.scheduler import Process, Scheduler
 from tests.simulation.trouble import Trouble
@@ -63,12 +63,7 @@ class Line:
     def extend(self, handle: str, seconds: int) -> None:
         """Raises HandleLost."""
         self._trouble.before("queue.extend")
-        try:
-            self.memory.extend(handle, seconds)
-        except HandleLost as lost:
-            if "12 hours" in str(lost):
-                self._trouble.happened(Kind.SQS_HOLD_CAP)
-            raise
+        self.memory.extend(handle, seconds)
         self._changed()
         self._trouble.after("queue.extend")
 
@@ -103,6 +98,8 @@ class Line:
             self._trouble.happened(Kind.SQS_DEAD_LETTER)
             self.on_buried()
         for message in got:
+            if message.message_id in self.memory.undeleted:
+                self._trouble.happened(Kind.SQS_AFTER_DELETE)
             holder = self._holders.get(message.message_id)
             if holder is not None and not holder.done and not holder.dead:
                 self._trouble.happened(Kind.SQS_EXPIRED)

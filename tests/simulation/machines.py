@@ -165,6 +165,11 @@ class Machine:
             pulse=self._pulse,
         ).run()
 
+    @property
+    def leaving(self) -> bool:
+        """SIGTERM has come."""
+        return self._stop.asked
+
     def freeze(self, seconds: float) -> None:
         """Loop and heartbeat, both."""
         self._hands.froze()

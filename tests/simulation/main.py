@@ -1,6 +1,7 @@
 """`make sim`: lives by the thousand, and one command that replays any of them."""
 
 import argparse
+import json
 import re
 import sys
 import time
@@ -35,6 +36,11 @@ def main() -> int:
     seconds = time.process_time() - began
     rate = lived / seconds
     wrongs = sum(map(len, found.values()))
+    if asked.json:
+        struck = {kind.name: fired[kind] for kind in Kind}
+        told = {"seeds": lived, "first": first, "jobs": jobs, "cpu_seconds": round(seconds, 1)}
+        print(json.dumps(told | {"violations": found, "fired": struck}))
+        return 1 if found else 0
     print(f"{lived} seeds from {first}, {jobs} jobs, {rate:.0f} a CPU second, {wrongs} violations")
     for wrong, seeds in sorted(found.items(), key=lambda item: -len(item[1])):
         print(f"VIOLATION in {len(seeds)} seeds, as {seeds[:6]}: {wrong}")
@@ -76,6 +82,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="replay one life, with its trace")
     parser.add_argument("--jobs", type=int, help="requests in each life, instead of drawing them")
     parser.add_argument("--all", action="store_true", help="go on after a violation")
+    parser.add_argument("--json", action="store_true", help="answer with one line of JSON")
     return parser.parse_args()
 
 

@@ -7,6 +7,8 @@ stopped; `Judges` of the end stand in `verdict.py`. An observer never changes an
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from mayfly.contract import wire
+from mayfly.contract.outcome import Outcome
 from mayfly.core.changes import Key
 from mayfly.core.rows import pool_key
 from tests.simulation.fleet import EcsTask
@@ -146,6 +148,46 @@ class Outputs:
         return ""
 
 
+class Outcomes:
+    """An outcome is true when it is told: who hears of success finds every output."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    def look(self) -> str:
+        """After each event."""
+        _, detail = self._stack.bus.published[-1]
+        outcome = wire.decode(Outcome, detail)
+        for output in outcome.outputs:
+            if output.key and self._stack.store.get(BUCKET, output.key) is None:
+                return f"job {outcome.job_id} was told to be a success without its {output.file}"
+        return ""
+
+
+class Hatching:
+    """Workers are hatched for work: an open job, or a task that somebody brought themselves."""
+
+    #: Longer than a planner may be late: an invocation's time-out, and a little.
+    _LATE_SECONDS = 600.0
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._worked_at = stack.scheduler.now
+
+    def look(self, created: bool) -> str:
+        """After each change, and after each call that created a service."""
+        stack = self._stack
+        now = stack.scheduler.now
+        pool = stack.table.peek(pool_key(POOL)) or {}
+        if pool.get("open_jobs", 0) > 0:
+            self._worked_at = now
+        if not created or now - self._worked_at < self._LATE_SECONDS:
+            return ""
+        if stack.people.asked.brought.intersection(stack.jobs.memory.bodies()):
+            return ""
+        return "a service was created though nothing was to be done"
+
+
 class Watch:
     """All observers, told of what happens."""
 
@@ -153,7 +195,8 @@ class Watch:
         self.violations: list[str] = []
         self._stack = stack
         self._observers: tuple[Observer, ...] = (Ends(), Counters(stack), Commits(), Secrets())
-        self._outputs = Outputs(stack)
+        self._outputs, self._outcomes = Outputs(stack), Outcomes(stack)
+        self._hatching = Hatching(stack)
         stack.trouble.on_effect.append(self._effect)
         stack.trouble.on_wrong = self.found
         stack.fleet.on_stopped_at_work = self._stopped_at_work
@@ -172,8 +215,13 @@ class Watch:
                     self.found(observer.row(key, row))
             for observer in self._observers:
                 self.found(observer.settled())
+            self.found(self._hatching.look(created=False))
         elif action == "store.copy":
             self.found(self._outputs.look())
+        elif action == "bus.publish":
+            self.found(self._outcomes.look())
+        elif action == "services.create":
+            self.found(self._hatching.look(created=True))
 
     def _stopped_at_work(self, task: EcsTask) -> None:
         self.found(f"{task.name} was stopped by us while it worked on {task.busy_with}")

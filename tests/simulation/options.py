@@ -53,6 +53,8 @@ class Options:
     start_seconds: float
     #: How often Spot strikes, for one worker.
     spot_hours: float
+    #: When on-demand stands in for it; 0 is never.
+    on_demand_after_seconds: int
     #: Chance that a port call lets others go first.
     yields: float
     #: The longest a port call takes when it does.
@@ -79,6 +81,7 @@ def fair(seed: int, *, workers_max: int = 3, **rates: float) -> Options:
         workers_max=workers_max,
         start_seconds=45.0,
         spot_hours=1e9,
+        on_demand_after_seconds=0,
         yields=0.5,
         latency_seconds=0.02,
         rates={kind: rates.get(kind.name, 0.0) for kind in Kind},
@@ -101,6 +104,7 @@ def draw(seed: int, rng: random.Random, requests: int | None = None) -> Options:
         workers_max=rng.choice((1, 2, 3, 5)),
         start_seconds=rng.choice((5.0, 45.0, 150.0)),
         spot_hours=1e9 if calm else rng.choice((0.05, 0.5, 8.0)),
+        on_demand_after_seconds=rng.choice((0, 300, 900)),
         yields=rng.choice((0.1, 0.5, 1.0)),
         latency_seconds=rng.choice((0.02, 0.2, 2.0)),
         rates=rates,

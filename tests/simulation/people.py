@@ -19,9 +19,11 @@ from mayfly.contract.task import Fetch, PutUrls, Source, Task
 from mayfly.core import events
 from mayfly.core.changes import Delete, Put
 from mayfly.core.commands import Command
+from mayfly.core.identity import adopted_job_id
 from mayfly.core.rows import PAUSED_KEY
 from mayfly.memory.store import MemoryStore
 from mayfly.perform import engine, rerunning
+from mayfly.perform.ports import Message
 from tests.simulation.kinds import Kind
 from tests.simulation.lambdas import Lambdas
 from tests.simulation.lines import Line
@@ -40,12 +42,16 @@ _SOURCES = (
     b"clip 200",
     b"split 60 3 1",
     b"split 400 8 0",
+    b"split 240 12 1",
     b"film 3000",
     b"text 1",
     b"poison 20",
     b"broken 9",
     b"",
 )
+
+
+_SLOW_RATE = 1 / 400
 
 
 @dataclasses.dataclass(slots=True)
@@ -59,7 +65,11 @@ class Asked:
     request_ids: set[str] = dataclasses.field(default_factory=set)
     cancelled: set[str] = dataclasses.field(default_factory=set)
     #: Bodies of tasks that people wrote themselves.
-    brought: int = 0
+    brought: set[str] = dataclasses.field(default_factory=set)
+    #: Jobs that the messages of these must lead to, as far as anybody received them.
+    brought_jobs: set[str] = dataclasses.field(default_factory=set)
+    #: What takes longer to come than SQS lets anybody hold a message.
+    slow: int = 0
 
 
 class People:
@@ -87,6 +97,7 @@ class People:
         #: What they will still do, and what is on its way from them.
         self.outstanding = 0
         self._sequence = 0
+        jobs.on_handed_out.append(self._handed_out)
 
     def plan(self) -> None:
         """Everything they will do."""
@@ -101,8 +112,11 @@ class People:
             (Kind.USER_RERUN, self.rerun),
             (Kind.USER_REDRIVE, self.redrive),
         ):
-            if self._trouble.strike(kind):
+            if self._trouble.looms(kind):
                 self._someday(act, later=True)
+        # Half a day is long to live through, so few do.
+        if not self._trouble.calm and self._trouble.uniform(1.0) < _SLOW_RATE:
+            self._someday(self.trickle)
 
     def _someday(self, act: Callable[[], None], *, later: bool = False) -> None:
         span = self._options.arrivals_seconds + (600.0 if later else 0.0)
@@ -123,10 +137,16 @@ class People:
         """An object under `uploads/`."""
         self.put(self._trouble.choice(("a 1", "b", "c/d")), self._trouble.choice(_SOURCES))
 
+    def trickle(self) -> None:
+        """An object that takes for ever to read."""
+        self.asked.slow += 1
+        self.put("slow", b"slow 5 50000")
+
     def overwrite(self) -> None:
         """Another object under the same key."""
         if self.asked.uploads:
             key, _ = self._trouble.choice(self.asked.uploads)
+            self._trouble.happened(Kind.S3_OVERWRITTEN)
             self.put(key.removeprefix("uploads/").removesuffix(".mp4"), b"clip 17")
 
     def put(self, name: str, body: bytes) -> None:
@@ -177,8 +197,14 @@ class People:
         self._trouble.tell(f"somebody brings a task: {body}")
         url = f"{THEIR_HOST}{body}-{self._sequence}?signature=0"
         task = Task(source=Source(fetch=Fetch(url=url)), recipe=PRESET, upload=PutUrls(urls={}))
-        self.asked.brought += 1
-        self._jobs.put(wire.encode(task))
+        written = wire.encode(task)
+        self.asked.brought.add(written.decode())
+        self._jobs.put(written)
+
+    def _handed_out(self, message: Message) -> None:
+        if message.body in self.asked.brought:
+            job_id = adopted_job_id(message.body.encode(), message.message_id)
+            self.asked.brought_jobs.add(job_id)
 
     # --- what else they do -------------------------------------------------------------------
 
@@ -189,6 +215,7 @@ class People:
             return
         job_id = self._trouble.choice(job_ids)
         self.asked.cancelled.add(job_id)
+        self._trouble.happened(Kind.USER_CANCEL)
         event = events.CancelRequested(at=self._lambdas.scheduler.now)
         self._lambdas.operate(
             "cancel", lambda: engine.apply(self._lambdas.world, event, job_id).commands
@@ -204,6 +231,7 @@ class People:
         def again() -> Sequence[Command]:
             with contextlib.suppress(rerunning.NotAgain):
                 rerunning.rerun(self._lambdas.world, job_id)
+                self._trouble.happened(Kind.USER_RERUN)
             return ()  # the tick sees to the rest, as of whatever a command line does
 
         for _ in range(self._trouble.choice((1, 2))):
@@ -217,6 +245,7 @@ class People:
             for head in rerunning.failed(world, rerunning.Wanted()):
                 with contextlib.suppress(rerunning.NotAgain):
                     self._trouble.tell(rerunning.redrive(world, head, self._requests))
+                    self._trouble.happened(Kind.USER_REDRIVE)
             return ()
 
         self._lambdas.operate("redrive", again)
@@ -227,6 +256,7 @@ class People:
         row = Put(key=PAUSED_KEY, item={"at": self._lambdas.scheduler.now})
         table.commit([row])
         self._trouble.tell("somebody pauses the stack")
+        self._trouble.happened(Kind.USER_PAUSE)
         seconds = self._trouble.choice((30.0, 600.0, 4000.0))
         self._later(seconds, self.go_on)
 
@@ -242,6 +272,7 @@ class People:
                 outputs=(), source=r.Media(container="mov"), busy_seconds=1.0,
             )  # fmt: skip
             self._done.put(wire.encode(said))
+            self._trouble.happened(Kind.USER_FORGED_REPORT)
 
     def jobs(self) -> list[str]:
         """Ids of all jobs there are; set by the stack."""

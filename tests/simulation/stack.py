@@ -35,7 +35,7 @@ from tests.simulation.machines import Machine, SimClock
 from tests.simulation.options import Options, draw, scrambled
 from tests.simulation.people import People
 from tests.simulation.scheduler import Process, Scheduler
-from tests.simulation.trouble import Trouble
+from tests.simulation.trouble import Chosen, Trouble
 from tests.simulation.truth import Ears, Truth
 
 POOL = "standard"
@@ -119,7 +119,7 @@ class Stack:
         )
         self.table.trouble, self.table.scheduler = self.trouble, self.scheduler
         self.bus = MemoryBus(faults=self.trouble)
-        late = self.trouble.strike(Kind.ECS_CREATE_LATE)
+        late = self.trouble.looms(Kind.ECS_CREATE_LATE)
         self.services = MemoryServices(
             aws_clock,
             faults=self.trouble,
@@ -142,6 +142,7 @@ class Stack:
                 visibility_seconds=hidden,
                 receives_max=receives,
                 dead_letters=dead.memory if dead else None,
+                faults=Chosen(self.trouble),
                 branches=branches,
                 chance=rng,
             )
@@ -244,6 +245,11 @@ class Stack:
 
 def _settings(options: Options) -> FunctionSettings:
     pools = tuple(
-        msgspec.structs.replace(pool, workers_max=options.workers_max) for pool in SETTINGS.pools
+        msgspec.structs.replace(
+            pool,
+            workers_max=options.workers_max,
+            on_demand_after_seconds=options.on_demand_after_seconds,
+        )
+        for pool in SETTINGS.pools
     )
     return msgspec.structs.replace(SETTINGS, pools=pools)

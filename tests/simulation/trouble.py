@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from mayfly.memory.branches import Deleting
 from mayfly.memory.faults import Faults
 from mayfly.perform.ports import Temporary
 from tests.simulation.kinds import Kind
@@ -31,9 +32,38 @@ _ANSWER_LOST = {
     "table": Kind.TABLE_ANSWER_LOST,
 }
 
+#: What it is called when a port takes a branch that its documents leave open.
+_TOOK = {
+    "copies_rate": Kind.SQS_DUPLICATE,
+    "missed_rate": Kind.SQS_MISSED,
+    "unheard_rate": Kind.SQS_MISSED,
+    "in_order": Kind.SQS_REORDER,
+    "depth_lag_seconds": Kind.SQS_COUNT_LAGS,
+    "index_lag_seconds": Kind.TABLE_INDEX_LAGS,
+    "throttled_rate": Kind.TABLE_THROTTLED,
+    "service_unseen_seconds": Kind.ECS_CREATE_LATE,
+    "service_calls_left": Kind.ECS_THROTTLED,
+}
+_STALE_DELETE = {
+    Deleting.DELETES: Kind.SQS_STALE_DELETE_DELETES,
+    Deleting.IGNORED: Kind.SQS_STALE_DELETE_NOTHING,
+    Deleting.REFUSED: Kind.SQS_STALE_DELETE_REFUSED,
+}
+
 #: Create, Update and DeleteService share 5 calls/s in an account (ECS service quotas).
 _ECS_CALLS_A_SECOND = 5
 _ECS_SHARED = frozenset({"services.create", "services.resize", "services.delete"})
+
+
+class Chosen(Faults):
+    """For a port whose calls somebody else lets through or not: only what it chose is told."""
+
+    def __init__(self, trouble: "Trouble") -> None:
+        self._trouble = trouble
+
+    def took(self, branch: str, value: object) -> None:
+        """A port chose between two ways that its documents leave open."""
+        self._trouble.took(branch, value)
 
 
 class Trouble(Faults):
@@ -57,11 +87,15 @@ class Trouble(Faults):
 
     def strike(self, kind: Kind) -> bool:
         """Whether this misfortune happens now; counted."""
-        rate = self._options.rates[kind]
-        if self.calm or not rate or self._rng.random() >= rate:
+        if not self.looms(kind):
             return False
         self.happened(kind)
         return True
+
+    def looms(self, kind: Kind) -> bool:
+        """Whether it shall happen as soon as it can; whoever makes it happen counts it."""
+        rate = self._options.rates[kind]
+        return not self.calm and rate > 0 and self._rng.random() < rate
 
     def choice(self, among: Sequence[T]) -> T:
         """One of several."""
@@ -116,6 +150,15 @@ class Trouble(Faults):
         port = action.partition(".")[0]
         if port in _ANSWER_LOST and self.strike(_ANSWER_LOST[port]):
             raise Temporary(f"The answer to {action} was lost.")
+
+    def took(self, branch: str, value: object) -> None:
+        """A port chose between two ways that its documents leave open."""
+        if branch in _TOOK:
+            self.happened(_TOOK[branch])
+        elif branch == "stale_delete":
+            self.happened(_STALE_DELETE[Deleting(str(value))])
+        elif branch == "draining_name":
+            self.on_wrong("a service was to be created under a name that is still draining")
 
     def _pass_time(self, account: str) -> None:
         until = self.frozen.get(account, 0.0)

@@ -64,7 +64,8 @@ def pending(stack: Stack) -> str:
 
 def judged(stack: Stack) -> Iterator[str]:
     """Everything that is wrong at the end."""
-    for judge in (_outcomes, _successes, _failures, _index, _bills, _told):
+    judges = (_outcomes, _brought, _successes, _failures, _index, _bills, _leftovers, _told)
+    for judge in judges:
         yield from judge(stack)
 
 
@@ -81,6 +82,12 @@ def _outcomes(stack: Stack) -> Iterator[str]:
             yield f"job {ident} is {head.state}, and told was {told[ident]}"
     for request_id in sorted(stack.people.asked.request_ids - answered):
         yield f"{request_id} has no answer"
+
+
+def _brought(stack: Stack) -> Iterator[str]:
+    """Whoever put a task of their own onto the queue learns how it ended."""
+    for ident in sorted(stack.people.asked.brought_jobs - heads(stack).keys()):
+        yield f"a task that somebody brought was taken, and has no outcome: {ident}"
 
 
 def owed(stack: Stack) -> Iterator[tuple[str, bytes]]:
@@ -146,6 +153,8 @@ def _failures(stack: Stack) -> Iterator[str]:
             "worker_failed": lost,
             "encoder_failed": truth.failed[source] > 0,
             "not_media": "text" in truth.sources.get(source, ()),
+            "source_unreadable": fired[Kind.S3_CUT_OFF] + fired[Kind.S3_REFUSED] > 0,
+            "time_limit": "slow" in head.source,
             "source_replaced": fired[Kind.S3_OVERWRITTEN] > 0
             or len(stack.people.asked.uploads) > 1,
         }
@@ -168,6 +177,13 @@ def _bills(stack: Stack) -> Iterator[str]:
     for key, row in stack.table.snapshot().items():
         if key.sk.startswith("billed#") and row.get("stopped_at") is None:
             yield f"{key} is billed for ever"
+
+
+def _leftovers(stack: Stack) -> Iterator[str]:
+    """What nobody asked for fades: the bucket's rule lets go of what lies under one prefix."""
+    for key in stack.store.keys(BUCKET):
+        if not key.startswith(("uploads/", "outputs/", "work/")):
+            yield f"{key} is kept for ever, and nobody asked for it"
 
 
 def _told(stack: Stack) -> Iterator[str]:

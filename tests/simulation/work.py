@@ -20,10 +20,14 @@ from tests.simulation.scheduler import Scheduler
 from tests.simulation.trouble import Trouble
 from tests.simulation.wires import Wires
 from worker.encode import Done, Order
-from worker.ends import WorkFailed
+from worker.ends import Reason, WorkFailed
 
 #: A slice of encoding, after which the work looks whether it shall stop.
 _SLICE_SECONDS = 5.0
+#: The same for what takes hours.
+_BEAT_SECONDS = 60.0
+#: ffmpeg runs in a process group of its own, where SIGTERM to its worker does not reach it.
+_HEARS_SIGNALS = False
 #: The user's own storage, for tasks that users write.
 THEIR_HOST = "https://theirs.s3.amazonaws.com/"
 _MEDIA = Media(container="mov")
@@ -37,6 +41,10 @@ class Host(Protocol):
     wires: Wires
     on_source: Callable[[Order, str], None]
     on_failed: Callable[[Order], None]
+
+    @property
+    def leaving(self) -> bool:
+        """SIGTERM has come."""
 
     def freeze(self, seconds: float) -> None:
         """Everything on it stands still."""
@@ -69,13 +77,15 @@ class SimWork:
             if order.may_plan and scope is None and task.kind == "encode":
                 variant = 1 if self.host.trouble.strike(Kind.WORKER_OTHER_PLAN) else 0
                 scope = order.split(craft.plan_of(words, variant))
-        self._encode(order, words[0], seconds)
+        share = self._encode(order, words[0], seconds)
         recipe = msgspec.json.encode(task.recipe)
         made = {
             output.file: _make(source, output.file, recipe, scope, task.track)
             for output in task.recipe.outputs
         }
-        return self._store(order, made)
+        return self._store(
+            order, {file: body[: int(share * len(body))] for file, body in made.items()}
+        )
 
     def _fetch(self, order: Order) -> bytes:
         url = order.task.source.fetch.url
@@ -83,6 +93,8 @@ class SimWork:
             return url.removeprefix(THEIR_HOST).partition("?")[0].encode()
         body = self.host.wires.get(lambda: order.grants.source, order.grants)
         order.halt.check()
+        if body.startswith(b"slow"):
+            self._wait(order, float(body.split()[2]), _BEAT_SECONDS)
         return body
 
     def _finish(self, order: Order) -> Done:
@@ -117,17 +129,11 @@ class SimWork:
             outputs.append(stored)
         return Done(outputs=tuple(outputs), source=_MEDIA, cpu_seconds=1.0)
 
-    def _encode(self, order: Order, character: str, seconds: float) -> None:
-        host, trouble, left = self.host, self.host.trouble, seconds
+    def _encode(self, order: Order, character: str, seconds: float) -> float:
+        """How much of it is in the file: all, unless somebody told ffmpeg to end early."""
+        host, trouble = self.host, self.host.trouble
         order.progress.stage = "encoding"
-        while left > 0:
-            host.scheduler.sleep(min(_SLICE_SECONDS, left))
-            left -= _SLICE_SECONDS
-            order.progress.fraction = min(1.0, 1 - max(0.0, left) / seconds)
-            order.halt.check()
-            if trouble.strike(Kind.WORKER_FROZEN):
-                host.freeze(trouble.choice((30.0, 120.0, 400.0)))
-                order.halt.check()
+        share = self._wait(order, seconds, _SLICE_SECONDS)
         if character == "poison" or trouble.strike(Kind.WORKER_OUT_OF_MEMORY):
             trouble.happened(Kind.WORKER_OUT_OF_MEMORY)
             host.die_of_memory()
@@ -135,6 +141,24 @@ class SimWork:
             trouble.happened(Kind.WORKER_FAILED)
             host.on_failed(order)
             raise WorkFailed("encoder_failed")
+        return share
+
+    def _wait(self, order: Order, seconds: float, slice_seconds: float) -> float:
+        """Time passes, for as long as nobody stops it."""
+        host, trouble, left = self.host, self.host.trouble, seconds
+        while left > 0:
+            if host.leaving and _HEARS_SIGNALS:
+                break  # it closes its file, which looks whole
+            host.scheduler.sleep(min(slice_seconds, left))
+            left -= slice_seconds
+            order.progress.fraction = min(1.0, 1 - max(0.0, left) / seconds)
+            if order.halt.reason is Reason.HELD_TOO_LONG:
+                trouble.happened(Kind.SQS_HOLD_CAP)
+            order.halt.check()
+            if trouble.strike(Kind.WORKER_FROZEN):
+                host.freeze(trouble.choice((30.0, 120.0, 400.0)))
+                order.halt.check()
+        return 1 - max(0.0, left) / seconds
 
 
 def _make(source: bytes, file: str, recipe: bytes, scope: Scope | None, track: int | None) -> bytes:

@@ -13,7 +13,6 @@ from tests.worker.conftest import Rig, kinds
 from worker.agent import Identity
 from worker.encode import Done, Order
 from worker.ends import Halted, Reason, WorkFailed
-from worker.loop import without_query
 
 MEDIA = Media(container="mov")
 DONE = Done(
@@ -389,20 +388,3 @@ def test_a_report_is_said_again_until_it_is_heard(given: Rig) -> None:
     given.done.send = hard_of_hearing  # type: ignore[method-assign]
     given.put(given.task(b""))
     assert kinds(given.run_once()) == ["Started", "Encoded"]
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        (
-            "https://b.s3.amazonaws.com/k/a.mp4?X-Amz-Signature=1",
-            "https://b.s3.amazonaws.com/k/a.mp4",
-        ),
-        ("https://me:pw@b/k?x#y", "https://b/k"),
-        ("https://b?x", "https://b"),
-        ("https://b/k#frag@ment", "https://b/k"),
-        ("https://b/k@2x.mp4?x", "https://b/k@2x.mp4"),
-    ],
-)
-def test_of_a_url_only_host_and_path_are_shown(url: str, shown: str) -> None:
-    assert without_query(url) == shown

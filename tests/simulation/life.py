@@ -6,6 +6,7 @@ import logging
 import traceback
 from collections import Counter
 
+from tests.simulation.idleness import Idleness
 from tests.simulation.kinds import Kind
 from tests.simulation.observers import Watch
 from tests.simulation.options import Options
@@ -102,13 +103,14 @@ def _live(stack: Stack, watch: Watch) -> None:
     if watch.violations or stack.surprises:
         return
     stack.calm_down()
-    healed_at = scheduler.now
+    healed_at, idleness = scheduler.now, Idleness(stack)
     while why := pending(stack):
         if watch.violations or stack.surprises:
             return
         if scheduler.now - healed_at > CALM_SECONDS * (1 + stack.people.asked.slow):
             watch.found(f"12 h after the last fault it is not done: {why}")
             return
+        watch.found(idleness.look())
         _run_until(stack, watch, scheduler.now + _ASK_SECONDS)
     for wrong in judged(stack):
         watch.found(wrong)

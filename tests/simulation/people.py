@@ -185,6 +185,7 @@ class People:
             "request_id": f"ask{self._sequence}",
             "priority": self._trouble.choice((0, 0, 5)),
             "tenant": self._trouble.choice(("default", "default", "other")),
+            "deadline_seconds": self._trouble.choice((60, 3600, 86_400)),
         }
         self._trouble.tell(f"somebody asks for {asked['source']}")
         self.asked.request_ids.add(str(asked["request_id"]))

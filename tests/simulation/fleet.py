@@ -80,7 +80,6 @@ class Fleet:
         self._spot_ends = bool(options.on_demand_after_seconds) and trouble.looms(
             Kind.ECS_SPOT_GONE
         )
-        self._known: set[str] = set()
         #: Of deleted services: until when one of its tasks is not quite gone.
         self._lasting: dict[str, float] = {}
 
@@ -99,9 +98,11 @@ class Fleet:
             self.look_soon()
         if action == "services.create":
             # It runs none before one has begun; its port believes that there is always a machine.
-            for name in self._services.wanted().keys() - self._known:
-                self._known.add(name)
-                self._sync(name)
+            for name in self._services.wanted():
+                seen = self._services.peek(name)
+                if seen is not None and seen.status == "ACTIVE":
+                    self._lasting.pop(name, None)  # its name may have been another's
+                    self._sync(name)
         elif action == "services.delete":
             self._drain()
 

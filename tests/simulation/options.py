@@ -30,8 +30,12 @@ _AT_CALLS = frozenset(
 )
 
 
-#: Drawn once a life: so many lives have it.
-_ONCE = {Kind.SQS_BRANCHES: (0.0, 1.0), Kind.TABLE_BRANCHES: (0.0, 1.0)}
+#: How an account is, drawn once a life: so many lives have it.
+_ONCE = {
+    Kind.SQS_BRANCHES: (0.0, 1.0),
+    Kind.TABLE_BRANCHES: (0.0, 1.0),
+    Kind.ECS_DRAINING_LASTS: (0.0, 0.0, 0.5),
+}
 
 
 def scrambled(seed: int) -> random.Random:
@@ -100,7 +104,7 @@ def draw(seed: int, rng: random.Random, requests: int | None = None) -> Options:
     return Options(
         seed=seed,
         requests=requests or drawn,
-        arrivals_seconds=rng.choice((1.0, 60.0, 900.0)),
+        arrivals_seconds=rng.choice((1.0, 60.0, 900.0, 3600.0)),
         workers_max=rng.choice((1, 2, 3, 5)),
         start_seconds=rng.choice((5.0, 45.0, 150.0)),
         spot_hours=1e9 if calm else rng.choice((0.05, 0.5, 8.0)),

@@ -49,11 +49,23 @@ def plan_of(words: Sequence[str], variant: int) -> Plan:
     )
 
 
+def wrong_with_whole(body: bytes, right: bytes) -> str:
+    """What is wrong with an output that was made in one piece, or nothing."""
+    if body == right:
+        return ""
+    if right.startswith(body):
+        return "it is cut short"
+    source = body.split(b"|")[1:2] == right.split(b"|")[1:2]
+    return "it is made as nobody asked" if source else "it is made of something else"
+
+
 def wrong_with(body: bytes, source: bytes, file: str, tracks: int) -> str:
     """What is wrong with a joined output, or nothing: its intervals must cover all time once."""
     parts = [part.split(b"|") for part in body.split(b"\n")]
     name = (digest(source).encode(), file.encode())
-    if any(len(part) != 4 or (part[1], part[2]) != name for part in parts):
+    if any(len(part) != 4 for part in parts):
+        return "it is cut short"
+    if any((part[1], part[2]) != name for part in parts):
         return "it has parts of something else"
     pictures = [part[3].decode() for part in parts if part[0] == b"chunk"]
     sounds = [part[3].decode() for part in parts if part[0] == b"sound"]

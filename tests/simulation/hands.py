@@ -1,10 +1,11 @@
 """What a worker's hands do with a message, and whether they do it well.
 
-It stands between the real loop and its two queues, passes everything on and holds four laws:
+It stands between the real loop and its two queues, passes everything on and holds five laws:
 - whoever is well keeps its message until it lets go of it (the heartbeat's whole point);
 - a message is deleted only after a last word on it was heard, so that a crash in between repeats;
 - nobody comes near the 12 h after which SQS takes a message away;
-- whoever leaves in peace leaves no message hidden behind.
+- whoever leaves in peace leaves no message hidden behind;
+- nobody's signed URLs die under it in fair weather, for there is time to ask for new ones.
 It decides nothing and knows nothing of what a worker does in between.
 """
 
@@ -28,6 +29,7 @@ class _Said(msgspec.Struct):
 
     type: str
     reason: str = ""
+    busy_seconds: float = 0.0
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -48,6 +50,8 @@ class Hands:
         self._held: dict[str, _Held] = {}
         #: Whether a last word on what is held was heard, and whether one was not.
         self._spoken = self._unheard = False
+        #: What is held was received in fair weather.
+        self._fair = False
         line.on_handed_out.append(self._handed_out)
 
     def mouth(self, done: Line) -> "Mouth":
@@ -60,6 +64,8 @@ class Hands:
         self._spoken = self._spoken or said.type in _LAST_WORDS
         if said.reason == "grant_expired":
             self._trouble.happened(Kind.S3_GRANT_DIED)
+            if self._fair and said.busy_seconds > limits.RENEW_SECONDS:
+                self._wrong("was left with URLs that died, although it was well")
 
     def not_heard(self) -> None:
         """It said something in vain."""
@@ -91,6 +97,7 @@ class Hands:
             self._task.busy_with = told(message.body)
             self._held[message.handle] = _Held(message.handle, message.message_id)
         self._spoken = self._unheard = False
+        self._fair = self._trouble.calm
         return got
 
     def extend(self, handle: str, seconds: int) -> None:

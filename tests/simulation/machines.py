@@ -132,6 +132,7 @@ class Machine:
         #: Observers.
         self.on_source: Callable[[Order, str], None] = lambda order, character: None
         self.on_failed: Callable[[Order], None] = lambda order: None
+        self.on_killed: Callable[[Order], None] = lambda order: None
         self._fleet = fleet
         self._stop = Stop()
         self._pulses: list[SimPulse] = []

@@ -29,6 +29,7 @@ class Process:
     """One blocking function under way."""
 
     name: str
+    born_at: float
     #: Where it runs: a port that its process calls once it is dead raises Killed.
     dead: bool = False
     done: bool = False
@@ -79,7 +80,9 @@ class Scheduler:
         account: str = "",
     ) -> Process:
         """A process that begins at once; `ended` is called in the hub, killed or not."""
-        process = Process(name=name, skew_seconds=skew_seconds, account=account or name)
+        process = Process(
+            name=name, born_at=self.now, skew_seconds=skew_seconds, account=account or name
+        )
 
         def body() -> None:
             try:

@@ -215,6 +215,7 @@ class Stack:
             scheduler=self.scheduler,
         )
         machine.on_source, machine.on_failed = self.truth.source, self.truth.failure
+        machine.on_killed = self.truth.kill
 
     def _died(self) -> None:
         self.truth.deaths += 1

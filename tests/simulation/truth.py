@@ -5,6 +5,7 @@ import hashlib
 import logging
 import traceback
 from collections import Counter
+from collections.abc import Callable
 
 from mayfly.perform.ports import Temporary
 from worker.encode import Order
@@ -23,10 +24,20 @@ class Truth:
     sources: dict[str, set[str]] = dataclasses.field(default_factory=dict)
     #: Workers that were killed, of whatever cause.
     deaths: int = 0
+    #: Those among them that each task killed itself.
+    killed: Counter[tuple[str, str]] = dataclasses.field(default_factory=Counter)
+    #: Told how many workers a task has killed by now.
+    on_kill: Callable[[int], None] = lambda kills: None
 
     def failure(self, order: Order) -> None:
         """An attempt failed."""
         self.failed[order.task.job_id or THEIRS] += 1
+
+    def kill(self, order: Order) -> None:
+        """An attempt took its worker with it."""
+        task = (order.task.job_id or order.task.source.fetch.url, order.task.task_id or "")
+        self.killed[task] += 1
+        self.on_kill(self.killed[task])
 
     def source(self, order: Order, character: str) -> None:
         """What an attempt found."""

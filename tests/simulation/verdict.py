@@ -1,7 +1,7 @@
 """What must be true when everything has come to rest. Each judge yields what is wrong."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from mayfly.contract import wire
@@ -9,7 +9,7 @@ from mayfly.contract.outcome import Outcome
 from mayfly.core import limits
 from mayfly.core.changes import Key
 from mayfly.core.identity import SourceObject, job_id
-from mayfly.core.rows import OPEN_JOBS, JobHead, from_item, pool_key
+from mayfly.core.rows import OPEN_JOBS, JobHead, TaskRow, TaskState, from_item, pool_key
 from tests.simulation import craft
 from tests.simulation.kinds import Kind
 from tests.simulation.observers import ENDS
@@ -40,7 +40,7 @@ def pending(stack: Stack) -> str:
             return f"the upload {key} ({body.decode()}) has no job yet"
     for ident, head in known.items():
         if head.state not in ENDS:
-            return f"job {ident[:6]} is {head.state}, with {head.open_tasks} open tasks"
+            return f"job {ident[:6]} is {head.state}: {_stuck(stack, head)}"
         if not head.announced:
             return f"the outcome of job {ident[:6]} was not announced"
     for line in (stack.requests, stack.done, stack.jobs, stack.jobs_dead, stack.requests_dead):
@@ -60,6 +60,27 @@ def pending(stack: Stack) -> str:
     if stack.lambdas.running:
         return "an invocation is under way"
     return ""
+
+
+def _stuck(stack: Stack, head: JobHead) -> str:
+    """What holds a job up: its tasks that are not done, and who could do them."""
+    rows = [
+        from_item(TaskRow, row)
+        for key, row in stack.table.snapshot().items()
+        if key.pk == f"job#{head.job_id}" and key.sk.startswith("task#")
+    ]
+    left = [row for row in rows if row.state is not TaskState.DONE]
+    told = [f"{head.open_tasks} open tasks"]
+    for row in left[:1]:
+        stage = f" ({row.stage})" if row.stage else ""
+        told.append(
+            f"{row.task_id} is {row.state}{stage} after {row.attempts} attempts, of which "
+            f"{row.interruptions} were interrupted, {row.failures} failed and {row.lost} rounds "
+            "were lost with their workers"
+        )
+    machines = Counter(f"{'Spot' if task.spot else 'on-demand'}" for task in stack.fleet.alive)
+    told.append(f"machines: {dict(machines) or 'none'}")
+    return "; ".join(told)
 
 
 def judged(stack: Stack) -> Iterator[str]:
@@ -134,7 +155,7 @@ def _wrong_with(body: bytes, source: bytes, file: str, head: JobHead, recipe: by
     if head.parts > 1:
         tracks = int(source.split()[3])
         return craft.wrong_with(body, source, file, tracks)
-    return "" if body == craft.whole(source, file, recipe) else "other bytes"
+    return craft.wrong_with_whole(body, craft.whole(source, file, recipe))
 
 
 def _failures(stack: Stack) -> Iterator[str]:
@@ -176,7 +197,7 @@ def _bills(stack: Stack) -> Iterator[str]:
         return
     for key, row in stack.table.snapshot().items():
         if key.sk.startswith("billed#") and row.get("stopped_at") is None:
-            yield f"{key} is billed for ever"
+            yield f"that {key.sk} has stopped was told, and not noted: it is billed for ever"
 
 
 def _leftovers(stack: Stack) -> Iterator[str]:

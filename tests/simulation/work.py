@@ -41,6 +41,7 @@ class Host(Protocol):
     wires: Wires
     on_source: Callable[[Order, str], None]
     on_failed: Callable[[Order], None]
+    on_killed: Callable[[Order], None]
 
     @property
     def leaving(self) -> bool:
@@ -72,7 +73,7 @@ class SimWork:
             raise WorkFailed("not_media")
         seconds = float(words[1]) if len(words) > 1 else 1.0
         scope = task.scope
-        if words[0] == "split":
+        if words[0] == "split" and len(words) > 3:
             seconds /= int(words[2])
             if order.may_plan and scope is None and task.kind == "encode":
                 variant = 1 if self.host.trouble.strike(Kind.WORKER_OTHER_PLAN) else 0
@@ -93,7 +94,7 @@ class SimWork:
             return url.removeprefix(THEIR_HOST).partition("?")[0].encode()
         body = self.host.wires.get(lambda: order.grants.source, order.grants)
         order.halt.check()
-        if body.startswith(b"slow"):
+        if body.startswith(b"slow") and len(body.split()) > 2:
             self._wait(order, float(body.split()[2]), _BEAT_SECONDS)
         return body
 
@@ -136,6 +137,7 @@ class SimWork:
         share = self._wait(order, seconds, _SLICE_SECONDS)
         if character == "poison" or trouble.strike(Kind.WORKER_OUT_OF_MEMORY):
             trouble.happened(Kind.WORKER_OUT_OF_MEMORY)
+            host.on_killed(order)
             host.die_of_memory()
         if character == "broken" or trouble.strike(Kind.WORKER_FAILED):
             trouble.happened(Kind.WORKER_FAILED)

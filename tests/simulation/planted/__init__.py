@@ -3,12 +3,12 @@
 Every entry is text to replace in a module; `tests.simulation.planting` runs the search over it.
 """
 
-from tests.simulation.planted import of_the_queue
+from tests.simulation.planted import of_the_queue, of_the_work
 from tests.simulation.planted.bug import Bug
 
 __all__ = ["BUGS", "Bug", "bug_of"]
 
-BUGS: tuple[Bug, ...] = (*of_the_queue.BUGS,)
+BUGS: tuple[Bug, ...] = (*of_the_queue.BUGS, *of_the_work.BUGS)
 
 
 def bug_of(number: int) -> Bug:

@@ -1,8 +1,11 @@
 """What a worker's hands do with a message, and whether they do it well.
 
-It stands between the real loop and its two queues, passes everything on and holds five laws:
-- whoever is well keeps its message until it lets go of it (the heartbeat's whole point);
+It stands between the real loop and its two queues, passes everything on and holds these laws:
+- whoever is well keeps its message until it lets go of it (the heartbeat's whole point), and no
+  longer;
 - a message is deleted only after a last word on it was heard, so that a crash in between repeats;
+- what was begun is not handed back without a word either;
+- nobody puts anything onto the queue it works from (its role may not);
 - nobody comes near the 12 h after which SQS takes a message away;
 - whoever leaves in peace leaves no message hidden behind;
 - nobody's signed URLs die under it in fair weather, for there is time to ask for new ones.
@@ -10,6 +13,7 @@ It decides nothing and knows nothing of what a worker does in between.
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import msgspec
 
@@ -47,11 +51,16 @@ class Hands:
 
     def __init__(self, line: Line, task: EcsTask, trouble: Trouble) -> None:
         self._line, self._task, self._trouble = line, task, trouble
+        #: Spot wants the machine.
+        self.on_interrupted: Callable[[], None] = lambda: None
         self._held: dict[str, _Held] = {}
         #: Whether a last word on what is held was heard, and whether one was not.
         self._spoken = self._unheard = False
         #: What is held was received in fair weather.
         self._fair = False
+        self._begun = False
+        #: Handles of messages that it was done with.
+        self._let_go_of: set[str] = set()
         line.on_handed_out.append(self._handed_out)
 
     def mouth(self, done: Line) -> "Mouth":
@@ -62,6 +71,7 @@ class Hands:
         """The worker said something, and somebody heard it."""
         said = msgspec.json.decode(body, type=_Said)
         self._spoken = self._spoken or said.type in _LAST_WORDS
+        self._begun = self._begun or said.type == "started"
         if said.reason == "grant_expired":
             self._trouble.happened(Kind.S3_GRANT_DIED)
             if self._fair and said.busy_seconds > limits.RENEW_SECONDS:
@@ -85,7 +95,8 @@ class Hands:
     # --- the port ----------------------------------------------------------------------------
 
     def send(self, body: bytes) -> None:
-        """As to any queue."""
+        """Nothing of a worker's."""
+        self._wrong("put a message onto the queue it works from")
         self._line.send(body)
 
     def receive(self, *, wait_seconds: int, limit: int = 1) -> list[Message]:
@@ -93,10 +104,12 @@ class Hands:
         self._task.busy_with = None
         self._held.clear()
         got = self._line.receive(wait_seconds=wait_seconds, limit=limit)
+        if got and self._task.spot and self._trouble.strike(Kind.ECS_SPOT_AT_RECEIVE):
+            self.on_interrupted()
         for message in got:
             self._task.busy_with = told(message.body)
             self._held[message.handle] = _Held(message.handle, message.message_id)
-        self._spoken = self._unheard = False
+        self._spoken = self._unheard = self._begun = False
         self._fair = self._trouble.calm
         return got
 
@@ -104,7 +117,12 @@ class Hands:
         """A heartbeat holds it for as long as a message is hidden; less hands it back."""
         held = self._held.get(handle)
         if seconds < limits.VISIBILITY_SECONDS:
+            if self._begun and not self._spoken:
+                self._wrong("handed back what it had begun, without a word on how it ended")
+            self._let_go_of.add(handle)
             self._let_go(handle)
+        elif handle in self._let_go_of:
+            self._wrong("prolonged its hold on a message that it had let go of")
         try:
             self._line.extend(handle, seconds)
         except HandleLost as lost:
@@ -121,6 +139,7 @@ class Hands:
         """All that it had to do is done."""
         if not self._spoken:
             self._wrong("deleted a message of which it had not said how it ended")
+        self._let_go_of.add(handle)
         self._let_go(handle)
         self._line.delete(handle)
 

@@ -38,6 +38,7 @@ class Kind(enum.StrEnum):
     ECS_SPOT_GONE = "Spot has no machine any more, not even when all else heals"
     ECS_SPOT_NOTICE = "Spot takes a machine, with notice"
     ECS_SPOT_KILL = "Spot takes a machine at once"
+    ECS_SPOT_AT_RECEIVE = "Spot takes a machine to which a message is on its way"
     ECS_SPOT_TOGETHER = "Spot takes several machines together"
     ECS_DRAINING_LASTS = "a deleted service drains for long"
     ECS_SLOW_START = "a task starts slowly"

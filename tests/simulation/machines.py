@@ -137,6 +137,7 @@ class Machine:
         self._stop = Stop()
         self._pulses: list[SimPulse] = []
         self._hands = Hands(jobs, task, trouble)
+        self._hands.on_interrupted = lambda: fleet.stop(task, "SpotInterruption")
         self._ports = (pool, self._hands.mouth(done), dice)
         task.ask_to_stop = self._ask_to_stop
         task.end = self._end

@@ -40,6 +40,7 @@ _SOURCES = (
     b"clip 4",
     b"clip 40",
     b"clip 200",
+    b"split 6 6 0",
     b"split 60 3 1",
     b"split 400 8 0",
     b"split 240 12 1",
@@ -51,7 +52,8 @@ _SOURCES = (
 )
 
 
-_SLOW_RATE = 1 / 400
+#: How many lives have a source that takes half a day.
+_SLOW_RATE = 1 / 120
 
 
 @dataclasses.dataclass(slots=True)

@@ -85,7 +85,7 @@ def _stuck(stack: Stack, head: JobHead) -> str:
 
 def judged(stack: Stack) -> Iterator[str]:
     """Everything that is wrong at the end."""
-    judges = (_outcomes, _brought, _successes, _failures, _index, _bills, _leftovers, _told)
+    judges = (_outcomes, _once, _brought, _successes, _failures, _index, _bills, _leftovers, _told)
     for judge in judges:
         yield from judge(stack)
 
@@ -103,6 +103,21 @@ def _outcomes(stack: Stack) -> Iterator[str]:
             yield f"job {ident} is {head.state}, and told was {told[ident]}"
     for request_id in sorted(stack.people.asked.request_ids - answered):
         yield f"{request_id} has no answer"
+
+
+def _once(stack: Stack) -> Iterator[str]:
+    """What was asked for once is done once, however often it was told."""
+    runs: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for ident, head in heads(stack).items():
+        spec = stack.table.peek(Key(f"job#{ident}", "spec"))
+        if spec is not None and head.pool and not head.adopted:
+            source = spec["source"]
+            asked = (source["key"], "|".join((head.tenant, source["etag"], spec["recipe"])))
+            runs[asked].append(head.run)
+    again = stack.trouble.fired[Kind.USER_RERUN] + stack.trouble.fired[Kind.USER_REDRIVE]
+    for (key, _), numbers in runs.items():
+        if len(numbers) > 1 + again:
+            yield f"{key} was asked for once, and done {len(numbers)} times"
 
 
 def _brought(stack: Stack) -> Iterator[str]:

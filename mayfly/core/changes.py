@@ -6,43 +6,39 @@ state still is so". All changes of one decision happen together or not at all (D
 TransactWriteItems: 100 actions, 4 MB).
 """
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
+
+import msgspec
 
 #: What a row's field may hold: JSON values. Numbers are int or float.
 Value = Any
 
 
-@dataclasses.dataclass(frozen=True, slots=True, order=True)
-class Key:
+class Key(msgspec.Struct, frozen=True, order=True):
     """A row: partition and sort key."""
 
     pk: str
     sk: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Absent:
+class Absent(msgspec.Struct, frozen=True):
     """The field (or, required of `pk`, the whole row) must not be there."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class OneOf:
+class OneOf(msgspec.Struct, frozen=True):
     """The field must hold one of these values."""
 
     values: tuple[Value, ...]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Below:
+class Below(msgspec.Struct, frozen=True):
     """The field must be absent or a number below this."""
 
     limit: float
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Above:
+class Above(msgspec.Struct, frozen=True):
     """The field must be a number above this."""
 
     limit: float
@@ -52,46 +48,42 @@ class Above:
 Requirement = Value | Absent | OneOf | Below | Above
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Create:
+class Create(msgspec.Struct, frozen=True, kw_only=True):
     """A row that must not be there yet."""
 
     key: Key
     item: Mapping[str, Value]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Put:
+class Put(msgspec.Struct, frozen=True, kw_only=True):
     """A row written whatever was there: for facts that are the same however often they are told."""
 
     key: Key
     item: Mapping[str, Value]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Update:
+class Update(msgspec.Struct, frozen=True, kw_only=True):
     """A delta. The row must be there, and each requirement must hold."""
 
     key: Key
-    set: Mapping[str, Value] = dataclasses.field(default_factory=dict)
+    set: Mapping[str, Value] = {}
     #: Set where the field is absent; what is there stays.
-    initial: Mapping[str, Value] = dataclasses.field(default_factory=dict)
+    initial: Mapping[str, Value] = {}
     #: Added to a number; an absent field counts as 0.
-    add: Mapping[str, int | float] = dataclasses.field(default_factory=dict)
+    add: Mapping[str, int | float] = {}
     #: Appended to a list; an absent field counts as empty.
-    append: Mapping[str, tuple[Value, ...]] = dataclasses.field(default_factory=dict)
+    append: Mapping[str, tuple[Value, ...]] = {}
     remove: tuple[str, ...] = ()
-    require: Mapping[str, Requirement] = dataclasses.field(default_factory=dict)
+    require: Mapping[str, Requirement] = {}
     #: Creates the row when it is not there (counters of a pool that was never used).
     upsert: bool = False
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Delete:
+class Delete(msgspec.Struct, frozen=True, kw_only=True):
     """The row goes, if the requirements hold; a row that is not there is fine without any."""
 
     key: Key
-    require: Mapping[str, Requirement] = dataclasses.field(default_factory=dict)
+    require: Mapping[str, Requirement] = {}
 
 
 Change = Create | Put | Update | Delete

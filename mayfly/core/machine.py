@@ -213,6 +213,8 @@ IGNORED: dict[Pair, str] = {
     **_each((_DONE, _ENDED), {e.TaskEnqueued: "sent while it was being finished"}),
 }
 
+_OF_TASKS = get_args(e.TaskEvent)
+
 
 class IllegalEvent(Exception):
     """An event that cannot happen in this state: a bug, not a fault of the world."""
@@ -226,7 +228,7 @@ class IllegalEvent(Exception):
 
 def state_of(head: JobHead | None, row: TaskRow | None, event: e.Event) -> State:
     """The state that an event meets: the task's for task events, the job's for job events."""
-    if isinstance(event, get_args(e.TaskEvent)):
+    if isinstance(event, _OF_TASKS):
         if head is None or row is None:
             raise IllegalEvent(event, None, ())
         return TaskState.ENDED if head.state in ENDS else row.state
@@ -242,6 +244,6 @@ def advance(head: JobHead | None, row: TaskRow | None, event: e.Event) -> Decisi
     transition = TRANSITIONS.get(pair)
     if transition is None:
         raise IllegalEvent(event, state, (row.story if row else head.story if head else ()))
-    if isinstance(event, get_args(e.TaskEvent)):
+    if isinstance(event, _OF_TASKS):
         return transition(head, row, event)
     return transition(head, event)

@@ -7,8 +7,6 @@ crash leaves a number that is too low and nothing else. When the last part is do
 joins them. Which function applies when stands in `machine.py`.
 """
 
-import dataclasses
-
 import msgspec
 
 from mayfly.core import commands, events, limits, parts
@@ -62,7 +60,7 @@ def working_on_task_planned(head: JobHead, task: TaskRow, event: events.TaskPlan
                 fraction=0.0,
                 **(seen(task, event) if at_work else {}),
             ),
-            dataclasses.replace(cut, set={**cut.set, "parts": count, "opened": 1}),
+            msgspec.structs.replace(cut, set={**cut.set, "parts": count, "opened": 1}),
             Create(key=plan_key(head.job_id), item={**to_item(row), "expires_at": fades_at(head)}),
             Update(key=spec_key(head.job_id), set={"clock": to_item(plan.clock)}),
         ),
@@ -88,7 +86,7 @@ def working_on_tokens_drawn(head: JobHead, event: events.TokensDrawn) -> Decisio
         for index, token in zip(indices, event.tokens, strict=False)
     ]
     cursor = head_update(head, event)
-    cursor = dataclasses.replace(
+    cursor = msgspec.structs.replace(
         cursor,
         set={**cursor.set, "opened": end},
         require={**cursor.require, "opened": head.opened},

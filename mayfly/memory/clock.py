@@ -1,7 +1,12 @@
 """Virtual time and seeded randomness."""
 
-import base64
+import itertools
 import random
+import string
+
+#: Two characters of base32 for each ten bits.
+_ALPHABET = string.ascii_lowercase + "234567"
+_PAIRS = ["".join(pair) for pair in itertools.product(_ALPHABET, repeat=2)]
 
 
 class VirtualClock:
@@ -27,8 +32,8 @@ class SeededDice:
 
     def token(self) -> str:
         """26 characters of base32, lower case."""
-        raw = self._random.getrandbits(128).to_bytes(16, "big")
-        return base64.b32encode(raw).decode().rstrip("=").lower()
+        drawn = self._random.getrandbits(130)
+        return "".join([_PAIRS[drawn >> shift & 1023] for shift in range(0, 130, 10)])
 
     def jitter(self, seconds: float) -> float:
         """Uniformly between 0 and `seconds`."""

@@ -23,6 +23,8 @@ class Fickle:
 
     def _happens(self, branch: str) -> bool:
         """Whether the branch, one with a rate, is taken now."""
+        if self.branches is KIND:
+            return False
         rate: float = getattr(self.branches, branch)
         if not rate or self._chance.random() >= rate:
             return False

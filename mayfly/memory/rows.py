@@ -71,7 +71,7 @@ class Row(msgspec.Struct, frozen=True):
         copy = self.fields.copy()
         for name in self.nested:
             value = copy[name]
-            copy[name] = copied(value) if value else type(value)()
+            copy[name] = msgspec.to_builtins(value) if value else type(value)()
         return copy
 
 
@@ -122,16 +122,6 @@ def normal(value: Any, level: int = 0) -> Any:
             return {name: normal(held, level + 1) for name, held in value.items()}
         case _:
             raise TypeError(f"A row holds JSON values, and {type(value).__name__} is none.")
-
-
-def copied(value: Any) -> Any:
-    """Lists and objects anew, all the way down."""
-    kind = type(value)
-    if kind is dict:
-        return {name: copied(held) for name, held in value.items()}
-    if kind is list:
-        return [copied(held) for held in value]
-    return value
 
 
 def _number(value: float) -> int | float:

@@ -3,10 +3,11 @@
 The host ends in amazonaws.com, so that a worker's list of allowed hosts means what it means there.
 """
 
-import hashlib
 import hmac
 import json
 from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+import msgspec
 
 from mayfly.contract.task import Fetch, PostForm
 from mayfly.core import limits
@@ -112,5 +113,5 @@ class MemorySigner:
             raise UrlRefused(403, "AccessDenied")
 
     def _signature(self, *parts: object) -> str:
-        signed = json.dumps(parts, sort_keys=True).encode()
-        return hmac.new(self._secret, signed, hashlib.sha256).hexdigest()
+        signed = msgspec.json.encode(parts, order="sorted")
+        return hmac.digest(self._secret, signed, "sha256").hex()

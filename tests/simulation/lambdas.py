@@ -107,11 +107,15 @@ class EventSource:
         soonest = self._line.memory.next_visible_at()
         if soonest is None:
             return
-        now = self._lambdas.scheduler.now
-        moment = max(soonest, now + pause_seconds)
-        if self._look_at is None or moment < self._look_at or self._look_at < now:
+        moment = max(soonest, self._lambdas.scheduler.now + pause_seconds)
+        if self._look_at is None or moment < self._look_at:
             self._look_at = moment
-            self._lambdas.scheduler.at(moment, self._look)
+            self._lambdas.scheduler.at(moment, self._look_in_time)
+
+    def _look_in_time(self) -> None:
+        """Unless an earlier look was asked for meanwhile, which has asked for the next one."""
+        if self._look_at == self._lambdas.scheduler.now:
+            self._look()
 
     def _look(self) -> None:
         self._look_at = None

@@ -3,8 +3,9 @@
 The semantics are `mayfly.memory.queue`'s; this adds who waits for what under virtual time.
 """
 
-import json
 from collections.abc import Callable
+
+import msgspec
 
 from mayfly.memory.branches import KIND
 from mayfly.memory.queue import MemoryQueue
@@ -15,6 +16,19 @@ from tests.simulation.trouble import Trouble
 
 #: SQS delivers "typically within milliseconds"; late here means late enough to overtake.
 _DELAYS_SECONDS = (1, 20, 120, 600)
+
+
+class _Told(msgspec.Struct):
+    """What of a message the trace tells."""
+
+    type: str = ""
+    kind: str = ""
+    job_id: str | None = None
+    task_id: str | None = None
+    records: msgspec.Raw | None = msgspec.field(name="Records", default=None)
+
+
+_read = msgspec.json.Decoder(_Told).decode
 
 
 class Line:
@@ -123,10 +137,8 @@ class Line:
 def told(body: str) -> str:
     """A message for the trace: its kind and its job, never its secrets."""
     try:
-        read = json.loads(body)
-    except ValueError:
+        read = _read(body)
+    except msgspec.DecodeError:
         return "garbage"
-    if not isinstance(read, dict):
-        return "garbage"
-    kind = read.get("type") or read.get("kind") or ("notification" if "Records" in read else "?")
-    return f"{kind} {read.get('job_id') or ''} {read.get('task_id') or ''}".strip()
+    kind = read.type or read.kind or ("?" if read.records is None else "notification")
+    return f"{kind} {read.job_id or ''} {read.task_id or ''}".strip()

@@ -7,6 +7,8 @@ stopped; `Judges` of the end stand in `verdict.py`. An observer never changes an
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+import msgspec
+
 from mayfly.contract import wire
 from mayfly.contract.outcome import Outcome
 from mayfly.core import limits
@@ -146,7 +148,7 @@ class Secrets:
     """No signed URL and no token of a task's leaves the rows and messages they belong to."""
 
     def row(self, key: Key, row: Row | None) -> str:
-        if row is not None and "signature=" in repr(row):
+        if row is not None and b"signature=" in msgspec.json.encode(row):
             return f"{key} holds a signed URL"
         return ""
 
@@ -237,15 +239,18 @@ class Watch:
         if wrong:
             self._stack.trouble.tell(f"VIOLATION {wrong}")
             self.violations.append(wrong)
+            self._stack.scheduler.halt()
 
     def _effect(self, action: str, process: Process) -> None:
         if action == "table.commit":
             for key in process.commits:
                 row = self._stack.table.peek(key)
                 for observer in self._observers:
-                    self.found(observer.row(key, row))
+                    if wrong := observer.row(key, row):
+                        self.found(wrong)
             for observer in self._observers:
-                self.found(observer.settled())
+                if wrong := observer.settled():
+                    self.found(wrong)
             self.found(self._hatching.look(None))
         elif action == "store.copy":
             self.found(self._outputs.look())

@@ -8,6 +8,7 @@ order of what happens at one moment; nothing here knows what a queue or a worker
 import dataclasses
 import heapq
 import itertools
+import math
 import random
 from collections.abc import Callable
 
@@ -42,6 +43,8 @@ class Process:
     #: Rows that its transaction under way names.
     commits: tuple[Key, ...] = ()
     body: greenlet.greenlet | None = None
+    #: Told in the hub when it is over.
+    ended: "Callable[[Process], None] | None" = None
 
 
 class Scheduler:
@@ -52,6 +55,9 @@ class Scheduler:
         self.began = start
         self.steps = 0
         self.current: Process | None = None
+        #: Until when it runs. Nobody but the hub goes beyond.
+        self._horizon = start
+        self._steps_max = 0
         #: Told of whatever a process raised that is not its death.
         self.on_error: Callable[[Process, Exception], None] = lambda _process, error: None
         self._rng = rng
@@ -81,7 +87,11 @@ class Scheduler:
     ) -> Process:
         """A process that begins at once; `ended` is called in the hub, killed or not."""
         process = Process(
-            name=name, born_at=self.now, skew_seconds=skew_seconds, account=account or name
+            name=name,
+            born_at=self.now,
+            skew_seconds=skew_seconds,
+            account=account or name,
+            ended=ended,
         )
 
         def body() -> None:
@@ -92,22 +102,30 @@ class Scheduler:
             except Exception as error:  # noqa: BLE001 - told, and the seed fails or not
                 self.on_error(process, error)
             process.done = True
-            if ended is not None:
-                self.after(0.0, lambda: ended(process))
 
         process.body = greenlet.greenlet(body, parent=self._hub)
-        self._wake(process, 0.0)
+        self._wake(process, self.now)
         return process
 
     # --- inside a process --------------------------------------------------------------------
 
     def sleep(self, seconds: float) -> None:
-        """Suspends the process that calls it. Raises Killed when it was killed meanwhile."""
+        """Suspends the process that calls it. Raises Killed when it was killed meanwhile.
+
+        While it is the only one to whom anything happens it is not really suspended: two switches
+        of greenlets cost more than all that most port calls do.
+        """
         process = self.current
         assert process is not None, "only a process sleeps"
         if process.dead:
             raise Killed
-        self._wake(process, max(0.0, seconds))
+        moment = self.now + max(0.0, seconds)
+        alone = not self._heap or moment < self._heap[0][0]
+        if alone and moment < self._horizon and self.steps < self._steps_max:
+            self.now = moment
+            self.steps += 1
+            return
+        self._wake(process, moment)
         self._hub.switch()
         if process.dead:
             raise Killed
@@ -115,68 +133,62 @@ class Scheduler:
     def wake(self, process: Process) -> None:
         """Ends a process's sleep now."""
         if not process.done and not process.dead:
-            self._wake(process, 0.0)
+            self._wake(process, self.now)
 
     def kill(self, process: Process) -> None:
         """Cuts a process off. It unwinds in the hub, with dead ports."""
         if process.done or process.dead:
             return
         process.dead = True
-        self._wake(process, 0.0)
+        self._wake(process, self.now)
 
     # --- the hub -----------------------------------------------------------------------------
 
-    def step(self) -> bool:
-        """The next thing that happens; False when nothing will."""
-        while self._heap:
-            moment, _, _, process, turn, act = heapq.heappop(self._heap)
-            if process is not None and (process.done or turn != process.turn):
-                continue
-            self.now = moment
-            self.steps += 1
+    def run(self, moment: float, steps_max: int) -> None:
+        """Whatever happens until a moment, if nobody halts it, and no more than so many steps."""
+        self._horizon, self._steps_max = moment, steps_max
+        heap = self._heap
+        while heap and heap[0][0] <= self._horizon and self.steps < steps_max:
+            self.now, _, _, process, turn, act = heapq.heappop(heap)
             if process is None:
                 act()
+            elif process.done or turn != process.turn:
+                continue
             else:
                 self._resume(process)
-            return True
-        return False
+            self.steps += 1
+        self.now = max(self.now, self._horizon)
 
-    def next_at(self) -> float | None:
-        """When the next thing happens; None when nothing will. It may prove stale."""
-        return self._heap[0][0] if self._heap else None
+    def halt(self) -> None:
+        """Nothing happens any more, once the process that is under way suspends itself."""
+        self._horizon = -math.inf
 
     def end(self) -> None:
         """Kills whatever is left, so that no suspended function outlives its seed."""
         for process in {entry[3] for entry in self._heap if entry[3] is not None}:
             process.dead = True
+            process.ended = None
             if not process.done:
                 self._resume(process)
         self._heap.clear()
 
     def _resume(self, process: Process) -> None:
         assert process.body is not None
+        if process.dead and not process.body:
+            process.done = True  # killed before it began
+            return
         self.current = process
         try:
-            if process.dead and not process.body:
-                process.done = True  # killed before it began
-                return
             process.body.switch()
         finally:
             self.current = None
+        if process.done and process.ended is not None:
+            process.ended(process)
 
-    def _wake(self, process: Process, seconds: float) -> None:
+    def _wake(self, process: Process, moment: float) -> None:
         process.turn += 1
-        heapq.heappush(
-            self._heap,
-            (
-                self.now + seconds,
-                self._rng.random(),
-                next(self._numbers),
-                process,
-                process.turn,
-                _nothing,
-            ),
-        )
+        lot, number = self._rng.random(), next(self._numbers)
+        heapq.heappush(self._heap, (moment, lot, number, process, process.turn, _nothing))
 
 
 def _nothing() -> None:

@@ -78,7 +78,7 @@ class Stack:
         self.scheduler = Scheduler(rng)
         self.trouble = Trouble(self.options, rng, self.scheduler)
         self.surprises: list[tuple[Process, Exception]] = []
-        self.scheduler.on_error = lambda process, error: self.surprises.append((process, error))
+        self.scheduler.on_error = self._raised
         self._make_ports(rng)
         self.dice = SeededDice(seed)
         self.fleet = Fleet(self.services, self.events, self.options, self.trouble, self.scheduler)
@@ -217,6 +217,10 @@ class Stack:
         machine.on_source, machine.on_failed = self.truth.source, self.truth.failure
         machine.on_killed = self.truth.kill
 
+    def _raised(self, process: Process, error: Exception) -> None:
+        self.surprises.append((process, error))
+        self.scheduler.halt()
+
     def _died(self) -> None:
         self.truth.deaths += 1
 
@@ -232,8 +236,9 @@ class Stack:
 
     def job_ids(self) -> list[str]:
         """Every job there is."""
-        heads = (key.pk for key in self.table.row_keys() if key.sk == "head")
-        return sorted(pk.removeprefix("job#") for pk in heads if pk.startswith("job#"))
+        jobs = (pk for pk in self.table.partition_keys() if pk.startswith("job#"))
+        heads = (pk for pk in jobs if self.table.peek(Key(pk, "head")) is not None)
+        return sorted(pk.removeprefix("job#") for pk in heads)
 
     def ends(self) -> Counter[str]:
         """How many jobs ended how."""

@@ -125,16 +125,20 @@ class Trouble(Faults):
             return
         if process.dead:
             raise Killed
-        who = process.account if process.account.startswith("lambda") else "worker"
-        self.calls[who, action] += 1
+        account = process.account
+        invoked = account.startswith("lambda")
+        self.calls[account if invoked else "worker", action] += 1
         self.trace.append((self._scheduler.now, process.name, action))
-        self._pass_time(process.account)
-        self._cut_off(process.name)
+        self._pass_time(account)
+        if action in _ECS_SHARED:
+            self._throttle(action)
+        if self.calm:
+            return
+        if invoked:
+            self._cut_off(process)
         port = action.partition(".")[0]
         if port in _REFUSED and self.strike(_REFUSED[port]):
             raise Temporary(f"{action} was refused.")
-        if action in _ECS_SHARED:
-            self._throttle(action)
 
     def after(self, action: str) -> None:
         """Its answer comes back."""
@@ -146,7 +150,10 @@ class Trouble(Faults):
         for told in self.on_effect:
             told(action, process)
         self._pass_time(process.account)
-        self._cut_off(process.name)
+        if self.calm:
+            return
+        if process.account.startswith("lambda"):
+            self._cut_off(process)
         port = action.partition(".")[0]
         if port in _ANSWER_LOST and self.strike(_ANSWER_LOST[port]):
             raise Temporary(f"The answer to {action} was lost.")
@@ -161,22 +168,19 @@ class Trouble(Faults):
             self.on_wrong("a service was to be created under a name that is still draining")
 
     def _pass_time(self, account: str) -> None:
-        until = self.frozen.get(account, 0.0)
+        until = self.frozen.get(account, 0.0) if self.frozen else 0.0
         if until > self._scheduler.now:
             self._scheduler.sleep(until - self._scheduler.now)
         if self._rng.random() < self._options.yields:
             self._scheduler.sleep(self._rng.random() * self._options.latency_seconds)
 
-    def _cut_off(self, name: str) -> None:
+    def _cut_off(self, process: Process) -> None:
         """Invocations die or hang; workers die by the hand of the fleet."""
-        if not name.startswith("lambda"):
-            return
         if self.strike(Kind.LAMBDA_CRASH):
-            process = self._scheduler.current
-            assert process is not None
             process.dead = True
             raise Killed
-        if not self.calm and self._rng.random() < self._options.rates[Kind.LAMBDA_TIME_OUT]:
+        rate = self._options.rates[Kind.LAMBDA_TIME_OUT]
+        if rate and self._rng.random() < rate:
             self._scheduler.sleep(self._rng.choice((5.0, 30.0, 400.0)))
 
     def _throttle(self, action: str) -> None:

@@ -1,6 +1,5 @@
 """Many share a pool: nobody stands before all others, and what a release costs depends on none."""
 
-import dataclasses
 from collections import Counter
 
 import msgspec
@@ -9,7 +8,7 @@ import pytest
 from mayfly.contract.report import Failed, Started
 from mayfly.core import events, limits
 from mayfly.core.changes import Update
-from mayfly.core.rows import head_key
+from mayfly.core.rows import spec_key
 from mayfly.memory.world import MemoryWorld, memory_world
 from mayfly.perform import engine, planning
 from tests.unit.acting import report, said, tick
@@ -274,8 +273,7 @@ def test_a_release_that_cannot_send_one_task_sends_the_others(w: MemoryWorld) ->
         ask(w, f"clip {number}")
     first = take(w)
     broken = min(waiting(w), key=lambda row: row.accepted_at)
-    recipe = Update(key=head_key(broken.job_id), set={"recipe": ""})
-    w.table.commit([dataclasses.replace(recipe, key=dataclasses.replace(recipe.key, sk="spec"))])
+    w.table.commit([Update(key=spec_key(broken.job_id), set={"recipe": ""})])
     with pytest.raises(msgspec.DecodeError):
         done(w, *first[:2])
     assert len(take(w)) == 1

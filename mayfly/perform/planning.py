@@ -187,7 +187,8 @@ def _write(world: World, held: Lease, plan: pool.PoolPlan) -> None:
         "held_at": plan.held_at,
     }
     if plan.mend:
-        fields["crashes"] = 0
+        # Who knows what still lies on the queue: the next tick looks at it anew.
+        fields["crashes"], fields["foreign"] = 0, False
     lease.write(world, held, fields, remove=("broken_at",) if plan.mend else ())
 
 

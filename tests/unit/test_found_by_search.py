@@ -14,7 +14,9 @@ from mayfly.contract import wire
 from mayfly.contract.report import Adopted, Encoded, Media, Started
 from mayfly.contract.task import Fetch, PutUrls, Source, Task
 from mayfly.core import limits
+from mayfly.core.changes import Update
 from mayfly.core.identity import adopted_job_id, adopted_token
+from mayfly.core.rows import pool_key
 from mayfly.memory.world import MemoryWorld
 from mayfly.perform import engine
 from mayfly.perform.ports import Conflict, Temporary
@@ -133,3 +135,20 @@ def test_reports_that_died_with_their_invocations_cost_no_job(w: MemoryWorld) ->
         task, message = receive(w)
     report(w, encoded(w, task, "n0"))
     assert [outcome.state for outcome in outcomes(w)] == ["succeeded"]
+
+
+def test_a_pool_that_mends_hatches_nobody_for_what_an_ended_job_left(w: MemoryWorld) -> None:
+    """Seed 323. A user's own task was seen on the queue, and the brake was pulled. Workers that
+    were still there did that task; one of them died with another, whose job the brake had ended.
+    The pool mended, still believed that there was a task of a user's, and hatched a worker for
+    what nobody wants."""
+    dispatch(w, upload(w))
+    (service,) = w.services.wanted()
+    receive(w)  # by a worker that dies
+    broken = {"broken_at": w.clock.now(), "foreign": True, "crashes": limits.CRASHES_MAX}
+    w.table.commit([Update(key=pool_key("standard"), set=broken)])
+    for _ in range(4):
+        tick(w, after=limits.VISIBILITY_SECONDS)
+    assert [outcome.state for outcome in outcomes(w)] == ["failed"]
+    assert list(w.services.wanted()) == [service]
+    assert w.jobs.bodies() == []

@@ -229,8 +229,7 @@ def _wanted(
     needed = _beside(sum(runs.values()), work, policy)
     spot_asked, twin_asked = spot.asked if spot else needed, stand_in.asked if stand_in else 0
     if not observed.settled:
-        at_least = spot_asked if spot else 0
-        return _Wanted(spot=max(needed, at_least), twin=twin_asked, short_since=row.short_since)
+        return _Wanted(spot=max(needed, spot_asked), twin=twin_asked, short_since=row.short_since)
     missing = max(0, min(spot_asked, needed) - spot_runs)
     if not missing:
         surplus = sum(runs.values()) + twin_runs

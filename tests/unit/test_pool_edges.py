@@ -247,3 +247,48 @@ def test_between_ticks_nothing_shrinks_and_the_shortage_goes_on() -> None:
 def test_a_pool_mends_only_when_it_was_broken_and_all_is_gone() -> None:
     assert not plan(a_pool()).mend
     assert not plan(a_pool(broken_at=NOW, open_jobs=1)).mend
+
+
+def test_another_is_hatched_before_an_old_one_is_lowered_and_raised_before_another_is() -> None:
+    old = a_service("old", task_definition="worker:6")
+    hatched = plan(a_pool(old, open_jobs=1), seen("old", running=0), tasks=1)
+    assert [call.name for call in hatched.commands] == ["new", "old"]
+    row = a_pool(old, a_service("s1", asked=0), open_jobs=1)
+    raised = plan(row, seen("old", running=0), seen("s1", desired=0, running=0), tasks=1)
+    assert [call.name for call in raised.commands] == ["s1", "old"]
+
+
+def test_a_service_that_nobody_has_seen_yet_runs_nothing() -> None:
+    spot = a_service("s1", created_at=NOW - 5, asked=1)
+    assert plan(a_pool(spot, open_jobs=1), tasks=1).short_since == NOW
+
+
+def test_a_twin_that_nobody_has_seen_yet_runs_nothing_and_is_waited_for() -> None:
+    twin = a_service("t1", created_at=NOW - 5, capacity_provider="FARGATE", asked=1)
+    row = a_pool(a_service(asked=3), twin, open_jobs=3, short_since=NOW - 5)
+    result = plan(row, seen(desired=3, running=2), tasks=3)
+    assert result.commands == () and after(result, "t1").asked == 1
+    over = plan(row, seen(desired=3, running=3), tasks=3)
+    assert after(over).asked == 3
+
+
+def test_a_twin_stays_as_it_is_between_ticks() -> None:
+    twin = a_service("t1", capacity_provider="FARGATE", asked=2)
+    row = a_pool(a_service(asked=3), twin, open_jobs=3)
+    services = [seen(desired=3, running=1), seen("t1", desired=2, running=2)]
+    observed = Observed(row=row, open_tasks=3, services=services, settled=False)
+    assert plan_pool(observed, POLICY, NOW, "new").commands == ()
+
+
+def test_beside_a_twin_a_leaving_service_is_asked_for_none() -> None:
+    twin = a_service("t1", capacity_provider="FARGATE", asked=2)
+    old = a_service("old", task_definition="worker:6", asked=2)
+    row = a_pool(a_service(asked=3), twin, old, open_jobs=3, short_since=NOW)
+    services = seen(desired=3, running=1), seen("t1", desired=2, running=2)
+    result = plan(row, *services, seen("old", desired=2, running=0), tasks=3)
+    assert after(result, "old").asked == 0
+
+
+def test_a_service_whose_one_worker_starts_and_whose_other_runs_stays() -> None:
+    busy = seen(desired=0, running=1, pending=1)
+    assert plan(a_pool(a_service(asked=0)), busy).commands == ()

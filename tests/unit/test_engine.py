@@ -1,6 +1,7 @@
 """How events reach the core and commands reach the world: what is read, tried again, told and run
 in which order."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -309,3 +310,53 @@ def test_a_worker_that_begins_sets_the_brake_of_its_pool_back(w: MemoryWorld) ->
     engine.run(w.world, [commands.NoteWorkerStarted(pool="p")])
     engine.run(w.world, [commands.NoteWorkerStarted(pool="never seen")])
     assert w.table.get(pool_key("never seen")) == [None]
+
+
+def test_the_log_says_what_happened_to_which_job_and_in_which_state(
+    w: MemoryWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    stands(w, a_job(), a_task())
+    caplog.set_level("INFO", "mayfly")
+    engine.apply(w.world, PROGRESS, "job1", "encode")
+    engine.apply(w.world, EVENTS[events.TaskStarted], "job1", "encode")
+    engine.apply(w.world, every_event()[events.CancelRequested], "nobody")
+    told = [
+        (one.getMessage(), *(one.__dict__[key] for key in ("event", "job_id", "task_id", "state")))
+        for one in caplog.records
+    ]
+    assert told == [
+        ("TaskProgressed", "TaskProgressed", "job1", "encode", "running"),
+        (
+            "TaskStarted ignored: the attempt is known",
+            *("TaskStarted", "job1", "encode", "running"),
+        ),
+        (
+            "CancelRequested ignored: there is no such job",
+            *("CancelRequested", "nobody", None, None),
+        ),
+    ]
+
+
+def test_the_log_says_which_command_failed_and_how(
+    w: MemoryWorld, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = Temporary("not now")
+
+    def fails(*given: Any, **named: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(control, "renew_grants", fails)
+    with pytest.raises(Temporary):
+        engine.run(w.world, [commands.RenewGrants(job_id="job1", task_id="encode")])
+    (record,) = caplog.records
+    assert record.getMessage() == "RenewGrants failed: Temporary"
+    assert record.__dict__["job_id"] == "job1"
+    assert record.exc_info is not None and record.exc_info[1] is error
+
+
+def test_workers_of_an_ended_job_are_told_why(w: MemoryWorld) -> None:
+    stands(w, a_job(JobState.CANCELLED), a_task())
+    engine.run(w.world, [commands.StopWorkers(job_id="job1", reason="cancelled")])
+    found = w.store.get("media", "work/job1/encode/control.json")
+    assert found is not None and json.loads(found.body)["reason"] == "cancelled"
+    assert (found.content_type, json.loads(found.body)["order"]) == ("application/json", "stop")

@@ -29,7 +29,6 @@ BILLED_SECONDS_MIN = 60.0
 class Billed:
     """One worker's life as ECS told it."""
 
-    worker: str
     #: Image pull began, else the task was created.
     began_at: float
     #: None while it lives.

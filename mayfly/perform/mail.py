@@ -82,7 +82,7 @@ def _upload(record: Any) -> SourceObject | None:
     """None for what is no new object, for folder markers, and for keys outside of `uploads/`."""
     if not isinstance(record, dict) or record.get("eventSource") != "aws:s3":
         return None
-    if not str(record.get("eventName", "")).startswith("ObjectCreated:"):
+    if not str(record.get("eventName")).startswith("ObjectCreated:"):
         return None
     try:
         return _source(record["s3"]["bucket"]["name"], record["s3"]["object"])

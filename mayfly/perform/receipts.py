@@ -30,7 +30,6 @@ def _ledger(items: list[Item]) -> ServiceLedger:
 def _billed(item: Item) -> Billed:
     stopped: Any = item.get("stopped_at")
     return Billed(
-        worker=str(item["worker"]),
         began_at=float(item["began_at"]),
         stopped_at=None if stopped is None else float(stopped),
         vcpu=float(item["vcpu"]),

@@ -30,7 +30,7 @@ _BROKEN_TASKS_MAX = 100
 
 def take_task_event(world: World, detail: Mapping[str, Any]) -> Sequence[commands.Command]:
     """One `ECS Task State Change`. Duplicates do the same again. Raises Temporary."""
-    service = str(detail.get("group", "")).removeprefix("service:")
+    service = str(detail.get("group")).removeprefix("service:")
     pool = naming.pool_of_service(service)
     if pool is None:
         return ()  # a task of somebody else in our cluster
@@ -152,4 +152,4 @@ def _exit_code(detail: Mapping[str, Any]) -> int | None:
 def _seconds(stamp: Any) -> float:
     if isinstance(stamp, int | float):
         return float(stamp)
-    return datetime.datetime.fromisoformat(str(stamp).replace("Z", "+00:00")).timestamp()
+    return datetime.datetime.fromisoformat(str(stamp)).timestamp()

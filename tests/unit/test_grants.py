@@ -169,6 +169,14 @@ def test_new_grants_lie_in_the_control_object(w: MemoryWorld, world: World) -> N
     assert written(w) == ("application/json", Control(grants=grants()))
 
 
+def test_a_users_own_task_has_no_source_of_ours(world: World) -> None:
+    own = JobSpec(recipe=SPEC.recipe)
+    with pytest.raises(AssertionError, match=r"^an adopted task brings its own URLs$"):
+        signing.grants(world, a_task(), own)
+    with pytest.raises(AssertionError):
+        signing.task_message(world, a_task(), own)
+
+
 def test_a_users_own_urls_are_not_renewed(w: MemoryWorld, world: World) -> None:
     own = JobSpec(recipe=SPEC.recipe)
     for key, row in ((task_key("job1", "encode"), a_task()), (spec_key("job1"), own)):

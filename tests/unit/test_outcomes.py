@@ -134,6 +134,7 @@ def test_a_receipt_adds_up_what_each_service_of_the_job_cost(w: MemoryWorld) -> 
     stands(
         w,
         {
+            head_key("job1"): a_job(),
             task_key("job1", "encode"): a_task(services=("s1", "s2")),
             task_key("job1", "finish"): a_task(task_id="finish", services=("s2",)),
             billed_key("s1", "w1"): life("w1"),

@@ -81,7 +81,6 @@ def test_a_service_name_tells_its_pool_and_foreign_names_do_not() -> None:
 
 def ledger(*busy: tuple[str, float], **worker: object) -> receipt.ServiceLedger:
     base: dict[str, object] = {
-        "worker": "w",
         "began_at": AT,
         "stopped_at": AT + 120,
         "vcpu": 2.0,

@@ -111,7 +111,7 @@ def test_sequencers_of_different_lengths_are_padded_on_the_right() -> None:
 
 
 def billed(**fields: object) -> receipt.Billed:
-    base: dict[str, object] = {"worker": "w", "began_at": AT, "stopped_at": AT + 100}
+    base: dict[str, object] = {"began_at": AT, "stopped_at": AT + 100}
     base |= {"vcpu": 2.0, "memory_gib": 4.0}
     return receipt.Billed(**(base | fields))  # type: ignore[arg-type]
 

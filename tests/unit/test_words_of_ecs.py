@@ -180,14 +180,16 @@ def test_a_crash_is_told_to_the_brake_with_all_that_is_known(
         return ()
 
     monkeypatch.setattr(watching, "_judge", judged)
-    known = a_stop(stopCode="TaskFailedToStart", stoppedReason="no image", containers=[])
+    known = a_stop(
+        stopCode="TaskFailedToStart", stoppedReason="no image", containers=[{"exitCode": 7}]
+    )
     watching.take_task_event(w.world, known)
     bare = a_stop()
     del bare["stopCode"]
     watching.take_task_event(w.world, bare)
     ids: dict[str, Any] = {"worker": "w1", "service": "mayfly-standard-1", "pool": "standard"}
     assert stops == [
-        WorkerStopped(**ids, stop_code="TaskFailedToStart", reason="no image", exit_code=None),
+        WorkerStopped(**ids, stop_code="TaskFailedToStart", reason="no image", exit_code=7),
         WorkerStopped(**ids, stop_code="", reason="", exit_code=None),
     ]
 

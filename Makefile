@@ -64,6 +64,10 @@ sim: setup ## Search for ways to lose work: make sim [SEEDS=n] [SECONDS=s] [JOBS
 	@$(BIN)/python -m tests.simulation.main $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(JOBS),--jobs $(JOBS)) $(FLAGS)
 
+.PHONY: sim-exhaustive
+sim-exhaustive: setup ## Look at every state of a small model: make sim-exhaustive [FLAGS="--faults 4"]
+	@$(BIN)/python -m tests.simulation.small.main $(FLAGS)
+
 .PHONY: bench
 bench: setup ## Measure; each measurement ends with one JSON line
 	@for file in bench/[a-z]*.py; do $(BIN)/python -m "bench.$$(basename "$$file" .py)" || exit 1; done

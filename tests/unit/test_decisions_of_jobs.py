@@ -284,7 +284,7 @@ def test_the_tick_asks_again_for_all_that_a_crash_may_have_left() -> None:
 
 
 def test_a_planned_job_that_failed_is_told_once_its_workers_are_stopped() -> None:
-    failed = a_job(JobState.FAILED, parts=3, failure=failure("not_media"))
+    failed = a_job(JobState.FAILED, parts=2, failure=failure("not_media"))
     stop = commands.StopWorkers(job_id="job1", reason="not_media")
     assert decide(failed, EVENTS[e.TickPassed]).commands == (stop,)
 

@@ -1,5 +1,7 @@
 """What the small rules of the core say, to the letter: names, counts of crashes, rounds, tags."""
 
+import dataclasses
+
 import msgspec
 import pytest
 
@@ -20,6 +22,11 @@ def test_a_crash_is_counted_once_for_each_worker() -> None:
         Create(key=Key("service#s1", "first#w1"), item={"act": "crashed", "expires_at": GOES}),
         Update(key=Key("pool#p", "head"), set={"pool": "p"}, add={"crashes": 1}, upsert=True),
     )
+
+
+def test_a_worker_that_never_started_has_crashed_whatever_its_exit_code() -> None:
+    failed = dataclasses.replace(STOP, stop_code="TaskFailedToStart", exit_code=0)
+    assert brake.is_crash(failed)
 
 
 def test_a_worker_that_began_is_written_down_if_it_has_a_name() -> None:
@@ -94,6 +101,7 @@ def test_a_preset_is_the_first_folder_and_nothing_deeper() -> None:
     known = frozenset({"a", "b"})
     assert naming.preset_of_upload("uploads/a/b/x", known, "d") == "a"
     assert naming.preset_of_upload("uploads/x/a/y", known, "d") == "d"
+    assert naming.preset_of_upload("uploads/a/", known, "d") == "a"
     assert naming.preset_of_upload("uploads/uploads/a/x", known, "d") == "d"
 
 
@@ -107,6 +115,7 @@ def test_a_service_is_named_by_its_pool_and_something_opaque() -> None:
 def test_sequencers_of_different_lengths_are_padded_on_the_right() -> None:
     assert naming.is_newer("1", "0F") and not naming.is_newer("0F", "1")
     assert naming.is_newer("0A1", "0A") and not naming.is_newer("0A", "0A0")
+    assert not naming.is_newer("0A0", "0A")
     assert not naming.is_newer("A", "A")
 
 
@@ -135,6 +144,11 @@ def test_a_receipt_is_every_service_that_worked_for_the_job() -> None:
     assert (told.vcpu, told.memory_gib, told.final) == (4.0, 8.0, True)
     assert told.on_demand_seconds == 100.0
     assert told.dollars == round(spot + dear, 6)
+
+
+def test_every_worker_on_demand_counts_and_a_worker_on_spot_after_it_takes_nothing_away() -> None:
+    dear = ledger(billed(spot=False), billed(spot=False), billed(), a=1.0)
+    assert receipt.receipt("a", [dear], AT).on_demand_seconds == 200.0
 
 
 def test_a_receipt_is_rounded_to_what_can_be_read() -> None:

@@ -192,8 +192,19 @@ def test_a_line_is_looked_at_until_enough_is_found_or_the_pages_are_used_up(
     assert (found, pages, len(index.read)) == (rows[:PAGE], 1, 1)
     assert waiting.past_ended(w.world, "p", "a", wanted=999, pages=1) == (rows[:PAGE], 1)
     assert waiting.past_ended(w.world, "p", "a", wanted=999, pages=9) == (rows, 2)
-    assert waiting.past_ended(w.world, "p", "nobody", wanted=1, pages=9) == ([], 1)
+    exactly = waiting.past_ended(w.world, "p", "a", wanted=PAGE, pages=9)
+    assert exactly == (rows[:PAGE], 1)
     assert index.did == []
+
+
+def test_a_line_in_which_nobody_stands_asks_for_no_jobs(
+    w: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(*keys: Any) -> Any:
+        raise AssertionError("there is nothing to read")
+
+    monkeypatch.setattr(w.table, "get", asked)
+    assert waiting.past_ended(w.world, "p", "nobody", wanted=1, pages=9) == ([], 1)
 
 
 def test_tasks_are_let_go_all_or_none(w: MemoryWorld) -> None:

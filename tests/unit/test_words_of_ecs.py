@@ -7,10 +7,11 @@ import pytest
 from mayfly.core import commands, limits, rows
 from mayfly.core.brake import WorkerStopped
 from mayfly.core.changes import Create
-from mayfly.core.rows import ServiceRow, pool_key, to_item
+from mayfly.core.rows import ServiceRow, TaskState, pool_key, to_item
 from mayfly.memory.world import MemoryWorld
 from mayfly.perform import watching
 from mayfly.perform.ports import Conflict, Temporary
+from tests.unit import given
 
 CREATED, PULLED, STOPPED = (
     1_763_715_600.0,
@@ -192,6 +193,38 @@ def test_a_crash_is_told_to_the_brake_with_all_that_is_known(
         WorkerStopped(**ids, stop_code="TaskFailedToStart", reason="no image", exit_code=7),
         WorkerStopped(**ids, stop_code="", reason="", exit_code=None),
     ]
+
+
+def test_a_broken_pool_fails_what_is_out_and_what_waits_of_the_tenants_whose_turn_it_is(
+    w: MemoryWorld,
+) -> None:
+    def stands(name: str, tenant: str, place: str) -> None:
+        job = given.a_job(job_id=name, tenant=tenant)
+        task = given.a_task(TaskState.OPEN, job_id=name, tenant=tenant)
+        index = {"gpk": f"tasks#standard#{place}", "gsk": name}
+        w.table.commit(
+            [
+                Create(key=rows.head_key(name), item=to_item(job)),
+                Create(key=rows.task_key(name, "encode"), item={**to_item(task), **index}),
+            ]
+        )
+
+    most = limits.TENANTS_LOOKED_AT_MAX
+    names = [f"t{n:02d}" for n in range(most + 1)]
+    stands("out", "t00", "out")
+    for name in names:
+        stands(name, name, f"open#{name}")
+        turn = {"tenant": name, "open_jobs": 1, "gpk": "tenants#standard#open", "gsk": name}
+        w.table.commit([Create(key=rows.tenant_key("standard", name), item=turn)])
+    watching.break_pool(w.world, "standard")
+    ended = [
+        name
+        for name in ("out", *names)
+        for item in w.table.get(rows.head_key(name))
+        if item is not None and item["state"] == "failed"
+    ]
+    # Of the first something is out, so it is looked at last.
+    assert ended == ["out", *names[1:]]
 
 
 def test_times_come_as_stamps_or_as_seconds() -> None:

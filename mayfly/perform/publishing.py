@@ -138,6 +138,6 @@ def _latest(head: JobHead, source: SourceObject, artifacts: tuple[Artifact, ...]
 
 def _pointer(body: bytes) -> _Pointer:
     try:
-        return msgspec.json.decode(body, type=_Pointer, strict=False)
+        return msgspec.json.decode(body, type=_Pointer)
     except msgspec.DecodeError:
         return _Pointer()  # somebody else's file: every job is newer

@@ -281,6 +281,25 @@ def test_a_round_takes_so_many_at_once_and_goes_on_behind_the_last(
     assert place(w) == (bucket.uploads[-1].key, w.clock.now())
 
 
+def test_what_one_page_takes_leaves_less_for_the_next(
+    w: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = Bucket(w, monkeypatch, PAGE + 3)
+    known(w, bucket.uploads[: PAGE - MOST + 1])
+    taken = a_round(w)
+    assert len(taken) == MOST and taken[-1] == source(bucket.uploads[PAGE])
+    assert place(w) == (bucket.uploads[PAGE].key, None)
+
+
+def test_a_page_for_which_there_is_no_room_is_read_again(
+    w: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = Bucket(w, monkeypatch, PAGE + 2)
+    known(w, bucket.uploads[: PAGE - MOST])
+    assert len(a_round(w)) == MOST
+    assert place(w) == (bucket.uploads[PAGE - 1].key, None)
+
+
 def test_as_many_as_may_be_taken_are_a_page_that_is_done_with(
     w: MemoryWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:

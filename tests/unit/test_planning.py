@@ -291,6 +291,11 @@ def test_a_look_that_finds_all_right_frees_the_lease_at_once(
     assert rules.told == [] and looks == [2, 2]
 
 
+def test_nothing_may_run_in_a_pool_that_the_stack_has_no_more(w: MemoryWorld) -> None:
+    assert w.world.policy("gone") == PoolPolicy(workers_max=0, task_definition="")
+    assert w.world.policy("standard") == POLICY
+
+
 def test_tasks_of_a_pool_that_the_stack_has_no_more_are_none(w: MemoryWorld) -> None:
     waiting_tasks(w, 2)
     assert planning.open_task_count(w.world, "standard", 0) == 0

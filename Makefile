@@ -68,6 +68,10 @@ sim: setup ## Search for ways to lose work: make sim [SEEDS=n] [SECONDS=s] [JOBS
 sim-exhaustive: setup ## Look at every state of a small model: make sim-exhaustive [FLAGS="--faults 4"]
 	@$(BIN)/python -m tests.simulation.small.main $(FLAGS)
 
+.PHONY: mutants
+mutants: setup ## Break the core on purpose; does a test notice? make mutants [MODULES=core.pool]
+	@nice -n 10 $(BIN)/python -m tests.mutation.main $(MODULES) $(FLAGS)
+
 .PHONY: bench
 bench: setup ## Measure; each measurement ends with one JSON line
 	@for file in bench/[a-z]*.py; do $(BIN)/python -m "bench.$$(basename "$$file" .py)" || exit 1; done
@@ -96,5 +100,5 @@ destroy: setup ## Delete the stack and what it hatched; data stays unless FLAGS=
 
 .PHONY: clean
 clean: ## Remove what was built; the tools stay (rm -rf .tools .venv removes those too)
-	rm -rf build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf build mutants .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -path ./.venv -prune -o -path ./.tools -prune -o -name __pycache__ -type d -exec rm -rf {} +

@@ -59,14 +59,17 @@ fmt: setup ## Rewrite the source the way `lint` wants it
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-.PHONY: sim
-sim: setup ## Search for ways to lose work: make sim [SEEDS=n] [SECONDS=s] [JOBS=n] [SEED=n replays one]
-	@$(BIN)/python -m tests.simulation.main $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) \
-		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(JOBS),--jobs $(JOBS)) $(FLAGS)
+# What `sim` and `sim-nightly` are told, beside FLAGS="--first=n --all --json --options".
+SIM = $(BIN)/python -m tests.simulation.main $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) \
+	$(if $(SECONDS),--seconds $(SECONDS)) $(if $(JOBS),--jobs $(JOBS)) $(if $(CORES),--cores $(CORES))
 
-.PHONY: sim-exhaustive
-sim-exhaustive: setup ## Look at every state of a small model: make sim-exhaustive [FLAGS="--faults 4"]
-	@$(BIN)/python -m tests.simulation.small.main $(FLAGS)
+.PHONY: sim
+sim: setup ## Search for ways to lose work: make sim [SEEDS=n|SECONDS=s] [JOBS=n] [CORES=n] [SEED=n replays one]
+	@$(SIM) $(FLAGS)
+
+.PHONY: sim-nightly
+sim-nightly: setup ## An hour of it on all cores, of seeds that are the date's own [DATE=2026-01-31] [SECONDS=s]
+	@$(SIM) --night $(or $(DATE),$(shell date -u +%F)) $(FLAGS)
 
 .PHONY: mutants
 mutants: setup ## Break the core on purpose; does a test notice? make mutants [MODULES=core.pool]

@@ -84,5 +84,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not _is_scene(item))
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many lives were simulated: each block of them says so of itself, whatever process it ran
+    in."""
+    passed = terminalreporter.getreports("passed")
+    blocks = [told for report in passed for name, told in report.user_properties if name == "lives"]
+    if blocks:
+        first = min(block[0] for block in blocks)
+        lives, jobs = (sum(block[index] for block in blocks) for index in (1, 2))
+        terminalreporter.write_line(f"simulated: {lives} lives from seed {first} on, {jobs} jobs")
+
+
 def _is_scene(item: pytest.Item) -> bool:
     return (ROOT / "tests" / "e2e") in item.path.parents

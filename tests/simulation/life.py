@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import logging
-import math
 import traceback
 from collections import Counter
 
@@ -15,10 +14,6 @@ from tests.simulation.options import Options
 from tests.simulation.stack import Stack
 from tests.simulation.verdict import judged, pending, stuck
 
-#: How long the bad weather lasts after the last request.
-_STORM_SECONDS = (60.0, 300.0, 900.0, 4000.0)
-#: Where all is done long before that, most lives leave out the ticks that would find nothing.
-_IDLE_SECONDS = (180.0, 180.0, 180.0, math.inf)
 #: In this time everything must have come to its end once faults stop.
 CALM_SECONDS = 12 * 3600.0
 #: How often it is asked whether everything has.
@@ -120,13 +115,11 @@ def _live(stack: Stack, watch: Watch) -> None:
 
 
 def _weather_the_storm(stack: Stack, watch: Watch) -> None:
-    scheduler = stack.scheduler
-    storm_seconds = stack.options.arrivals_seconds + stack.trouble.choice(_STORM_SECONDS)
-    ends_at = scheduler.began + storm_seconds
-    idle_max = stack.trouble.choice(_IDLE_SECONDS)
+    scheduler, options = stack.scheduler, stack.options
+    ends_at = scheduler.began + options.arrivals_seconds + options.storm_seconds
     # Asked between two ticks, since an invocation that is under way counts as something to do.
     busy_at = asked_at = scheduler.now + limits.TICK_SECONDS / 2
-    while scheduler.now < ends_at and scheduler.now - busy_at < idle_max:
+    while scheduler.now < ends_at and scheduler.now - busy_at < options.idle_seconds:
         if watch.violations or stack.surprises:
             return
         _run_until(stack, watch, min(ends_at, asked_at))

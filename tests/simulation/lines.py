@@ -25,7 +25,7 @@ class _Told(msgspec.Struct):
     kind: str = ""
     job_id: str | None = None
     task_id: str | None = None
-    records: msgspec.Raw | None = msgspec.field(name="Records", default=None)
+    records: list[msgspec.Raw] | None = msgspec.field(name="Records", default=None)
 
 
 _read = msgspec.json.Decoder(_Told).decode

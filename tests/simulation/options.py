@@ -5,6 +5,7 @@ others little else.
 """
 
 import dataclasses
+import math
 import random
 from collections.abc import Mapping
 
@@ -52,6 +53,11 @@ class Options:
     requests: int
     #: All of them are made in this time.
     arrivals_seconds: float
+    #: How long the bad weather lasts after that.
+    storm_seconds: float
+    #: When all is done before its end, what is left of it would be ticks that find nothing: so long
+    #: they are watched.
+    idle_seconds: float
     workers_max: int
     #: From asking for a task to its running.
     start_seconds: float
@@ -82,6 +88,8 @@ def fair(seed: int, *, workers_max: int = 3, **rates: float) -> Options:
         seed=seed,
         requests=1,
         arrivals_seconds=1.0,
+        storm_seconds=900.0,
+        idle_seconds=180.0,
         workers_max=workers_max,
         start_seconds=45.0,
         spot_hours=1e9,
@@ -93,7 +101,8 @@ def fair(seed: int, *, workers_max: int = 3, **rates: float) -> Options:
 
 
 def draw(seed: int, rng: random.Random, requests: int | None = None) -> Options:
-    """The options of a seed; `requests` overrules how many there are."""
+    """The options of a seed; `requests` overrules how many there are, and one is a small world."""
+    small = requests == 1
     drawn = rng.choice((1, 1, 2, 3, 5))
     calm = rng.random() < 0.1
     rates = {
@@ -104,7 +113,9 @@ def draw(seed: int, rng: random.Random, requests: int | None = None) -> Options:
     return Options(
         seed=seed,
         requests=requests or drawn,
-        arrivals_seconds=rng.choice((1.0, 60.0, 900.0, 3600.0)),
+        arrivals_seconds=1.0 if small else rng.choice((1.0, 60.0, 900.0, 3600.0)),
+        storm_seconds=rng.choice((60.0, 300.0) if small else (60.0, 300.0, 900.0, 4000.0)),
+        idle_seconds=60.0 if small else rng.choice((180.0, 180.0, 180.0, math.inf)),
         workers_max=rng.choice((1, 2, 3, 5)),
         start_seconds=rng.choice((5.0, 45.0, 150.0)),
         spot_hours=1e9 if calm else rng.choice((0.05, 0.5, 8.0)),

@@ -114,18 +114,19 @@ def _outcomes(stack: Stack) -> Iterator[str]:
 
 
 def _once(stack: Stack) -> Iterator[str]:
-    """What was asked for once is done once, however often it was told."""
-    runs: dict[tuple[str, str], list[int]] = defaultdict(list)
+    """What was asked for once is done once, however often it was told; what was put back after
+    something else had stood in its place, is asked for once more."""
+    put = Counter((key, etag_of(body)) for key, body in stack.people.asked.uploads)
+    runs: Counter[tuple[str, str, str, str]] = Counter()
     for ident, head in heads(stack).items():
         spec = stack.table.peek(Key(f"job#{ident}", "spec"))
         if spec is not None and head.pool and not head.adopted:
             source = spec["source"]
-            asked = (source["key"], "|".join((head.tenant, source["etag"], spec["recipe"])))
-            runs[asked].append(head.run)
+            runs[source["key"], source["etag"], head.tenant, spec["recipe"]] += 1
     again = stack.trouble.fired[Kind.USER_RERUN] + stack.trouble.fired[Kind.USER_REDRIVE]
-    for (key, _), numbers in runs.items():
-        if len(numbers) > 1 + again:
-            yield f"{key} was asked for once, and done {len(numbers)} times"
+    for (key, etag, _, _), times in runs.items():
+        if times > max(1, put[key, etag]) + again:
+            yield f"{key} was asked for once, and done {times} times"
 
 
 def _brought(stack: Stack) -> Iterator[str]:

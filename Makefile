@@ -75,6 +75,10 @@ sim-nightly: setup ## An hour of it on all cores, of seeds that are the date's o
 mutants: setup ## Break the core on purpose; does a test notice? make mutants [MODULES=core.pool]
 	@nice -n 10 $(BIN)/python -m tests.mutation.main $(MODULES) $(FLAGS)
 
+.PHONY: sim-exhaustive
+sim-exhaustive: setup ## Look at every state of a small model: make sim-exhaustive [FLAGS="--faults 4"]
+	@$(BIN)/python -m tests.simulation.small.main $(FLAGS)
+
 .PHONY: bench
 bench: setup ## Measure; each measurement ends with one JSON line
 	@for file in bench/[a-z]*.py; do $(BIN)/python -m "bench.$$(basename "$$file" .py)" || exit 1; done

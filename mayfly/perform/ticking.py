@@ -85,7 +85,9 @@ def _look_at_pool(
     row, _ = planning.read_pool(world, name)
     known.update(row.services)
     if row.open_jobs <= 0:
-        looks.at(_look_at_leftovers, row)
+        looked = looks.at(_look_at_leftovers, row)
+        if row.foreign and not looked:
+            return ()  # their tasks may be gone by now, and would hatch a worker for nothing
     else:
         looks.at(_look_at_tasks, row)
         looks.todo.append(commands.ReleaseTasks(pool=name))

@@ -5,6 +5,7 @@ the worker stands in `tests/worker/test_loop.py` and `test_heartbeat.py`.
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,11 +15,11 @@ from mayfly.contract import wire
 from mayfly.contract.report import Adopted, Encoded, Media, Started
 from mayfly.contract.task import Fetch, PutUrls, Source, Task
 from mayfly.core import limits
-from mayfly.core.changes import Update
+from mayfly.core.changes import Change, Update
 from mayfly.core.identity import adopted_job_id, adopted_token
 from mayfly.core.rows import pool_key
 from mayfly.memory.world import MemoryWorld
-from mayfly.perform import engine
+from mayfly.perform import engine, planning
 from mayfly.perform.ports import Conflict, Temporary
 from tests.unit.acting import (
     dispatch,
@@ -152,3 +153,24 @@ def test_a_pool_that_mends_hatches_nobody_for_what_an_ended_job_left(w: MemoryWo
     assert [outcome.state for outcome in outcomes(w)] == ["failed"]
     assert list(w.services.wanted()) == [service]
     assert w.jobs.bodies() == []
+
+
+def test_a_mark_that_could_not_be_taken_off_hatches_nobody(w: MemoryWorld) -> None:
+    """Seed 110334. A user's own task was done and its pool closed; the tick that found the queue
+    empty met another transaction with its mark, and planned for the task all the same."""
+    w.table.commit([Update(key=pool_key("standard"), set={"foreign": True}, upsert=True)])
+    commit = w.table.commit
+    met: list[Sequence[Change]] = []
+
+    def meeting(changes: Sequence[Change]) -> None:
+        if any(change.key == pool_key("standard") for change in changes) and not met:
+            met.append(changes)
+            raise Conflict("TransactionConflict")
+        commit(changes)
+
+    w.table.commit = meeting  # type: ignore[method-assign]
+    with pytest.raises(Temporary):
+        tick(w)
+    assert met and not w.services.wanted()
+    tick(w)
+    assert planning.read_pool(w.world, "standard")[0].foreign is False

@@ -53,12 +53,14 @@ class Kind(enum.StrEnum):
     LAMBDA_CRASH = "an invocation dies between two port calls"
     LAMBDA_TIME_OUT = "an invocation takes too long"
     LAMBDA_CONCURRENT = "two invocations run at once"
+    LAMBDA_THROTTLED = "no invocation is begun for a while, and then several at once"
     LAMBDA_PARTIAL = "some messages of a batch fail"
     LAMBDA_TICK_LOST = "a tick never comes"
     # DynamoDB
     TABLE_BRANCHES = "the table does whatever its documents leave open"
     TABLE_CONFLICT = "a condition does not hold"
     TABLE_THROTTLED = "the table throttles a call"
+    TABLE_SLOW = "a call to the table takes seconds"
     TABLE_ANSWER_LOST = "a transaction is done and its answer lost"
     TABLE_INDEX_LAGS = "the index is behind"
     # Clocks

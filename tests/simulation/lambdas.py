@@ -20,6 +20,9 @@ from tests.simulation.trouble import Trouble
 #: Lambda's pollers ask a queue that seemed empty again.
 _POLL_SECONDS = 1.0
 
+#: For how long an account's invocations are used up by others.
+_THROTTLED_SECONDS = (10.0, 60.0, 300.0)
+
 Take = Callable[[Message], Sequence[Command]]
 
 
@@ -100,6 +103,7 @@ class EventSource:
         self._seconds_max, self._at_once = seconds_max, at_once
         self._running = 0
         self._look_at: float | None = None
+        self._held_until = 0.0
         line.on_change = self.look_soon
 
     def look_soon(self, pause_seconds: float = 0.0) -> None:
@@ -119,6 +123,8 @@ class EventSource:
 
     def _look(self) -> None:
         self._look_at = None
+        if self._held_up():
+            return
         while self._running < self._at_once:
             batch = self._line.take(self._lambdas.trouble.choice((1, 2, limits.BATCH_MAX)))
             if not batch:
@@ -126,6 +132,15 @@ class EventSource:
             self._invoke(batch)
         if self._running < self._at_once:
             self.look_soon(_POLL_SECONDS)
+
+    def _held_up(self) -> bool:
+        """Whether the account has no invocation left for this queue."""
+        now, trouble = self._lambdas.scheduler.now, self._lambdas.trouble
+        if now >= self._held_until and trouble.strike(Kind.LAMBDA_THROTTLED):
+            self._held_until = now + trouble.choice(_THROTTLED_SECONDS)
+        if now < self._held_until:
+            self.look_soon(self._held_until - now)
+        return now < self._held_until
 
     def _invoke(self, batch: list[Message]) -> None:
         self._running += 1

@@ -25,6 +25,7 @@ _AT_CALLS = frozenset(
         Kind.ECS_REFUSED,
         Kind.LAMBDA_CRASH,
         Kind.LAMBDA_TIME_OUT,
+        Kind.LAMBDA_THROTTLED,
         Kind.TABLE_THROTTLED,
         Kind.TABLE_ANSWER_LOST,
     }

@@ -43,7 +43,7 @@ _SOURCES = (
     b"split 6 6 0",
     b"split 60 3 1",
     b"split 400 8 0",
-    b"split 240 12 1",
+    b"split 90 18 1",
     b"film 3000",
     b"text 1",
     b"poison 20",
@@ -70,6 +70,8 @@ class Asked:
     brought: set[str] = dataclasses.field(default_factory=set)
     #: Jobs that the messages of these must lead to, as far as anybody received them.
     brought_jobs: set[str] = dataclasses.field(default_factory=set)
+    #: How often somebody wanted something done once more.
+    again: int = 0
     #: What takes longer to come than SQS lets anybody hold a message.
     slow: int = 0
 
@@ -232,6 +234,7 @@ class People:
         job_id = self._trouble.choice(job_ids)
 
         def again() -> Sequence[Command]:
+            self.asked.again += 1
             with contextlib.suppress(rerunning.NotAgain):
                 rerunning.rerun(self._lambdas.world, job_id)
                 self._trouble.happened(Kind.USER_RERUN)
@@ -246,6 +249,7 @@ class People:
 
         def again() -> Sequence[Command]:
             for head in rerunning.failed(world, rerunning.Wanted()):
+                self.asked.again += 1
                 with contextlib.suppress(rerunning.NotAgain):
                     self._trouble.tell(rerunning.redrive(world, head, self._requests))
                     self._trouble.happened(Kind.USER_REDRIVE)

@@ -44,6 +44,8 @@ _TOOK = {
     "service_unseen_seconds": Kind.ECS_CREATE_LATE,
     "service_calls_left": Kind.ECS_THROTTLED,
 }
+#: The longest that a slow call takes.
+_SLOW_SECONDS = 4.0
 _STALE_DELETE = {
     Deleting.DELETES: Kind.SQS_STALE_DELETE_DELETES,
     Deleting.IGNORED: Kind.SQS_STALE_DELETE_NOTHING,
@@ -139,6 +141,8 @@ class Trouble(Faults):
         port = action.partition(".")[0]
         if port in _REFUSED and self.strike(_REFUSED[port]):
             raise Temporary(f"{action} was refused.")
+        if port == "table" and self.strike(Kind.TABLE_SLOW):
+            self._scheduler.sleep(self._rng.random() * _SLOW_SECONDS)
 
     def after(self, action: str) -> None:
         """Its answer comes back."""

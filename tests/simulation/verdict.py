@@ -123,9 +123,8 @@ def _once(stack: Stack) -> Iterator[str]:
         if spec is not None and head.pool and not head.adopted:
             source = spec["source"]
             runs[source["key"], source["etag"], head.tenant, spec["recipe"]] += 1
-    again = stack.trouble.fired[Kind.USER_RERUN] + stack.trouble.fired[Kind.USER_REDRIVE]
     for (key, etag, _, _), times in runs.items():
-        if times > max(1, put[key, etag]) + again:
+        if times > max(1, put[key, etag]) + stack.people.asked.again:
             yield f"{key} was asked for once, and done {times} times"
 
 

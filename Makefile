@@ -79,6 +79,10 @@ mutants: setup ## Break the core on purpose; does a test notice? make mutants [M
 sim-exhaustive: setup ## Look at every state of a small model: make sim-exhaustive [FLAGS="--faults 4"]
 	@$(BIN)/python -m tests.simulation.small.main $(FLAGS)
 
+.PHONY: sim-planted
+sim-planted: setup ## Does the search find the bugs that others shipped? make sim-planted [BUG=n] [SEEDS=n]
+	@$(BIN)/python -m tests.simulation.recall $(if $(BUG),--bug $(BUG)) $(if $(SEEDS),--seeds $(SEEDS)) $(FLAGS)
+
 .PHONY: bench
 bench: setup ## Measure; each measurement ends with one JSON line
 	@for file in bench/[a-z]*.py; do $(BIN)/python -m "bench.$$(basename "$$file" .py)" || exit 1; done

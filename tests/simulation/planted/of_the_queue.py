@@ -9,7 +9,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         number=1,
         title="a worker fetches more than it works on, and the hold on the rest runs out",
-        source="celery/kombu#1198",
+        source="kombu#1198",
         changes=(
             (
                 _LOOP,
@@ -28,7 +28,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         number=2,
         title="a worker that stops sends anew what comes back by itself: the queue grows",
-        source="celery/celery#4002",
+        source="celery#4002",
         changes=(
             (
                 _LOOP,
@@ -44,8 +44,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         number=3,
         title="a long poll is answered after the stop, and the message stays hidden",
-        source="celery/kombu#1819, ruby-shoryuken/shoryuken#677, symfony/symfony#45778, "
-        "awspring/spring-cloud-aws#137, bbc/sqs-consumer#567",
+        source="kombu#1819, Shoryuken#677, symfony#45778, "
+        "spring-cloud-aws#137, bbc/sqs-consumer#567",
         changes=(
             (
                 _LOOP,
@@ -60,7 +60,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         number=4,
         title="a worker keeps a task for later for longer than its message is hidden",
-        source="celery/celery#3270",
+        source="celery#3270",
         changes=(
             (
                 _LOOP,
@@ -75,7 +75,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         number=5,
         title="nothing prolongs the hold on a message: a long task is done twice",
-        source="Bogdanp/dramatiq_sqs PR#53 and PR#59, taskiq-aio-sqs#54, bbc/sqs-consumer#218",
+        source="dramatiq_sqs PR#53 and PR#59, taskiq-aio-sqs#54, bbc/sqs-consumer#218",
         changes=(
             (
                 _HEARTBEAT,
@@ -88,7 +88,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         number=6,
         title="a stop cancels who is at work without a word, and one receive is all there is",
-        source="cashapp/misk#3892",
+        source="misk#3892",
         changes=(
             ("mayfly/core/limits.py", "\nRECEIVES_MAX = 3\n", "\nRECEIVES_MAX = 1\n"),
             (
@@ -104,7 +104,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         number=7,
         title="the heartbeat goes on beyond the 12 h for which a message may be held",
-        source="mapbox/watchbot#203",
+        source="watchbot#203",
         changes=(
             (
                 _HEARTBEAT,
@@ -167,20 +167,18 @@ BUGS: tuple[Bug, ...] = (
         changes=(
             (
                 "mayfly/core/machine.py",
-                "    (_RUN, e.TaskStarted): task.running_on_task_started,\n",
                 """\
-    (_RUN, e.TaskStarted): task.running_on_task_started,
+            e.RenewalWanted: task.done_on_word_of_a_worker,
+        },
+    ),
+}
+""",
+                """\
+            e.RenewalWanted: task.done_on_word_of_a_worker,
+        },
+    ),
     (_DONE, e.TaskStarted): task.waiting_on_task_started,
-""",
-            ),
-            (
-                "mayfly/core/machine.py",
-                """        (_DONE, _ENDED),
-        {
-            e.TaskStarted: task.done_on_word_of_a_worker,
-""",
-                """        (_DONE, _ENDED),
-        {
+}
 """,
             ),
         ),

@@ -177,7 +177,10 @@ def _successes(stack: Stack) -> Iterator[str]:
 
 def _wrong_with(body: bytes, source: bytes, file: str, head: JobHead, recipe: bytes) -> str:
     if head.parts > 1:
-        tracks = int(source.split()[3])
+        words = source.split()
+        if len(words) < 4:
+            return "it was joined of parts, and its source has none"
+        tracks = int(words[3])
         return craft.wrong_with(body, source, file, tracks)
     return craft.wrong_with_whole(body, craft.whole(source, file, recipe))
 

@@ -119,7 +119,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         number=8,
         title="the heartbeat outlives its task and keeps what nobody works on",
-        source="the catalogue's own: the thread of a heartbeat that nobody joins",
+        source="heartbeats in a thread that nobody joins",
         changes=(
             (
                 _LOOP,
@@ -131,7 +131,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         number=9,
         title="who has lost a message deletes it all the same, under its new owner",
-        source="the catalogue's own: SQS leaves open what a stale handle deletes, moto deletes",
+        source="SQS leaves open what a stale handle deletes; moto deletes",
         changes=(
             (
                 _LOOP,
@@ -214,7 +214,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         number=13,
         title="a part that was stored and never told of is taken for one that was",
-        source="the catalogue's own: a commit and its message are two steps",
+        source="everywhere that a commit and its message are two steps",
         nearest="Attempts do not share a place, so the next one cannot find the part; it takes "
         "every message that comes again for one whose part is stored.",
         changes=(

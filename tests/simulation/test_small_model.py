@@ -14,7 +14,8 @@ from mayfly.core.rows import JobState, TaskState
 from mayfly.perform import announcing, engine, joining, releasing
 from tests.simulation.small.invocations import Grain
 from tests.simulation.small.main import explore
-from tests.simulation.small.model import Config
+from tests.simulation.small.model import Config, Model
+from tests.simulation.small.search import Search
 from tests.simulation.small.states import Budget
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -43,6 +44,29 @@ def test_two_functions_at_once_lose_nothing() -> None:
     result = explore(Config(budget=Budget(), grain=Grain.COMMITS))
     assert (result.violation, result.complete) == ("", True)
     assert result.states >= 5_000
+
+
+@pytest.mark.parametrize("budget", [Budget(kills=1), Budget(losses=1), Budget(spares=1)])
+def test_what_states_forget_is_missed_by_nobody(budget: Budget) -> None:
+    """Without forgetting anything there are twenty times as many states, which differ in nothing
+    that matters."""
+    short, long = (_seen(Config(budget=budget, forgetting=on)) for on in (True, False))
+    assert short == long
+
+
+def _seen(config: Config) -> set[Any]:
+    """What was stored at some time or other: states, counts, orders for workers, outcomes."""
+    model = Model(config)
+    search = Search(model)
+    *_, result = search.run()
+    assert (result.violation, result.complete) == ("", True)
+    seen = set()
+    for memory in search.memories():
+        facts = model.memories.facts(memory)
+        workers = sorted(model.memories.services(memory).values())
+        told = model.memories.told(memory)
+        seen.add((facts.job, *sorted(facts.tasks.items()), *workers, *told))
+    return seen
 
 
 def _commits_without_a_condition(patch: pytest.MonkeyPatch) -> None:

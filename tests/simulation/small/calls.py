@@ -130,7 +130,7 @@ class Code:
         except Suspended:
             node.call = self._open
         except Exception as error:  # noqa: BLE001 - its caller's to judge
-            node.error = error
+            node.error = error.with_traceback(None)
             if not isinstance(error, EXPECTED):
                 self.surprises.append(f"{program.name} raised {type(error).__name__}: {error}")
         self.nodes.append(node)

@@ -43,35 +43,41 @@ class Forgetting:
         self._changes = changes
         #: Functions run one after another.
         self._whole = whole
-        self._unspent: dict[tuple[int, int, Budget], int] = {}
+        self._changing: dict[tuple[int, int], bool] = {}
+        self._after: dict[tuple[int, int, int, int], tuple[int, int, int]] = {}
         self._in_mail: dict[int, tuple[frozenset[Name], frozenset[Name]]] = {}
         self._at_work: dict[int, frozenset[Name]] = {}
-        self._nameless: dict[tuple[int, int, frozenset[Name]], tuple[int, int]] = {}
 
-    def after(self, state: State) -> State:
-        """The state without what nobody can ask for."""
-        memory, workers = state.memory, state.workers
-        if self._whole:
-            memory = self._memories.settled(memory, ageless=not state.budget.ticks)
-        matters = self._names(memory, state.mail, workers, state.budget)
-        memory, mail = self._memories.with_names(memory, matters), state.mail
-        if self._whole:
-            mail, workers = self._renamed(mail, workers, matters)
-        key = (memory, mail, state.budget)
-        unspent = self._unspent.get(key)
-        if unspent is None:
-            unspent = self._unspent[key] = self._without_spent(memory, mail, state.budget)
-        after = state._replace(memory=memory, mail=unspent, workers=workers)
-        # Names that only those letters knew are forgotten with them.
-        return after if unspent == mail else self.after(after)
+    def after(self, memory: int, mail: int, workers: int, budget: Budget) -> tuple[int, int, int]:
+        """Memory, mail and workers of a state, without what nobody can ask for."""
+        key = (memory, mail, workers, budget)
+        found = self._after.get(key)
+        if found is None:
+            found = self._after[key] = self._forget(memory, mail, workers, budget)
+        return found
 
     def fresh(self, state: State, task: str) -> str:
         """A name for an attempt: the first that nobody knows. Who is dead and forgotten gives his
         name to the next."""
         if self._whole and not state.budget.kills:
             return NOBODY
+        facts = self._memories.facts(state.memory)
         known = self._names(state.memory, state.mail, state.workers, state.budget)
+        known |= facts.ended | facts.named
         return next(name for name in "123456789" if (task, name) not in known)
+
+    def _forget(self, memory: int, mail: int, workers: int, budget: Budget) -> tuple[int, int, int]:
+        if self._whole:
+            memory = self._memories.settled(memory, ageless=not budget.ticks)
+        matters = self._names(memory, mail, workers, budget)
+        memory = self._memories.with_names(memory, matters)
+        if self._whole:
+            mail, workers = self._renamed(mail, workers, matters)
+        unspent = self._without_spent(memory, mail, budget)
+        # Names that only those letters knew are forgotten with them.
+        if unspent != mail:
+            return self._forget(memory, unspent, workers, budget)
+        return memory, mail, workers
 
     def is_spent(self, letter: Letter, box: int, memory: int, budget: Budget) -> bool:
         """Whether it can change nothing any more, whatever comes."""
@@ -95,8 +101,13 @@ class Forgetting:
 
     def _without_spent(self, memory: int, box: int, budget: Budget) -> int:
         def keep(letter: Letter) -> bool:
-            spent = self.is_spent(letter, box, memory, budget)
-            return not spent or self._changes(letter.body, memory)
+            if not self.is_spent(letter, box, memory, budget):
+                return True
+            key = (letter.body, memory)
+            found = self._changing.get(key)
+            if found is None:
+                found = self._changing[key] = self._changes(*key)
+            return found
 
         return self._mail.filtered(box, keep)
 
@@ -129,16 +140,10 @@ class Forgetting:
 
     def _renamed(self, mail: int, workers: int, matters: frozenset[Name]) -> tuple[int, int]:
         """Whoever's name does not matter is nobody."""
-        key = (mail, workers, matters)
-        found = self._nameless.get(key)
-        if found is None:
-            letters = [self._letter_of_nobody(c, matters) for c in self._mail.boxes[mail]]
-            working = self._workers.listed(workers)
-            found = self._nameless[key] = (
-                self._mail.of(letters),
-                self._workers.of([self._working_of_nobody(w, matters) for w in working]),
-            )
-        return found
+        told = [self._letter_of_nobody(letter, matters) for letter in self._mail.boxes[mail]]
+        mail = self._mail.of(told)
+        working = self._workers.listed(workers)
+        return mail, self._workers.of([self._working_of_nobody(w, matters) for w in working])
 
     def _letter_of_nobody(self, letter: Letter, matters: frozenset[Name]) -> Letter:
         said = self._words.said(letter.body)

@@ -32,46 +32,33 @@ class Functions:
         self._invocations, self._words = invocations, words
         self._mail, self._at_once = mail, at_once
         self.groups = Groups[Invoked]()
-        self._moves: dict[tuple[State, int], tuple[Move, ...] | None] = {}
-        self._steps: dict[tuple[Invoked, int, int, int], tuple[Step, ...]] = {}
+        self._steps: dict[tuple[object, ...], tuple[Step, ...] | None] = {}
 
-    def moves(self, state: State, busy: int) -> tuple[Move, ...]:
+    def moves(self, state: State, busy: int) -> Iterator[Move]:
         """Of those under way, and of one more."""
-        key = (state._replace(jobs=-1, workers=0), busy)
-        found = self._moves.get(key, ())
-        if found is None:
-            key = (state._replace(workers=0), busy)
-            found = self._moves.get(key, ())
-        if not found:
-            try:
-                found = self._moves[key] = tuple(self._all(*key))
-            except NeedsQueue:
-                self._moves[key] = None
-                return self.moves(state, busy)
-        return found
+        for invoked, rest in self.groups.each(state.invocations):
+            yield from self._go(state._replace(invocations=rest), invoked, busy, "goes on: ")
+        if self.groups.size(state.invocations) >= self._at_once:
+            return
+        spares = state.budget.spares > 0
+        for letter in self._mail.boxes[state.mail]:
+            if not (letter.spare or (letter.live and not letter.held)):
+                continue
+            taken = [Op("take", letter.body, letter.serial)]
+            name = "request" if self._words.bodies[letter.body] == REQUEST else "report"
+            if letter.live and not letter.held:
+                held = state._replace(mail=self._mail.after(state.mail, taken, spares=spares))
+                yield from self._begin(held, name, letter.body, letter.serial, busy)
+            else:
+                mail = self._mail.after(state.mail, taken, spares=False)
+                held = state._replace(mail=mail, budget=state.budget.less(spares=1))
+                for move in self._begin(held, name, letter.body, letter.serial, busy):
+                    yield move._replace(is_progress=False, told=f"for a second time {move.told}")
 
     def tick(self, state: State, busy: int) -> Iterator[Move]:
         """One more begins."""
         if self.groups.size(state.invocations) < self._at_once:
             yield from self._begin(state, "tick", -1, -1, busy)
-
-    def _all(self, state: State, busy: int) -> Iterator[Move]:
-        for invoked, rest in self.groups.each(state.invocations):
-            yield from self._go(state._replace(invocations=rest), invoked, busy, "goes on: ")
-        if self.groups.size(state.invocations) >= self._at_once:
-            return
-        for letter in self._mail.boxes[state.mail]:
-            taken = [Op("take", letter.body, letter.serial)]
-            name = "request" if self._words.bodies[letter.body] == REQUEST else "report"
-            if letter.live and not letter.held:
-                mail = self._mail.after(state.mail, taken, spares=state.budget.spares > 0)
-                held = state._replace(mail=mail)
-                yield from self._begin(held, name, letter.body, letter.serial, busy)
-            elif letter.spare:
-                mail = self._mail.after(state.mail, taken, spares=False)
-                held = state._replace(mail=mail, budget=state.budget.less(spares=1))
-                for move in self._begin(held, name, letter.body, letter.serial, busy):
-                    yield move._replace(is_progress=False, told=f"for a second time {move.told}")
 
     def _begin(self, state: State, name: str, body: int, serial: int, busy: int) -> Iterator[Move]:
         said = self._words.bodies[body] if body >= 0 else None
@@ -109,10 +96,17 @@ class Functions:
         )
 
     def _steps_of(self, state: State, invoked: Invoked, busy: int) -> tuple[Step, ...]:
-        key = (invoked, state.memory, busy, state.jobs)
-        found = self._steps.get(key)
+        """Few ask the jobs queue; the others are the same whatever it holds."""
+        key: tuple[object, ...] = (invoked.stack, invoked.holds, state.memory, busy)
+        found, jobs = self._steps.get(key, ()), -1
         if found is None:
-            steps = self._invocations.steps
-            found = tuple(steps(invoked.stack, invoked.holds, state.memory, busy, state.jobs))
-            self._steps[key] = found
+            key, jobs = (*key, state.jobs), state.jobs
+            found = self._steps.get(key, ())
+        if not found:
+            steps = self._invocations.steps(invoked.stack, invoked.holds, state.memory, busy, jobs)
+            try:
+                found = self._steps[key] = tuple(steps)
+            except NeedsQueue:
+                self._steps[key] = None
+                return self._steps_of(state, invoked, busy)
         return found

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import gc
 import itertools
 import json
 import sys
@@ -26,6 +27,7 @@ def main() -> int:
 def explore(config: Config, *, tell: bool = False) -> Result:
     """All of one model."""
     result = None
+    gc.disable()  # nothing is ever let go of
     for result in Search(Model(config)).run():
         if tell:
             print(
@@ -39,19 +41,17 @@ def explore(config: Config, *, tell: bool = False) -> Result:
 
 def _configs(asked: argparse.Namespace) -> list[Config]:
     if asked.only is not None:
-        budgets = [Budget(*map(int, asked.only))]
+        wanted = [tuple(map(int, asked.only))]
     else:
-        budgets = [
-            Budget(*faults)
-            for faults in sorted(itertools.product((0, 1), repeat=4), key=sum)
-            if sum(faults) <= asked.faults
-        ]
+        every = sorted(itertools.product((0, 1), repeat=4), key=sum)
+        wanted = [faults for faults in every if sum(faults) <= asked.faults]
+    budgets = [Budget(kills=k, losses=n, ticks=t, spares=s) for k, n, t, s in wanted]
     grain = Grain[asked.grain.upper()]
     return [Config(budget=budget, grain=grain) for budget in budgets]
 
 
 def _in_words(config: Config, result: Result) -> str:
-    told = ", ".join(f"{n} {name}" for name, n in config.budget._asdict().items() if n)
+    told = ", ".join(f"{n} {name}" for name, n in config.budget.told().items() if n)
     said = (
         f"{told or 'no misfortune'}; a step is {config.grain.name.lower()}:"
         f" {result.states:,} states, {result.transitions:,} transitions, {result.depth} deep,"
@@ -64,7 +64,7 @@ def _in_words(config: Config, result: Result) -> str:
 
 
 def _as_json(config: Config, result: Result) -> str:
-    what = {**config.budget._asdict(), "grain": config.grain.name.lower()}
+    what = {**config.budget.told(), "grain": config.grain.name.lower()}
     return json.dumps({**what, **dataclasses.asdict(result)})
 
 

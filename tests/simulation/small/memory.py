@@ -72,6 +72,8 @@ class Facts(NamedTuple):
     is_stuck: bool
     #: Attempts that rows know to have ended.
     ended: frozenset[Name]
+    #: Those that rows name as the last.
+    named: frozenset[Name]
 
 
 class Unlawful(Exception):
@@ -206,10 +208,11 @@ class Memories:
                 is_opened=head.get("parts", 1) > 1 and head["opened"] == head["parts"],
                 is_stuck=not head.get("open_tasks", 1) or "open" in states.values(),
                 ended=frozenset(
-                    (row["task_id"], name)
-                    for row in tasks
-                    for name in row.get("ended_attempts", ())
+                    (task["task_id"], name)
+                    for task in tasks
+                    for name in task.get("ended_attempts", ())
                 ),
+                named=frozenset((task["task_id"], task.get("attempt", "")) for task in tasks),
             )
         return found
 

@@ -28,6 +28,8 @@ class Config:
     budget: Budget
     workers: int = 2
     grain: Grain = Grain.WHOLE
+    #: Off, to see what it hides.
+    forgetting: bool = True
 
 
 class Model:
@@ -54,7 +56,7 @@ class Model:
             self.mail,
             self.workers.groups,
             self._changes,
-            whole=config.grain is Grain.WHOLE,
+            whole=config.forgetting and config.grain is Grain.WHOLE,
         )
         self._wanted: dict[int, int] = {}
 
@@ -93,9 +95,8 @@ class Model:
             yield self._of_function(state, move)
         for move in self.workers.moves(state, wanted):
             after = move.after
-            spares = after.budget.spares > 0
-            mail = self.mail.after(state.mail, move.ops, spares=spares)
-            yield self._forgetting(move, after._replace(mail=mail))
+            mail = self.mail.after(state.mail, move.ops, spares=after.budget.spares > 0)
+            yield self._moved(move, after.jobs, mail, after.workers)
         if state.budget.ticks:
             ticked = state._replace(budget=state.budget.less(ticks=1))
             for seconds in _PAUSES_SECONDS:
@@ -121,7 +122,12 @@ class Model:
     def _of_function(self, state: State, move: Move) -> Move:
         after = move.after
         jobs = self.jobs.after(state.jobs, move.ops, spares=after.budget.spares > 0)
-        return self._forgetting(move, after._replace(jobs=jobs, workers=state.workers))
+        return self._moved(move, jobs, after.mail, state.workers)
 
-    def _forgetting(self, move: Move, after: State) -> Move:
-        return move._replace(after=self.forgetting.after(after))
+    def _moved(self, move: Move, jobs: int, mail: int, workers: int) -> Move:
+        after = move.after
+        memory = after.memory
+        if self.config.forgetting:
+            memory, mail, workers = self.forgetting.after(memory, mail, workers, after.budget)
+        state = State(memory, jobs, mail, workers, after.invocations, after.budget)
+        return Move(state, move.is_progress, move.told)

@@ -75,6 +75,7 @@ class Boxes:
         self._numbers = Numbers[tuple[Letter, ...]]()
         #: By number: the letters that are in it.
         self.boxes = self._numbers.things
+        self._letters: dict[Letter, Letter] = {}
         self._done: dict[tuple[int, Op], int] = {}
         self._single: dict[int, int] = {}
 
@@ -124,4 +125,4 @@ class Boxes:
 
     def _kept(self, letters: list[Letter]) -> int:
         left = sorted(letter for letter in letters if letter.live or letter.held or letter.spare)
-        return self._numbers.of(tuple(left))
+        return self._numbers.of(tuple(self._letters.setdefault(c, c) for c in left))

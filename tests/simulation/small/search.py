@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tests.simulation.small.laws import Laws
 from tests.simulation.small.memory import Unlawful
 from tests.simulation.small.model import Model
-from tests.simulation.small.states import Budget, State
+from tests.simulation.small.states import State
 
 #: No part of a state has as many values.
 _BITS = 24
@@ -38,7 +38,6 @@ class Search:
         self._model, self._laws = model, Laws(model)
         #: Every state, and the one from which it was first reached.
         self._from: dict[int, int] = {}
-        self._budgets: dict[Budget, int] = {}
         self._transitions = self._depth = self._ends = 0
         self._began = time.process_time()
 
@@ -57,6 +56,10 @@ class Search:
                 level = following
                 self._depth += bool(level)
                 yield dataclasses.replace(self._so_far(), complete=not level)
+
+    def memories(self) -> set[int]:
+        """What was stored in some state."""
+        return {key >> 5 * _BITS for key in self._from}
 
     def _look(self, state: State, following: list[State]) -> str:
         """Adds what was not seen before. Answers with a law that does not hold here."""
@@ -92,11 +95,11 @@ class Search:
         return "" if healed else f"Nothing more happens, and {pending}."
 
     def _key(self, state: State) -> int:
-        number = self._budgets.setdefault(state.budget, len(self._budgets))
-        key = state.memory
-        for part in (state.jobs, state.mail, state.workers, state.invocations, number):
-            key = key << _BITS | part
-        return key
+        memory, jobs, mail, workers, invocations, budget = state
+        return (
+            ((((memory << _BITS | jobs) << _BITS | mail) << _BITS | workers) << _BITS | invocations)
+            << _BITS
+        ) | budget
 
     def _trace(self, key: int) -> tuple[str, ...]:
         """The moves that led there, found again: only keys are remembered."""

@@ -85,6 +85,10 @@ class MemoryTable(Fickle):
         """Every `pk` there ever was, for checkers."""
         return list(self._partitions)
 
+    def keys_of(self, pk: str) -> list[Key]:
+        """Of every row of a partition, for checkers."""
+        return [Key(pk, sk) for sk in self._partitions.get(pk, ())]
+
     def peek(self, key: Key) -> Item | None:
         """A row itself, not a copy, for checkers that only look."""
         row = self._row(key)

@@ -5,6 +5,7 @@ import hashlib
 import logging
 import traceback
 from collections import Counter
+from unittest import mock
 
 from mayfly.core import limits
 from tests.simulation.idleness import Idleness
@@ -67,8 +68,13 @@ def lived(stack: Stack) -> Life:
     logger.addHandler(stack.ears)
     logger.propagate = False
     logger.setLevel(logging.INFO if seed % _LISTENED == 0 else logging.WARNING)
+    options = stack.options
     try:
-        _live(stack, watch)
+        with (
+            mock.patch.object(limits, "RECONCILE_SECONDS", options.round_seconds),
+            mock.patch.object(limits, "RECONCILE_GRACE_SECONDS", options.grace_seconds),
+        ):
+            _live(stack, watch)
     finally:
         stack.scheduler.end()
         logger.removeHandler(stack.ears)

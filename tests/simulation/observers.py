@@ -4,6 +4,7 @@ They look at rows as they are committed, at objects as they are stored and at ma
 stopped; `Judges` of the end stand in `verdict.py`. An observer never changes anything.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -13,7 +14,7 @@ from mayfly.contract import wire
 from mayfly.contract.outcome import Outcome
 from mayfly.core import limits
 from mayfly.core.changes import Key
-from mayfly.core.rows import pool_key
+from mayfly.core.rows import pool_key, tenant_key
 from tests.simulation.fleet import EcsTask
 from tests.simulation.people import BUCKET
 from tests.simulation.scheduler import Process
@@ -69,17 +70,22 @@ class Counters:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        self._working: set[str] = set()
+        #: Jobs that have work for the pool, and whose they are.
+        self._working: dict[str, str] = {}
         self._open: dict[str, set[str]] = {}
         self._touched: set[str] = set()
+        self._tenants: set[str] = set()
 
     def row(self, key: Key, row: Row | None) -> str:
         if row is None or not key.pk.startswith("job#"):
             return ""
         if key.sk == "head":
             self._touched.add(key.pk)
-            counted = self._working.add if row["state"] in WORKING else self._working.discard
-            counted(key.pk)
+            self._tenants.add(row["tenant"])
+            if row["state"] in WORKING:
+                self._working[key.pk] = row["tenant"]
+            else:
+                self._working.pop(key.pk, None)
         elif key.sk.startswith("task#"):
             self._touched.add(key.pk)
             tasks = self._open.setdefault(key.pk, set())
@@ -100,6 +106,12 @@ class Counters:
         counted = pool.get("open_jobs", 0)
         if counted != len(self._working):
             return f"the pool counts {counted} open jobs, and has {len(self._working)}"
+        theirs = Counter(self._working.values())
+        for tenant in sorted(self._tenants):
+            row = self._stack.table.peek(tenant_key(POOL, tenant)) or {}
+            if row.get("open_jobs", 0) != theirs[tenant]:
+                counted = row.get("open_jobs", 0)
+                return f"{tenant} is counted {counted} open jobs, and has {theirs[tenant]}"
         return ""
 
 

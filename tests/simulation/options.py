@@ -9,6 +9,7 @@ import math
 import random
 from collections.abc import Mapping
 
+from mayfly.core import limits
 from tests.simulation.kinds import Kind
 
 #: What a misfortune's probability is drawn from. Most lives have few kinds.
@@ -59,6 +60,9 @@ class Options:
     #: When all is done before its end, what is left of it would be ticks that find nothing: so long
     #: they are watched.
     idle_seconds: float
+    #: How often the uploads are gone over, and how soon after it was stored one may be asked about.
+    round_seconds: int
+    grace_seconds: int
     workers_max: int
     #: From asking for a task to its running.
     start_seconds: float
@@ -91,6 +95,8 @@ def fair(seed: int, *, workers_max: int = 3, **rates: float) -> Options:
         arrivals_seconds=1.0,
         storm_seconds=900.0,
         idle_seconds=180.0,
+        round_seconds=limits.RECONCILE_SECONDS,
+        grace_seconds=limits.RECONCILE_GRACE_SECONDS,
         workers_max=workers_max,
         start_seconds=45.0,
         spot_hours=1e9,
@@ -111,12 +117,15 @@ def draw(seed: int, rng: random.Random, requests: int | None = None) -> Options:
         for kind in Kind
         for at_call in (kind in _AT_CALLS,)
     }
+    rounds = rng.choice((240, limits.RECONCILE_SECONDS))
     return Options(
         seed=seed,
         requests=requests or drawn,
         arrivals_seconds=1.0 if small else rng.choice((1.0, 60.0, 900.0, 3600.0)),
         storm_seconds=rng.choice((60.0, 300.0) if small else (60.0, 300.0, 900.0, 4000.0)),
         idle_seconds=60.0 if small else rng.choice((180.0, 180.0, 180.0, math.inf)),
+        round_seconds=rounds,
+        grace_seconds=limits.RECONCILE_GRACE_SECONDS * rounds // limits.RECONCILE_SECONDS,
         workers_max=rng.choice((1, 2, 3, 5)),
         start_seconds=rng.choice((5.0, 45.0, 150.0)),
         spot_hours=1e9 if calm else rng.choice((0.05, 0.5, 8.0)),

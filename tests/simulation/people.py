@@ -54,6 +54,8 @@ _SOURCES = (
 
 #: How many lives have a source that takes half a day.
 _SLOW_RATE = 1 / 120
+#: Of requests and tasks that people write, so many can only be refused.
+_MISTAKEN_RATE = 1 / 8
 
 
 @dataclasses.dataclass(slots=True)
@@ -191,6 +193,8 @@ class People:
             "tenant": self._trouble.choice(("default", "default", "other")),
             "deadline_seconds": self._trouble.choice((60, 3600, 86_400)),
         }
+        if self._trouble.uniform(1.0) < _MISTAKEN_RATE:
+            asked["pool"] = "large"  # which this stack has not
         self._trouble.tell(f"somebody asks for {asked['source']}")
         self.asked.request_ids.add(str(asked["request_id"]))
         self._requests.put(json.dumps(asked).encode())
@@ -198,6 +202,10 @@ class People:
     def bring(self) -> None:
         """A task of their own, straight onto the jobs queue."""
         self._sequence += 1
+        if self._trouble.uniform(1.0) < _MISTAKEN_RATE:
+            self._trouble.tell("somebody brings what is no task")
+            self._jobs.put(b'{"a": "b"}')
+            return
         body = self._trouble.choice(("clip-30", "text-1", "broken-3"))
         self._trouble.tell(f"somebody brings a task: {body}")
         url = f"{THEIR_HOST}{body}-{self._sequence}?signature=0"

@@ -66,6 +66,7 @@ def _likely(kind: Kind) -> Iterator[int]:
             yield seed
 
 
+@pytest.mark.timeout(600)  # some kinds are rare
 def test_every_kind_of_misfortune_takes_effect() -> None:
     """A kind that is drawn and changes nothing would prove nothing."""
     fired: Counter[Kind] = Counter()

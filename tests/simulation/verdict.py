@@ -58,6 +58,10 @@ def pending(stack: Stack) -> str:
     pool = stack.table.peek(pool_key(POOL)) or {}
     if pool.get("services"):
         return f"the pool still names services: {sorted(pool['services'])}"
+    if pool.get("broken_at") or pool.get("foreign"):
+        return f"the pool is broken, or believes in a task of somebody's own: {pool}"
+    if tenants := [key.sk for key in stack.table.keys_of(f"pool#{POOL}") if key.sk != "head"]:
+        return f"the pool still knows {tenants}"
     if stack.events.memory.bodies():
         return "task events are on their way"
     if stack.lambdas.running:
@@ -72,12 +76,7 @@ def stuck(stack: Stack) -> str:
 
 
 def _left_of(stack: Stack, head: JobHead) -> str:
-    rows = [
-        from_item(TaskRow, row)
-        for key, row in stack.table.snapshot().items()
-        if key.pk == f"job#{head.job_id}" and key.sk.startswith("task#")
-    ]
-    left = [row for row in rows if row.state is not TaskState.DONE]
+    left = [row for row in _tasks(stack, head.job_id) if row.state is not TaskState.DONE]
     told = [f"{head.open_tasks} open tasks"]
     for row in left[:1]:
         stage = f" ({row.stage})" if row.stage else ""
@@ -89,6 +88,12 @@ def _left_of(stack: Stack, head: JobHead) -> str:
     machines = Counter(f"{'Spot' if task.spot else 'on-demand'}" for task in stack.fleet.alive)
     told.append(f"machines: {dict(machines) or 'none'}")
     return "; ".join(told)
+
+
+def _tasks(stack: Stack, ident: str) -> list[TaskRow]:
+    keys = stack.table.keys_of(f"job#{ident}")
+    rows = [stack.table.peek(key) for key in keys if key.sk.startswith("task#")]
+    return [from_item(TaskRow, row) for row in rows]
 
 
 def judged(stack: Stack) -> Iterator[str]:
@@ -159,6 +164,9 @@ def _successes(stack: Stack) -> Iterator[str]:
             if keys and head.state not in ("succeeded", "failed"):
                 yield f"job {ident} is {head.state} and has outputs: {keys}"
             continue
+        left = [row.task_id for row in _tasks(stack, ident) if row.state is not TaskState.DONE]
+        if left:
+            yield f"job {ident} succeeded, and these tasks are not done: {left}"
         spec = stack.table.peek(Key(f"job#{ident}", "spec"))
         assert spec is not None
         recipe = json.loads(spec["recipe"])

@@ -7,7 +7,7 @@ import msgspec
 from mayfly.contract import presets
 from mayfly.contract.failure import failure
 from mayfly.contract.plan import Plan
-from mayfly.contract.recipe import AudioOutput, Recipe, VideoOutput
+from mayfly.contract.recipe import Recipe
 from mayfly.contract.report import Artifact, Media
 from mayfly.core import events as e
 from mayfly.core.identity import SourceObject
@@ -15,8 +15,6 @@ from mayfly.core.rows import JobHead, JobState, TaskRow, TaskState
 
 AT = 1_800_000_000.0
 RECIPE: Recipe = presets.all_presets()["mp4-720p"].recipe
-#: Two files, so that a mixture of two attempts would be seen.
-TWO_FILES = Recipe(outputs=(VideoOutput(file="a.mp4"), AudioOutput(file="b.m4a")))
 SOURCE = SourceObject(
     bucket="media", key="uploads/mp4-720p/a clip.mp4", etag="e1", size_bytes=1000, sequencer="0A"
 )

@@ -64,18 +64,18 @@ def test_a_spot_interruption_is_counted_and_other_reasons_are_not(w: MemoryWorld
 def test_each_tick_measures_each_pool_and_the_states_of_the_unfinished_jobs(
     w: MemoryWorld,
 ) -> None:
-    for n in range(2):
+    for n in range(3):
         dispatch(w, upload(w, f"uploads/{n}.mp4", f"video{n}".encode()))
     task, _ = receive(w)
     report(w, Started(**said(task)))
     told(w)
     tick(w)
     assert sorted(told(w), key=str) == [
-        ("JobsByState", 1, "Count", {"state": "queued"}),
         ("JobsByState", 1, "Count", {"state": "running"}),
-        ("OpenJobs", 2, "Count", {"pool": "standard"}),
-        ("OpenTasks", 2, "Count", {"pool": "standard"}),
-        ("WorkersRunning", 2, "Count", {"pool": "standard"}),
+        ("JobsByState", 2, "Count", {"state": "queued"}),
+        ("OpenJobs", 3, "Count", {"pool": "standard"}),
+        ("OpenTasks", 3, "Count", {"pool": "standard"}),
+        ("WorkersRunning", 3, "Count", {"pool": "standard"}),
     ]
 
 
@@ -113,16 +113,16 @@ def a_service(w: MemoryWorld, name: str, provider: str, desired: int) -> Service
 def test_workers_without_work_and_workers_at_the_full_price_are_told_apart(
     w: MemoryWorld,
 ) -> None:
-    rows = [a_service(w, "s1", "FARGATE_SPOT", 2), a_service(w, "t1", "FARGATE", 1)]
+    rows = [a_service(w, "s1", "FARGATE_SPOT", 2), a_service(w, "t1", "FARGATE", 2)]
     services = {row.name: to_item(row) for row in rows}
     item = {"pool": "standard", "services": services}
     w.table.commit([Create(key=pool_key("standard"), item=item)])
     assert ticking.tick(w.world)
     pool = {"pool": "standard"}
     assert told(w, "WorkersRunning", "OnDemandWorkers", "IdleWorkers") == [
-        ("WorkersRunning", 3, "Count", pool),
-        ("OnDemandWorkers", 1, "Count", pool),
-        ("IdleWorkers", 3, "Count", pool),
+        ("WorkersRunning", 4, "Count", pool),
+        ("OnDemandWorkers", 2, "Count", pool),
+        ("IdleWorkers", 4, "Count", pool),
     ]
     w.table.commit([Update(key=pool_key("standard"), set={"open_jobs": 1})])
     ticking.tick(w.world)

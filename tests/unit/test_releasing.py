@@ -98,10 +98,17 @@ def waiting_line(tenant: str = "default") -> str:
     return f"tasks#standard#open#{tenant}"
 
 
-def test_a_task_is_chosen_then_sent_then_marked(w: MemoryWorld) -> None:
+def test_a_task_is_chosen_then_sent_then_marked(
+    w: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     a_tenant(w)
     row = stands(w, "job1", waiting_line())
     apply, now = Applied(), w.clock.now()
+
+    def looked(*given: Any) -> Any:
+        raise AssertionError("nobody was in the way")
+
+    monkeypatch.setattr(releasing, "_behind_ended", looked)
     releasing.release_tasks(w.world, "standard", frozenset(), apply)
     head = a_job()
     chosen = msgspec.structs.replace(
@@ -227,6 +234,20 @@ def test_what_stands_behind_tasks_of_ended_jobs_goes_out_in_their_place(w: Memor
     assert sent(w) == ["other", "live0", "live1", "live2", "live3", "live4"]
     left = [item["job_id"] for item in w.table.index(waiting_line("a"), limit=99)]
     assert left == [f"live{n}" for n in range(8)]
+
+
+def test_what_went_out_first_counts_for_whose_turn_it_is_behind_ended_jobs(
+    w: MemoryWorld,
+) -> None:
+    for name in ("a", "b"):
+        a_tenant(w, name)
+        for n in range(6):
+            state = JobState.CANCELLED if name == "a" else JobState.RUNNING
+            stands(w, f"{name}{n}", waiting_line(name), state, tenant=name)
+    for n in range(6, 9):
+        stands(w, f"a{n}", waiting_line("a"), tenant="a")
+    releasing.release_tasks(w.world, "standard", frozenset(), Applied())
+    assert sent(w) == ["b0", "b1", "b2", "a6", "a7", "a8"]
 
 
 def test_so_many_pages_are_looked_at_for_what_ended_jobs_left(
@@ -355,8 +376,9 @@ def test_rows_are_read_many_at_once_and_what_has_vanished_is_left_out(
         return get(*keys)
 
     monkeypatch.setattr(w.table, "get", noted)
-    found = releasing._read(w.world, [*rows, a_task(job_id="nobody")])
-    assert asked == [99, 6]
+    gone = a_task(job_id="j00", task_id="gone")
+    found = releasing._read(w.world, [*rows, a_task(job_id="nobody"), gone])
+    assert asked == [99, 9]
     assert [(head.job_id, row, spec) for head, row, spec in found] == [
         (row.job_id, row, SPEC) for row in rows
     ]

@@ -1,5 +1,6 @@
 """What an operator's `rerun` and `redrive` read, ask and answer."""
 
+import dataclasses
 from typing import Any
 
 import msgspec
@@ -254,6 +255,23 @@ def test_what_ended_after_the_question_is_not_read_to_the_end(
     assert pages == ["jobs#open", "jobs#ended"]
 
 
+def test_many_that_ended_in_the_very_second_of_the_question_are_all_listed(
+    w: MemoryWorld,
+) -> None:
+    for n in range(201):
+        stands(w, None, job_id=f"j{n:03d}")
+    assert len(ids(w)) == 201
+
+
+def test_a_pool_that_there_is_not_is_told_with_all_that_there_are(w: MemoryWorld) -> None:
+    pools = w.world.settings.pools
+    small = msgspec.structs.replace(pools[0], name="small")
+    settings = msgspec.structs.replace(w.world.settings, pools=(*pools, small))
+    stands(w)
+    with pytest.raises(NotAgain, match=r"name one of: standard, small\.$"):
+        rerunning.rerun(dataclasses.replace(w.world, settings=settings), "job1", "large")
+
+
 FORGOTTEN = "its message is not remembered, since it was sent again before or was no request"
 
 
@@ -261,7 +279,7 @@ def test_why_a_job_would_not_be_redriven(w: MemoryWorld) -> None:
     fine = stands(w)
     kept = stands(w, JobSpec(request="{}"), job_id="job2", failure=DEAD)
     lost = stands(w, JobSpec(), job_id="job3", failure=DEAD)
-    again = stands(w, job_id="job4", rerun_as="job5")
+    again = stands(w, job_id="job4", rerun_as="job5", pool="gone")
     gone = stands(w, job_id="job6", pool="gone")
     told = [rerunning.why_not(w.world, head) for head in (fine, kept, lost, again, gone)]
     assert told == ["", "", FORGOTTEN, "", "the stack has no pool gone; name one of: standard"]

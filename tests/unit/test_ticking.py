@@ -61,8 +61,13 @@ def then(*events: type[Any]) -> list[Command]:
     return [commands.CountTasks(job_id=event.__name__) for event in events]
 
 
-def test_an_idle_stack_is_looked_at_once(w: MemoryWorld) -> None:
+def test_an_idle_stack_is_looked_at_once_and_its_tasks_are_not_counted(
+    w: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[Any] = []
+    monkeypatch.setattr(planning, "open_task_count", lambda *given: counted.append(given))
     assert ticking.tick(w.world) == [SETTLED]
+    assert counted == []
 
 
 def test_a_job_that_has_not_moved_for_a_while_is_looked_at(

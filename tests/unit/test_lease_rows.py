@@ -76,6 +76,15 @@ def test_who_finds_it_taken_leaves_a_mark_and_the_tick_says_that_it_was_the_tick
     assert table.did[1:] == [Update(key=KEY, set=marks, add={"looks_wanted": 1})]
 
 
+def test_a_mark_that_meets_another_transaction_is_left_all_the_same(
+    w: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stands(w, lease_owner="other", lease_until=w.clock.now() + 9)
+    table = Table(w, monkeypatch, conflicts=2)
+    assert lease.take(w.world, "p", settled=False) is None
+    assert len(table.did) == 3 and row(w)["looks_wanted"] == 1
+
+
 def test_a_lease_that_has_ended_is_taken_and_one_that_has_not_is_left(w: MemoryWorld) -> None:
     stands(w, lease_owner="other", lease_until=w.clock.now() - 1)
     assert lease.take(w.world, "p", settled=False) is not None

@@ -285,8 +285,15 @@ def test_beside_a_twin_a_leaving_service_is_asked_for_none() -> None:
     old = a_service("old", task_definition="worker:6", asked=2)
     row = a_pool(a_service(asked=3), twin, old, open_jobs=3, short_since=NOW)
     services = seen(desired=3, running=1), seen("t1", desired=2, running=2)
-    result = plan(row, *services, seen("old", desired=2, running=0), tasks=3)
-    assert after(result, "old").asked == 0
+    policy = dataclasses.replace(POLICY, on_demand_after_seconds=600.0)
+    leaving = seen("old", desired=2, running=0)
+    observed = Observed(row=row, open_tasks=3, services=[*services, leaving])
+    result = plan_pool(observed, policy, NOW, "new")
+    assert {name: one.asked for name, one in result.services.items()} == {
+        "s1": 3,
+        "t1": 2,
+        "old": 0,
+    }
 
 
 def test_a_service_whose_one_worker_starts_and_whose_other_runs_stays() -> None:

@@ -48,10 +48,11 @@ def main() -> None:
     set_mutant_under_test("mutant_generation")
     mutmut.print_status = lambda *_, **__: None  # type: ignore[attr-defined]
     Path("mutants").mkdir(exist_ok=True)
-    copy_src_dir()
-    copy_also_copy_files()
-    setup_source_paths()
-    mutmut.create_mutants(arguments.processes)
+    with mutmut.CatchOutput():
+        copy_src_dir()
+        copy_also_copy_files()
+        setup_source_paths()
+        mutmut.create_mutants(arguments.processes)
     mutmut.collect_or_load_stats(get_mutant_runner(), apply_config_invalidation=True)
     todo = list(_unjudged(arguments.modules, again=arguments.again))
     judge = Judge(todo, arguments.processes)

@@ -76,7 +76,7 @@ mutants: setup ## Break the core on purpose; does a test notice? make mutants [M
 	@nice -n 10 $(BIN)/python -m tests.mutation.main $(MODULES) $(FLAGS)
 
 .PHONY: sim-exhaustive
-sim-exhaustive: setup ## Look at every state of a small model: make sim-exhaustive [FLAGS="--faults 4"]
+sim-exhaustive: setup ## Look at every state of a small model: make sim-exhaustive [FLAGS="--faults 3"]
 	@$(BIN)/python -m tests.simulation.small.main $(FLAGS)
 
 .PHONY: sim-planted

@@ -72,6 +72,7 @@ class Kind(enum.StrEnum):
     WORKER_OTHER_PLAN = "a worker cuts a source otherwise than others do"
     WORKER_BAD_INPUT = "an input is at fault"
     # People
+    USER_COMES_BACK = "somebody hears how a job ended, and brings the next"
     USER_CANCEL = "somebody cancels"
     USER_PAUSE = "somebody pauses the stack"
     USER_RERUN = "somebody asks for it again"

@@ -33,11 +33,12 @@ _AT_CALLS = frozenset(
 )
 
 
-#: How an account is, drawn once a life: so many lives have it.
+#: How an account and its people are, drawn once a life: so many lives have it.
 _ONCE = {
     Kind.SQS_BRANCHES: (0.0, 1.0),
     Kind.TABLE_BRANCHES: (0.0, 1.0),
     Kind.ECS_DRAINING_LASTS: (0.0, 0.0, 0.5),
+    Kind.USER_COMES_BACK: (0.0, 0.0, 0.5),
 }
 
 

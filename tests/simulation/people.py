@@ -28,6 +28,7 @@ from tests.simulation.kinds import Kind
 from tests.simulation.lambdas import Lambdas
 from tests.simulation.lines import Line
 from tests.simulation.options import Options
+from tests.simulation.scheduler import Process
 from tests.simulation.trouble import Trouble
 from tests.simulation.work import THEIR_HOST
 
@@ -56,6 +57,9 @@ _SOURCES = (
 _SLOW_RATE = 1 / 120
 #: Of requests and tasks that people write, so many can only be refused.
 _MISTAKEN_RATE = 1 / 8
+
+#: Somebody who hears how a job ended comes with the next while its pool is being closed.
+_COMING_BACK_MAX, _COMING_BACK_SECONDS = 3, 300.0
 
 
 @dataclasses.dataclass(slots=True)
@@ -103,7 +107,9 @@ class People:
         #: What they will still do, and what is on its way from them.
         self.outstanding = 0
         self._sequence = 0
+        self._coming_back = _COMING_BACK_MAX
         jobs.on_handed_out.append(self._handed_out)
+        trouble.on_effect.append(self._come_back)
 
     def plan(self) -> None:
         """Everything they will do."""
@@ -136,6 +142,14 @@ class People:
             act()
 
         self._lambdas.scheduler.after(seconds, now)
+
+    def _come_back(self, action: str, _: Process) -> None:
+        """Whoever hears of an end brings more."""
+        if action != "bus.publish" or not self._coming_back:
+            return
+        if self._trouble.strike(Kind.USER_COMES_BACK):
+            self._coming_back -= 1
+            self._later(self._trouble.uniform(_COMING_BACK_SECONDS), self.upload)
 
     # --- the doors ---------------------------------------------------------------------------
 

@@ -38,6 +38,7 @@ _ONCE = {
     Kind.SQS_BRANCHES: (0.0, 1.0),
     Kind.TABLE_BRANCHES: (0.0, 1.0),
     Kind.ECS_DRAINING_LASTS: (0.0, 0.0, 0.5),
+    Kind.ECS_SPOT_GONE: (0.0, 0.0, 0.0, 1.0),
     Kind.USER_COMES_BACK: (0.0, 0.0, 0.5),
 }
 

@@ -66,9 +66,9 @@ class SimWork:
         if task.kind == "finish":
             return self._finish(order)
         source = self._fetch(order)
-        words = source.decode().replace("-", " ").split()
+        words = source.decode().replace("-", " ").split() or ["nothing"]
         self.host.on_source(order, words[0])
-        if words[0] == "text":
+        if words[0] in ("text", "nothing"):
             self.host.trouble.happened(Kind.WORKER_BAD_INPUT)
             raise WorkFailed("not_media")
         seconds = float(words[1]) if len(words) > 1 else 1.0

@@ -51,6 +51,10 @@ def _lives_of_the_rare() -> Iterator[Life]:
     halfday = Stack(0, options=fair(0))
     halfday.people.trickle()
     yield lived(halfday)
+    for seed in range(20):  # workers that come to after their messages are others'
+        late = Stack(seed, options=fair(seed, WORKER_FROZEN=0.5, SQS_BRANCHES=1.0))
+        late.people.put("late", b"split 60 12 0")
+        yield lived(late)
 
 
 def _likely(kind: Kind) -> Iterator[int]:

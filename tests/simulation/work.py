@@ -128,6 +128,9 @@ class SimWork:
                 file=file, key=key, size_bytes=len(body), sha256=digest(body), media=_MEDIA
             )
             outputs.append(stored)
+        # All is done, but nobody has heard of it: whoever looks whether it lost its message by now
+        # looks in vain, for its heartbeat stands still as well.
+        self._freeze()
         return Done(outputs=tuple(outputs), source=_MEDIA, cpu_seconds=1.0)
 
     def _encode(self, order: Order, character: str, seconds: float) -> float:
@@ -157,10 +160,14 @@ class SimWork:
             if order.halt.reason is Reason.HELD_TOO_LONG:
                 trouble.happened(Kind.SQS_HOLD_CAP)
             order.halt.check()
-            if trouble.strike(Kind.WORKER_FROZEN):
-                host.freeze(trouble.choice((30.0, 120.0, 400.0)))
-                order.halt.check()
+            self._freeze()
+            order.halt.check()
         return 1 - max(0.0, left) / seconds
+
+    def _freeze(self) -> None:
+        """The machine may stand still."""
+        if self.host.trouble.strike(Kind.WORKER_FROZEN):
+            self.host.freeze(self.host.trouble.choice((30.0, 120.0, 400.0)))
 
 
 def _make(source: bytes, file: str, recipe: bytes, scope: Scope | None, track: int | None) -> bytes:

@@ -48,7 +48,7 @@ def pending(stack: Stack) -> str:
             return f"the upload {key} ({body.decode()}) has no job yet"
     for line in (stack.requests, stack.done, stack.jobs, stack.jobs_dead, stack.requests_dead):
         if bodies := line.memory.bodies():
-            return f"{len(bodies)} messages are on {line.name}"
+            return f"{len(bodies)} messages are on {line.name}; {_machines(stack)}"
     for name in stack.services.wanted():
         seen = stack.services.peek(name)
         if seen is not None and seen.status != "INACTIVE":
@@ -82,11 +82,10 @@ def _left_of(stack: Stack, head: JobHead) -> str:
         stage = f" ({row.stage})" if row.stage else ""
         told.append(
             f"{row.task_id} is {row.state}{stage} after {row.attempts} attempts, of which "
-            f"{row.interruptions} were interrupted, {row.failures} failed and {row.lost} rounds "
-            "were lost with their workers"
+            f"{row.interruptions} were interrupted, {row.failures} failed and {row.lost} were lost "
+            "with their workers"
         )
-    machines = Counter(f"{'Spot' if task.spot else 'on-demand'}" for task in stack.fleet.alive)
-    told.append(f"machines: {dict(machines) or 'none'}")
+    told.append(_machines(stack))
     return "; ".join(told)
 
 
@@ -94,6 +93,11 @@ def _tasks(stack: Stack, ident: str) -> list[TaskRow]:
     keys = stack.table.keys_of(f"job#{ident}")
     rows = [stack.table.peek(key) for key in keys if key.sk.startswith("task#")]
     return [from_item(TaskRow, row) for row in rows]
+
+
+def _machines(stack: Stack) -> str:
+    kinds = Counter("Spot" if task.spot else "on-demand" for task in stack.fleet.alive)
+    return f"machines: {dict(kinds) or 'none'}"
 
 
 def judged(stack: Stack) -> Iterator[str]:

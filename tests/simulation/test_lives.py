@@ -55,6 +55,10 @@ def _lives_of_the_rare() -> Iterator[Life]:
         late = Stack(seed, options=fair(seed, WORKER_FROZEN=0.5, SQS_BRANCHES=1.0))
         late.people.put("late", b"split 60 12 0")
         yield lived(late)
+    again = Stack(0, options=fair(0))  # somebody comes as soon as it has failed for the last time
+    again.people.put("again", b"broken 9")
+    again.scheduler.after(200.0, again.people.redrive)
+    yield lived(again)
 
 
 def _likely(kind: Kind) -> Iterator[int]:

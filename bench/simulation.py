@@ -22,7 +22,7 @@ from tests.simulation.life import live
 
 LIVES = 150
 #: So many times the floor; what else a life does is the code under test.
-LIMIT = 30.0
+LIMIT = 45.0
 READS = ("table.get", "table.index", "table.rows")
 #: Requests of each life: 1 makes a small world, None leaves it to the seed.
 KINDS = {"small": 1, "ordinary": None}

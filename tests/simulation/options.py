@@ -53,6 +53,8 @@ class Options:
     """One life's."""
 
     seed: int
+    #: Nothing in it takes long: for as many lives a second as can be.
+    small: bool
     #: How many requests, of whatever door.
     requests: int
     #: All of them are made in this time.
@@ -93,6 +95,7 @@ def fair(seed: int, *, workers_max: int = 3, **rates: float) -> Options:
     """Fair weather, but for the kinds that are named: for tests that ask one question."""
     return Options(
         seed=seed,
+        small=False,
         requests=1,
         arrivals_seconds=1.0,
         storm_seconds=900.0,
@@ -122,6 +125,7 @@ def draw(seed: int, rng: random.Random, requests: int | None = None) -> Options:
     rounds = rng.choice((240, limits.RECONCILE_SECONDS))
     return Options(
         seed=seed,
+        small=small,
         requests=requests or drawn,
         arrivals_seconds=1.0 if small else rng.choice((1.0, 60.0, 900.0, 3600.0)),
         storm_seconds=rng.choice((60.0, 300.0) if small else (60.0, 300.0, 900.0, 4000.0)),

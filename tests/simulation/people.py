@@ -127,7 +127,8 @@ class People:
             if self._trouble.looms(kind):
                 self._someday(act, later=True)
         # Half a day is long to live through, so few do.
-        if not self._trouble.calm and self._trouble.uniform(1.0) < _SLOW_RATE:
+        slow = not self._trouble.calm and self._trouble.uniform(1.0) < _SLOW_RATE
+        if slow and not self._options.small:
             self._someday(self.trickle)
 
     def _someday(self, act: Callable[[], None], *, later: bool = False) -> None:

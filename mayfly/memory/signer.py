@@ -17,6 +17,9 @@ from mayfly.perform.ports import Clock
 
 _HOST = "s3.memory.amazonaws.com"
 
+#: S3's AccessDenied whose message says that the signature has expired.
+EXPIRED = "Expired"
+
 
 class UrlRefused(Exception):
     """What S3 answers to a request that its signature does not cover."""
@@ -110,7 +113,7 @@ class MemorySigner:
         if not hmac.compare_digest(signature, expected):
             raise UrlRefused(403, "SignatureDoesNotMatch")
         if self._clock.now() >= float(end):
-            raise UrlRefused(403, "AccessDenied")
+            raise UrlRefused(403, EXPIRED)
 
     def _signature(self, *parts: object) -> str:
         signed = msgspec.json.encode(parts, order="sorted")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from mayfly.contract import wire
 from mayfly.contract.task import Control, Fetch, PostForm
-from mayfly.memory.signer import MemorySigner, UrlRefused
+from mayfly.memory.signer import EXPIRED, MemorySigner, UrlRefused
 from mayfly.perform.ports import Temporary
 from tests.simulation.kinds import Kind
 from tests.simulation.trouble import Trouble
@@ -53,7 +53,7 @@ class Wires:
             except Temporary:
                 continue
             except UrlRefused as refused:
-                if refused.status == 403 and grants.dead():
+                if refused.code == EXPIRED or (refused.status == 403 and grants.dead()):
                     raise Halted(Reason.GRANT_EXPIRED) from None
                 gone = {404: "source_missing", 412: "source_replaced"}
                 raise WorkFailed(gone.get(refused.status, "source_refused")) from None
@@ -73,7 +73,7 @@ class Wires:
             except Temporary:
                 continue
             except UrlRefused as refused:
-                if refused.status == 403 and grants.dead():
+                if refused.code == EXPIRED or (refused.status == 403 and grants.dead()):
                     raise Halted(Reason.GRANT_EXPIRED) from None
                 raise WorkFailed("delivery_refused") from None
         raise WorkFailed("delivery_failed")

@@ -271,7 +271,8 @@ def released_on_message_vanished(
     if not release.is_overdue(task, event.at):
         return Decision(ignored="the task was sent or heard of meanwhile")
     if head.adopted:
-        return _given_up(head, task, event, task.last_failure or failure("worker_lost"))
+        # Nobody can send it again; its last report may be hidden behind an invocation that died.
+        return _lost_again(head, task, event, 1)
     return Decision(
         changes=(task_update(task, event, TaskState.OPEN), head_update(head, event)),
         commands=_released_anew(head, task),

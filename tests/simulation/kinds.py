@@ -27,11 +27,13 @@ class Kind(enum.StrEnum):
     S3_NOTE_LATE = "a notification comes late"
     S3_NOTE_TWICE = "a notification comes twice"
     S3_OVERWRITTEN = "a source is replaced while its job runs"
+    S3_BRANCHES = "S3 and EventBridge do whatever their documents leave open"
     S3_REFUSED = "S3 answers 5xx and has done nothing"
     S3_ANSWER_LOST = "S3 answers 5xx and has done it"
     S3_CUT_OFF = "a download ends early, and says nothing"
     S3_GRANT_DIED = "a signed URL dies before its work is done"
     # ECS
+    ECS_BRANCHES = "ECS does whatever its documents leave open"
     ECS_THROTTLED = "ECS throttles a call"
     ECS_CREATE_LATE = "a created service is seen late"
     ECS_NEVER_PLACED = "a service is created and no task of it is placed"

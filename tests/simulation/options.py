@@ -36,6 +36,8 @@ _AT_CALLS = frozenset(
 #: How an account and its people are, drawn once a life: so many lives have it.
 _ONCE = {
     Kind.SQS_BRANCHES: (0.0, 1.0),
+    Kind.S3_BRANCHES: (0.0, 1.0),
+    Kind.ECS_BRANCHES: (0.0, 1.0),
     Kind.TABLE_BRANCHES: (0.0, 1.0),
     Kind.ECS_DRAINING_LASTS: (0.0, 0.0, 0.5),
     Kind.ECS_SPOT_GONE: (0.0, 0.0, 0.0, 1.0),

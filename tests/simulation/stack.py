@@ -3,6 +3,7 @@
 It decides nothing and judges nothing.
 """
 
+import dataclasses
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -112,19 +113,19 @@ class Stack:
 
     def _make_ports(self, rng: random.Random) -> None:
         aws_clock = SimClock(self.scheduler, own=False)
-        self.store = MemoryStore(clock=aws_clock, faults=self.trouble)
+        s3 = self._drawn(Kind.S3_BRANCHES, rng)
+        self.store = MemoryStore(clock=aws_clock, faults=self.trouble, branches=s3, chance=rng)
         table_branches = self._drawn(Kind.TABLE_BRANCHES, rng)
         self.table = _Table(
             clock=aws_clock, faults=self.trouble, branches=table_branches, chance=rng
         )
         self.table.trouble, self.table.scheduler = self.trouble, self.scheduler
-        self.bus = MemoryBus(faults=self.trouble)
-        late = self.trouble.looms(Kind.ECS_CREATE_LATE)
-        self.services = MemoryServices(
-            aws_clock,
-            faults=self.trouble,
-            branches=Branches(service_unseen_seconds=self.trouble.choice((5, 40)) if late else 0),
-        )
+        self.bus = MemoryBus(faults=self.trouble, branches=s3, chance=rng)
+        ecs = self._drawn(Kind.ECS_BRANCHES, rng)
+        if self.trouble.looms(Kind.ECS_CREATE_LATE):
+            unseen = self.trouble.choice((5.0, 40.0))
+            ecs = dataclasses.replace(ecs, service_unseen_seconds=unseen)
+        self.services = MemoryServices(aws_clock, faults=self.trouble, branches=ecs, chance=rng)
         self.signer = MemorySigner(aws_clock, self.store, faults=self.trouble)
         self._make_lines(aws_clock, rng)
 
@@ -229,9 +230,8 @@ class Stack:
         self.trouble.tell("the weather calms down")
         self.trouble.calm = True
         self.trouble.frozen.clear()
-        for queue in self.lines:
-            queue.branches = KIND
-        self.table.branches = KIND
+        for port in (*self.lines, self.table, self.store, self.bus, self.services):
+            port.branches = KIND
         self.table.commit([Delete(key=PAUSED_KEY)])
 
     def job_ids(self) -> list[str]:

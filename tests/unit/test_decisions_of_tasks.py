@@ -320,8 +320,11 @@ def test_a_message_that_vanished_is_sent_again_unless_only_its_user_could() -> N
     assert decide(gone, EVENTS[e.MessageVanished]) == Decision(
         changes=(back, head()), commands=AGAIN
     )
+    waits = moves(gone, e.MessageVanished, "released", **lost(1))
+    assert decide(gone, EVENTS[e.MessageVanished], adopted=True).changes == (waits, head())
     for known in (None, failure("encoder_failed")):
-        own = msgspec.structs.replace(gone, last_failure=known)
+        lost_all_but_one = limits.LOST_WORKERS_MAX - 1
+        own = msgspec.structs.replace(gone, last_failure=known, lost=lost_all_but_one)
         why = known or failure("worker_lost")
         ended = (leaves(own, e.MessageVanished), *failed("MessageVanished", why))
         assert decide(own, EVENTS[e.MessageVanished], adopted=True).changes == ended

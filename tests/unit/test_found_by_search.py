@@ -20,7 +20,7 @@ from mayfly.core.identity import adopted_job_id, adopted_token
 from mayfly.core.rows import pool_key
 from mayfly.memory.world import MemoryWorld
 from mayfly.perform import engine, planning
-from mayfly.perform.ports import Conflict, Temporary
+from mayfly.perform.ports import Conflict, Message, Temporary
 from tests.unit.acting import (
     dispatch,
     encoded,
@@ -77,12 +77,36 @@ def test_a_users_own_task_outlives_a_drought_of_spot_while_its_message_waits(
     """Seed 1037. Spot took the worker of a task that a user had brought and had no other for an
     hour. Its message waited on the queue; its job, which heard nothing, failed with worker_lost,
     and then a worker came and did the work for nobody."""
-    task = Task(
-        source=Source(fetch=Fetch(url="https://theirs.s3.amazonaws.com/clip")),
-        recipe=RECIPE,
-        upload=PutUrls(urls={}),
-    )
-    w.jobs.send(wire.encode(task))
+    message, who = _begun_by_hand(w)
+    w.jobs.extend(message.handle, 0)  # the worker vanished without a word
+    for _ in range(60):
+        tick(w)
+    report(w, Started(**who, attempt="n2"))
+    media = Media(container="mov")
+    report(w, Encoded(**who, attempt="n2", outputs=(), source=media, busy_seconds=1.0))
+    assert [outcome.state for outcome in outcomes(w)] == ["succeeded"]
+
+
+def test_a_users_own_task_waits_for_its_last_word_longer_than_a_dead_invocation_hides_it(
+    w: MemoryWorld,
+) -> None:
+    """Seed 5144. A user's own task was done and its message deleted; the invocation that had its
+    last word died, which hid it for half an hour. Its message was seen to be gone before that, and
+    its job was told as lost."""
+    message, who = _begun_by_hand(w)
+    w.jobs.delete(message.handle)
+    hidden_seconds = sum(limits.RETRY_PAUSES_SECONDS)
+    for _ in range(hidden_seconds // limits.TICK_SECONDS):
+        tick(w)
+    media = Media(container="mov")
+    report(w, Encoded(**who, attempt="n1", outputs=(), source=media, busy_seconds=1.0))
+    assert [outcome.state for outcome in outcomes(w)] == ["succeeded"]
+
+
+def _begun_by_hand(w: MemoryWorld) -> tuple[Message, dict[str, Any]]:
+    """A task that its user wrote, and the fields of what its worker says."""
+    theirs = Source(fetch=Fetch(url="https://theirs.s3.amazonaws.com/clip"))
+    w.jobs.send(wire.encode(Task(source=theirs, recipe=RECIPE, upload=PutUrls(urls={}))))
     (message,) = w.jobs.receive(wait_seconds=0)
     raw = message.body.encode()
     who: dict[str, Any] = {
@@ -93,13 +117,7 @@ def test_a_users_own_task_outlives_a_drought_of_spot_while_its_message_waits(
     }
     adopted = Adopted(**who, attempt="n1", pool="standard", recipe=RECIPE, source="theirs")
     report(w, adopted, Started(**who, attempt="n1"))
-    w.jobs.extend(message.handle, 0)  # the worker vanished without a word
-    for _ in range(60):
-        tick(w)
-    report(w, Started(**who, attempt="n2"))
-    media = Media(container="mov")
-    report(w, Encoded(**who, attempt="n2", outputs=(), source=media, busy_seconds=1.0))
-    assert [outcome.state for outcome in outcomes(w)] == ["succeeded"]
+    return message, who
 
 
 def test_a_worker_whose_end_met_another_transaction_is_told_of_again(w: MemoryWorld) -> None:

@@ -209,7 +209,7 @@ def test_a_users_own_task_also_outlives_a_drought(w: MemoryWorld) -> None:
 def test_a_silence_while_workers_run_is_judged_as_ever(w: MemoryWorld) -> None:
     message, _ = begun_by_hand(w)
     w.jobs.delete(message.handle)
-    ticks(w, 2 * limits.SILENCE_SECONDS + 180)
+    ticks(w, limits.LOST_WORKERS_MAX * (limits.SILENCE_SECONDS + 60))
     (outcome,) = outcomes(w)
     assert outcome.failure is not None and outcome.failure.code == "worker_lost"
 

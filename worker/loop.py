@@ -83,10 +83,6 @@ class Loop:
         self.protection.release()
 
     def _take(self, message: Message) -> None:
-        if self.stop.asked:
-            # The long poll was under way when the stop came: nothing was begun, so nothing is said.
-            self._hand_back(message, 0)
-            return
         try:
             task, adopted = _read(message)
         except wire.Refusal as refusal:
@@ -162,6 +158,8 @@ class Loop:
         """What becomes of the message: None deletes it, a number hands it back after so many
         seconds, a negative one leaves it to whoever has it now."""
         speaker = attempt.speaker
+        if self.stop.asked:
+            return self._not_begun(attempt)
         if attempt.order.grants.dead(limits.GRANT_SECONDS_MIN):
             return self._halted(attempt, Reason.GRANT_EXPIRED)
         if attempt.adopted:
@@ -205,6 +203,13 @@ class Loop:
         )
         _LOG.info("The task is done.", extra={**speaker.log_fields, "seconds": busy_seconds})
         return None
+
+    def _not_begun(self, attempt: _Attempt) -> int | None:
+        """The long poll was under way when the stop came."""
+        if attempt.adopted:
+            return 0  # nobody has heard of its job yet
+        # A message that is handed back counts as received, and three of those are a dead letter.
+        return self._interrupted(attempt, "spot_interruption")
 
     def _halted(self, attempt: _Attempt, reason: Reason) -> int | None:
         speaker = attempt.speaker

@@ -200,10 +200,7 @@ def _wrong_with(body: bytes, source: bytes, file: str, head: JobHead, recipe: by
 def _failures(stack: Stack) -> Iterator[str]:
     """Nobody's job ends badly without a reason that really was."""
     truth, fired = stack.truth, stack.trouble.fired
-    # SQS counts also what a worker received just as it was told to stop, and gave back.
-    lost = truth.deaths > 0 or any(
-        fired[kind] for kind in (Kind.WORKER_FROZEN, Kind.SQS_EXPIRED, Kind.ECS_SPOT_AT_RECEIVE)
-    )
+    lost = truth.deaths + fired[Kind.WORKER_FROZEN] + fired[Kind.SQS_EXPIRED] > 0
     for ident, head in heads(stack).items():
         if head.failure is None or not head.pool:
             continue

@@ -32,12 +32,11 @@ BUGS: tuple[Bug, ...] = (
         changes=(
             (
                 _LOOP,
-                """            self._hand_back(message, 0)
-            return
-        try:""",
-                """            self.jobs.send(message.body.encode())
-            return
-        try:""",
+                """            return self._not_begun(attempt)
+""",
+                """            self.jobs.send(attempt.message.body.encode())
+            return None
+""",
             ),
         ),
     ),
@@ -49,11 +48,10 @@ BUGS: tuple[Bug, ...] = (
         changes=(
             (
                 _LOOP,
-                """            self._hand_back(message, 0)
-            return
-        try:""",
-                """            return
-        try:""",
+                """            return self._not_begun(attempt)
+""",
+                """            return -1
+""",
             ),
         ),
     ),

@@ -1,6 +1,7 @@
 """What every test lives under: loopback only, one folder of clips, one scene at a time."""
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +50,13 @@ def _only_local_names(original: Any) -> Any:
         return original(host, *rest, **named)
 
     return getaddrinfo
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c() -> None:
+    """A shell lets what it starts in the background ignore Ctrl-C, and our children inherit it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -165,9 +165,13 @@ def pool_count(head: JobHead, event: Event, jobs: int) -> tuple[Update, Update]:
 
 
 def job_ends(
-    head: JobHead, event: Event, target: JobState, failure: Failure | None = None
+    head: JobHead,
+    event: Event,
+    target: JobState,
+    failure: Failure | None = None,
+    **added: int,
 ) -> tuple[Update, ...]:
-    """The job reaches its end; a working job also leaves its pool's count.
+    """The job reaches its end; a working job also leaves its pool's count. Counters are added.
 
     It stays in the index of open jobs until its outcome is announced.
     """
@@ -182,6 +186,7 @@ def job_ends(
     update = Update(
         key=head_key(head.job_id),
         set=end,
+        add=added,
         append={"story": (told(event, head.state, target),)},
         require={"state": head.state.value if head.state is JobState.PUBLISHING else WORKING},
     )

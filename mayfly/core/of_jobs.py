@@ -139,12 +139,15 @@ def nothing_on_task_adopted(_: None, event: events.TaskAdopted) -> Decision:
         accepted_at=event.at,
         updated_at=event.at,
         open_tasks=1,
+        attempts=1,
         adopted=True,
         story=(told(event, None, JobState.RUNNING),),
     )
     task = msgspec.structs.replace(
         new_task(head, event, TaskState.RUNNING, event.task_id, event.token),
         attempt=event.attempt,
+        heard_attempts=(event.attempt,),
+        attempts=1,
         worker=event.worker,
         services=(event.service,) if event.service else (),
         reported_at=event.at,

@@ -10,6 +10,7 @@ joins them. Which function applies when stands in `machine.py`.
 import msgspec
 
 from mayfly.core import commands, events, limits, parts
+from mayfly.core.attempts import first_word, seen
 from mayfly.core.changes import Create, Update
 from mayfly.core.commands import Command
 from mayfly.core.decision import (
@@ -22,7 +23,6 @@ from mayfly.core.decision import (
     task_created,
     task_update,
 )
-from mayfly.core.of_tasks import seen
 from mayfly.core.rows import (
     JobHead,
     JobState,
@@ -47,7 +47,8 @@ def working_on_task_planned(head: JobHead, task: TaskRow, event: events.TaskPlan
     at_work = task.state is not TaskState.OPEN and event.attempt not in task.ended_attempts
     count = parts.count(plan)
     row = PlanRow(plan=msgspec.json.encode(plan).decode())
-    cut = head_running(head, event, open_tasks=count - 1)
+    first_heard = first_word(task, event)
+    cut = head_running(head, event, open_tasks=count - 1, **first_heard.head)
     return Decision(
         changes=(
             task_update(
@@ -59,12 +60,14 @@ def working_on_task_planned(head: JobHead, task: TaskRow, event: events.TaskPlan
                 scope=first.scope,
                 fraction=0.0,
                 **(seen(task, event) if at_work else {}),
+                **first_heard.task,
             ),
             msgspec.structs.replace(cut, set={**cut.set, "parts": count, "opened": 1}),
             Create(key=plan_key(head.job_id), item={**to_item(row), "expires_at": fades_at(head)}),
             Update(key=spec_key(head.job_id), set={"clock": to_item(plan.clock)}),
+            *first_heard.changes,
         ),
-        commands=(commands.OpenTasks(job_id=head.job_id),),
+        commands=(commands.OpenTasks(job_id=head.job_id), *first_heard.commands),
     )
 
 

@@ -7,8 +7,8 @@ long believed dead: whoever brings proven outputs first is taken, everybody else
 import dataclasses
 
 from mayfly.contract.failure import Failure, failure
-from mayfly.core import brake, commands, events, limits, release
-from mayfly.core.changes import Change, Put
+from mayfly.core import commands, events, limits, release
+from mayfly.core.attempts import LastWord, busy, ended, first_word, head_heard, seen
 from mayfly.core.decision import (
     Decision,
     after_end,
@@ -18,13 +18,7 @@ from mayfly.core.decision import (
     task_left,
     task_update,
 )
-from mayfly.core.rows import JobHead, JobState, TaskRow, TaskState, busy_key
-
-#: How an attempt ends.
-LastWord = events.TaskEncoded | events.TaskInterrupted | events.TaskRefused | events.TaskFailed
-
-#: How many ended attempts a task remembers in order to know their late words.
-_ENDED_ATTEMPTS_MAX = 8
+from mayfly.core.rows import JobHead, JobState, TaskRow, TaskState
 
 #: How many of its dead letters a task remembers.
 _LETTERS_MAX = 8
@@ -47,21 +41,15 @@ def waiting_on_task_started(head: JobHead, task: TaskRow, event: events.TaskStar
     """A worker has begun. Also when the task was taken back meanwhile: somebody is at it."""
     if event.attempt in task.ended_attempts:
         return Decision(ignored="the attempt has ended already")
+    first = first_word(task, event)
+    at_work = {"fraction": 0.0, "stage": "started", **seen(task, event), **first.task}
     return Decision(
         changes=(
-            task_update(
-                task,
-                event,
-                TaskState.RUNNING,
-                attempts=task.attempts + 1,
-                fraction=0.0,
-                stage="started",
-                **seen(task, event),
-            ),
-            head_running(head, event, attempts=1),
-            *brake.begun(event.service, event.worker, event.at),
+            task_update(task, event, TaskState.RUNNING, **at_work),
+            head_running(head, event, **first.head),
+            *first.changes,
         ),
-        commands=(commands.NoteWorkerStarted(pool=task.pool),),
+        commands=first.commands,
     )
 
 
@@ -78,19 +66,20 @@ def working_on_task_progressed(
     """The attempt got on. Another attempt's slower progress does not turn the bar back."""
     if event.attempt in task.ended_attempts:
         return Decision(ignored="the attempt has ended already")
-    return Decision(
-        changes=(
-            task_update(
-                task,
-                event,
-                TaskState.RUNNING,
-                fraction=max(task.fraction, min(event.fraction, 1.0)),
-                stage=event.stage,
-                speed=event.speed,
-                **seen(task, event),
-            ),
-        )
+    first = first_word(task, event)
+    on = task_update(
+        task,
+        event,
+        TaskState.RUNNING,
+        fraction=max(task.fraction, min(event.fraction, 1.0)),
+        stage=event.stage,
+        speed=event.speed,
+        **seen(task, event),
+        **first.task,
     )
+    # The head is left alone by all but the first: it is one row, and has many tasks.
+    heads = (head_heard(head, event, first),) if first.head else ()
+    return Decision(changes=(on, *heads, *first.changes), commands=first.commands)
 
 
 def working_on_task_encoded(head: JobHead, task: TaskRow, event: events.TaskEncoded) -> Decision:
@@ -100,6 +89,7 @@ def working_on_task_encoded(head: JobHead, task: TaskRow, event: events.TaskEnco
         if task.kind == "encode" and not head.adopted:
             return Decision(too_early="a chunk was done of which no plan is known")
         return _strayed(head, task, event)
+    first = first_word(task, event)
     return Decision(
         changes=(
             task_update(
@@ -109,15 +99,19 @@ def working_on_task_encoded(head: JobHead, task: TaskRow, event: events.TaskEnco
                 artifacts=event.artifacts,
                 fraction=1.0,
                 stage="done",
+                worker=event.worker,
                 busy_seconds=task.busy_seconds + event.busy_seconds,
-                **_ended(task, event),
+                **ended(task, event),
+                **first.task,
             ),
-            head_running(head, event, open_tasks=-1),
-            *_busy(task, event),
+            head_running(head, event, open_tasks=-1, **first.head),
+            *busy(task, event),
+            *first.changes,
         ),
         commands=(
             commands.CountTasks(job_id=head.job_id),
             commands.ReleaseTasks(pool=task.pool),
+            *first.commands,
         ),
     )
 
@@ -126,13 +120,14 @@ def _strayed(head: JobHead, task: TaskRow, event: events.TaskEncoded) -> Decisio
     """A chunk of another plan, or the whole of what is a chunk by now: work that fits nowhere. Its
     message is gone, so who held the task has given it back."""
     if task.state is TaskState.OPEN or event.attempt in task.ended_attempts:
-        return Decision(changes=_busy(task, event), ignored="it is not what the task is")
+        return Decision(changes=busy(task, event), ignored="it is not what the task is")
     if task.state is TaskState.RUNNING and task.attempt not in ("", event.attempt):
-        return Decision(changes=_busy(task, event), ignored="another attempt is at work")
+        return Decision(changes=busy(task, event), ignored="another attempt is at work")
     why = failure("worker_failed", "it brought something else than its task")
     if head.adopted or task.failures + 1 >= limits.UNKNOWN_TRIES_MAX:
-        ended = _given_up(head, task, event, why)
-        return dataclasses.replace(ended, changes=(*ended.changes, *_busy(task, event)))
+        given_up = _given_up(head, task, event, why)
+        return dataclasses.replace(given_up, changes=(*given_up.changes, *busy(task, event)))
+    first = first_word(task, event)
     return Decision(
         changes=(
             task_update(
@@ -144,12 +139,14 @@ def _strayed(head: JobHead, task: TaskRow, event: events.TaskEncoded) -> Decisio
                 last_failure=why,
                 stage="not what the task is",
                 busy_seconds=task.busy_seconds + event.busy_seconds,
-                **_ended(task, event),
+                **ended(task, event),
+                **first.task,
             ),
-            head_update(head, event, interruptions=1),
-            *_busy(task, event),
+            head_heard(head, event, first, interruptions=1),
+            *busy(task, event),
+            *first.changes,
         ),
-        commands=_released_anew(head, task),
+        commands=(*_released_anew(head, task), *first.commands),
     )
 
 
@@ -161,6 +158,7 @@ def out_on_task_interrupted(
         return Decision(ignored="the attempt has ended already")
     if task.attempt not in ("", event.attempt) and task.state is TaskState.RUNNING:
         return Decision(ignored="another attempt is at work")
+    first = first_word(task, event)
     return Decision(
         changes=(
             task_update(
@@ -170,12 +168,14 @@ def out_on_task_interrupted(
                 interruptions=task.interruptions + 1,
                 stage=event.reason,
                 busy_seconds=task.busy_seconds + event.busy_seconds,
-                **_ended(task, event),
+                **ended(task, event),
+                **first.task,
             ),
-            head_update(head, event, interruptions=1),
-            *_busy(task, event),
+            head_heard(head, event, first, interruptions=1),
+            *busy(task, event),
+            *first.changes,
         ),
-        commands=_released_anew(head, task),
+        commands=(*_released_anew(head, task), *first.commands),
     )
 
 
@@ -183,6 +183,7 @@ def working_on_task_refused(head: JobHead, task: TaskRow, event: events.TaskRefu
     """Bad input: tried once. A source that was replaced meanwhile is not a failure."""
     replaced = event.failure.code == "source_replaced"
     target = JobState.SUPERSEDED if replaced else JobState.FAILED
+    first = first_word(task, event)
     return Decision(
         changes=(
             task_left(
@@ -190,12 +191,14 @@ def working_on_task_refused(head: JobHead, task: TaskRow, event: events.TaskRefu
                 event,
                 last_failure=event.failure,
                 busy_seconds=task.busy_seconds + event.busy_seconds,
-                **_ended(task, event),
+                **ended(task, event),
+                **first.task,
             ),
-            *job_ends(head, event, target, event.failure),
-            *_busy(task, event),
+            *job_ends(head, event, target, event.failure, **first.head),
+            *busy(task, event),
+            *first.changes,
         ),
-        commands=after_end(head, event.failure),
+        commands=(*after_end(head, event.failure), *first.commands),
     )
 
 
@@ -204,6 +207,7 @@ def working_on_task_failed(head: JobHead, task: TaskRow, event: events.TaskFaile
     and the letter ends the job."""
     if event.attempt in task.ended_attempts:
         return Decision(ignored="the attempt has ended already")
+    first = first_word(task, event)
     return Decision(
         changes=(
             task_update(
@@ -214,11 +218,14 @@ def working_on_task_failed(head: JobHead, task: TaskRow, event: events.TaskFaile
                 last_failure=event.failure,
                 stage="failed, waiting for another try",
                 busy_seconds=task.busy_seconds + event.busy_seconds,
-                **_ended(task, event),
+                **ended(task, event),
+                **first.task,
             ),
-            head_update(head, event),
-            *_busy(task, event),
-        )
+            head_heard(head, event, first),
+            *busy(task, event),
+            *first.changes,
+        ),
+        commands=first.commands,
     )
 
 
@@ -282,7 +289,7 @@ def released_on_message_vanished(
 def done_on_task_encoded(head: JobHead, task: TaskRow, event: events.TaskEncoded) -> Decision:
     """Told twice: whether it was the last task may have gone unasked in a crash."""
     return Decision(
-        changes=_busy(task, event),
+        changes=busy(task, event),
         commands=(commands.CountTasks(job_id=head.job_id),),
         ignored="the task is done",
     )
@@ -290,13 +297,13 @@ def done_on_task_encoded(head: JobHead, task: TaskRow, event: events.TaskEncoded
 
 def done_on_last_word(head: JobHead, task: TaskRow, event: LastWord) -> Decision:
     """Another attempt was first; what this one cost is still the job's."""
-    return Decision(changes=_busy(task, event), ignored="another attempt was first")
+    return Decision(changes=busy(task, event), ignored="another attempt was first")
 
 
 def ended_on_last_word(head: JobHead, task: TaskRow, event: LastWord) -> Decision:
     """Too late to matter, but the task leaves its pool's index, and its cost is the job's."""
-    left = task_left(task, event, **_ended(task, event))
-    return Decision(changes=(left, *_busy(task, event)), ignored="the job has ended")
+    left = task_left(task, event, **ended(task, event))
+    return Decision(changes=(left, *busy(task, event)), ignored="the job has ended")
 
 
 def ended_on_nothing_to_do(head: JobHead, task: TaskRow, event: events.TaskEvent) -> Decision:
@@ -350,40 +357,3 @@ def _given_up(head: JobHead, task: TaskRow, event: events.TaskEvent, why: Failur
         changes=(task_left(task, event), *job_ends(head, event, JobState.FAILED, why)),
         commands=after_end(head, why),
     )
-
-
-def seen(
-    task: TaskRow, event: events.TaskStarted | events.TaskProgressed | events.TaskPlanned
-) -> dict[str, object]:
-    """Who is at work, as heard just now."""
-    services = task.services
-    if event.service and event.service not in services:
-        services = (*services, event.service)
-    return {
-        "attempt": event.attempt,
-        "worker": event.worker,
-        "services": services,
-        "reported_at": event.at,
-    }
-
-
-def _ended(
-    task: TaskRow,
-    event: LastWord,
-) -> dict[str, object]:
-    ended = (*task.ended_attempts, event.attempt)[-_ENDED_ATTEMPTS_MAX:]
-    services = task.services
-    if event.service and event.service not in services:
-        services = (*services, event.service)
-    return {"ended_attempts": ended, "services": services, "reported_at": event.at}
-
-
-def _busy(task: TaskRow, event: LastWord) -> tuple[Change, ...]:
-    if not event.service:
-        return ()
-    item = {
-        "job_id": task.job_id,
-        "seconds": event.busy_seconds,
-        "expires_at": int(event.at) + limits.RECORD_SECONDS,
-    }
-    return (Put(key=busy_key(event.service, task.job_id, event.attempt), item=item),)

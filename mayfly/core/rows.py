@@ -140,6 +140,8 @@ class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
     enqueued: bool = False
     #: The nonce of the attempt that reported last.
     attempt: str = ""
+    #: Nonces of attempts that said something, the last few: each counts once.
+    heard_attempts: tuple[str, ...] = ()
     #: Nonces of attempts that have ended: a late word of theirs is stale.
     ended_attempts: tuple[str, ...] = ()
     attempts: int = 0

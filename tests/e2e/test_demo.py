@@ -38,7 +38,7 @@ def test_the_demo_shows_every_stage_what_came_out_what_it_cost_and_that_nothing_
     assert done.returncode == 0, done.stderr.decode()[-2000:]
     told = json.loads(done.stdout)
     story = " ".join(stage["sentence"] for stage in told["stages"])
-    # What comes and goes between two looks (a message that is taken at once) may stay untold.
+    # A message that is taken at once comes and goes between two looks, and may stay untold.
     stages = ["Uploaded", "dispatcher", "FARGATE_SPOT", "Worker", "DeleteService"]
     places = [story.index(word) for word in stages]
     assert places == sorted(places), story
@@ -54,23 +54,24 @@ def test_the_demo_shows_every_stage_what_came_out_what_it_cost_and_that_nothing_
 
 def test_ctrl_c_in_the_middle_leaves_no_process_behind(film: Film, tmp_path: Path) -> None:
     clip = film(seconds=25, size="1280x720", seed=41)
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [*MAYFLY, "demo", "--out", str(tmp_path / "out"), "--", str(clip)],
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "has taken the task" in line:
-            break
-    assert living(clip), "there is something to leave behind"
-    os.kill(process.pid, signal.SIGINT)
-    process.stdout.read()
-    process.stdout.close()
-    assert process.wait(timeout=30) == 130
+    ) as process:
+        assert process.stdout is not None
+        told = []
+        for line in process.stdout:
+            told.append(line)
+            if "has taken the task" in line:
+                break
+        assert living(clip), "".join(told)
+        os.kill(process.pid, signal.SIGINT)
+        process.stdout.read()
+        assert process.wait(timeout=30) == 130
     until(lambda: not living(clip), "every process of the demo to end", 15)
 
 

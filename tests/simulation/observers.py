@@ -73,6 +73,9 @@ class Counters:
         #: Jobs that have work for the pool, and whose they are.
         self._working: dict[str, str] = {}
         self._open: dict[str, set[str]] = {}
+        #: Attempts by task, and by job.
+        self._attempts: dict[Key, int] = {}
+        self._tried: Counter[str] = Counter()
         self._touched: set[str] = set()
         self._tenants: set[str] = set()
 
@@ -90,6 +93,10 @@ class Counters:
             self._touched.add(key.pk)
             tasks = self._open.setdefault(key.pk, set())
             (tasks.discard if row["state"] == "done" else tasks.add)(key.sk)
+            self._tried[key.pk] += row["attempts"] - self._attempts.get(key, 0)
+            self._attempts[key] = row["attempts"]
+            if row["state"] == "done" and not row["attempts"]:
+                return f"{key} is done, and nobody was at it"
         return ""
 
     def settled(self) -> str:
@@ -102,6 +109,8 @@ class Counters:
             open_tasks = len(self._open.get(pk, ())) + max(0, unopened)
             if head["open_tasks"] != open_tasks:
                 return f"{pk} counts {head['open_tasks']} open tasks, and has {open_tasks}"
+            if head["attempts"] != self._tried[pk]:
+                return f"{pk} counts {head['attempts']} attempts, and has {self._tried[pk]}"
         pool = self._stack.table.peek(pool_key(POOL)) or {}
         counted = pool.get("open_jobs", 0)
         if counted != len(self._working):

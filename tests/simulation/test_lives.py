@@ -1,5 +1,6 @@
 """A minute of lives, so that CI searches too; `make sim` searches for longer."""
 
+import dataclasses
 import functools
 import itertools
 import os
@@ -55,6 +56,11 @@ def _lives_of_the_rare() -> Iterator[Life]:
         late = Stack(seed, options=fair(seed, WORKER_FROZEN=0.5, SQS_BRANCHES=1.0))
         late.people.put("late", b"split 60 12 0")
         yield lived(late)
+    for seed in range(5):  # a machine of several that work
+        crowd = dataclasses.replace(fair(seed, ECS_SPOT_TOGETHER=0.5), spot_hours=0.05)
+        taken = Stack(seed, options=crowd)
+        taken.people.put("taken", b"split 60 12 0")
+        yield lived(taken)
     again = Stack(0, options=fair(0))  # somebody comes as soon as it has failed for the last time
     again.people.put("again", b"broken 9")
     again.scheduler.after(200.0, again.people.redrive)

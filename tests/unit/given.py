@@ -53,6 +53,7 @@ def a_job(state: JobState = JobState.RUNNING, **fields: Any) -> JobHead:
 
 
 def a_task(state: TaskState = TaskState.RUNNING, **fields: Any) -> TaskRow:
+    """Of whom one attempt was heard of; what the first word of another does is `first_word`'s."""
     row = TaskRow(
         job_id="job1",
         task_id="encode",
@@ -65,6 +66,7 @@ def a_task(state: TaskState = TaskState.RUNNING, **fields: Any) -> TaskRow:
         created_at=AT,
         version=3,
         attempt="nonce1" if state is TaskState.RUNNING else "",
+        heard_attempts=("nonce1",),
         attempts=1 if state is TaskState.RUNNING else 0,
     )
     return msgspec.structs.replace(row, **fields)

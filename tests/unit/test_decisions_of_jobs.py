@@ -190,11 +190,13 @@ def test_an_adopted_task_is_a_job_whose_worker_has_begun() -> None:
     decision = decide(None, EVENTS[e.TaskAdopted])
     head, spec, task, *rest = decision.changes
     adopted = {"state": "running", "preset": "custom", "source": "u", "adopted": True}
+    adopted |= {"attempts": 1}
     adopted |= {"story": ("TaskAdopted: nothing -> running",), "gpk": "jobs#open", "gsk": ORDER}
     assert head == Create(key=HEAD, item=NEW_HEAD | adopted)
     assert spec == Create(key=SPEC, item=NEW_SPEC | {"recipe": RECIPE_JSON, "expires_at": FADES})
     assert isinstance(task, Create)
     at_work = {"attempt": "nonce1", "worker": "w1", "services": ("s",), "reported_at": AT}
+    at_work |= {"attempts": 1, "heard_attempts": ("nonce1",)}
     placed = {"kind": "encode", "gpk": "tasks#standard#out", "gsk": task.item["gsk"]}
     assert covers(task.item, task_of("TaskAdopted", "running", **at_work, **placed))
     first = Put(key=Key("service#s", "first#w1"), item={"act": "began", "expires_at": GOES})

@@ -9,13 +9,13 @@ import pytest
 from mayfly.contract.failure import failure
 from mayfly.core import commands, limits, machine
 from mayfly.core import events as e
-from mayfly.core.changes import Key, Put, Update
+from mayfly.core.changes import Update
 from mayfly.core.decision import Decision
 from mayfly.core.rows import JobState, TaskRow, TaskState
 from tests.unit.given import ARTIFACT, AT, PLAN, a_job, a_task, every_event
 from tests.unit.written import (
     AT_WORK,
-    GOES,
+    BEGAN,
     HEAD,
     SERVICE,
     cost,
@@ -66,17 +66,14 @@ def test_a_release_that_was_never_timed_is_of_the_beginning_of_time() -> None:
 
 @pytest.mark.parametrize("state", [TaskState.OPEN, TaskState.RELEASED])
 def test_a_worker_that_begins_has_the_task_the_job_and_no_crash(state: TaskState) -> None:
-    waits = a_task(state, attempts=1, fraction=0.4)
+    waits = a_task(state, attempts=1, heard_attempts=("nonce0",), fraction=0.4)
     started = EVENTS[e.TaskStarted]
-    first = Put(
-        key=Key(f"service#{SERVICE}", "first#w1"), item={"act": "began", "expires_at": GOES}
-    )
-    at_work = moves(
-        waits, e.TaskStarted, "running", attempts=2, fraction=0.0, stage="started", **AT_WORK
-    )
+    counted = {"attempts": 2, "heard_attempts": ("nonce0", "nonce1")}
+    said = {"fraction": 0.0, "stage": "started", **AT_WORK}
+    at_work = moves(waits, e.TaskStarted, "running", **said, **counted)
     noted = (commands.NoteWorkerStarted(pool="standard"),)
     assert decide(waits, started) == Decision(
-        changes=(at_work, head(attempts=1), first), commands=noted
+        changes=(at_work, head(attempts=1), BEGAN), commands=noted
     )
     begins = Update(
         key=HEAD,
@@ -86,7 +83,13 @@ def test_a_worker_that_begins_has_the_task_the_job_and_no_crash(state: TaskState
         append={"story": ("TaskStarted: queued -> running",)},
     )
     queued = decide(waits, started, state=JobState.QUEUED)
-    assert queued.changes == (at_work, begins, first)
+    assert queued.changes == (at_work, begins, BEGAN)
+
+
+def test_a_worker_that_is_believed_dead_and_begins_again_is_at_work_and_counted_once() -> None:
+    waits = a_task(TaskState.OPEN)
+    at_work = moves(waits, e.TaskStarted, "running", fraction=0.0, stage="started", **AT_WORK)
+    assert decide(waits, EVENTS[e.TaskStarted]) == Decision(changes=(at_work, head()))
 
 
 def test_a_worker_that_began_before_is_known_and_another_one_takes_over() -> None:
@@ -94,8 +97,9 @@ def test_a_worker_that_began_before_is_known_and_another_one_takes_over() -> Non
     assert ignored(task, EVENTS[e.TaskStarted], "the attempt is known")
     other = dataclasses.replace(EVENTS[e.TaskStarted], attempt="nonce2")
     (moved, *_) = decide(task, other).changes
-    taken = {"attempts": 2, "fraction": 0.0, "stage": "started", **AT_WORK, "attempt": "nonce2"}
-    assert moved == moves(task, e.TaskStarted, "running", **taken)
+    taken = {"fraction": 0.0, "stage": "started", **AT_WORK, "attempt": "nonce2"}
+    counted = {"attempts": 2, "heard_attempts": ("nonce1", "nonce2")}
+    assert moved == moves(task, e.TaskStarted, "running", **taken, **counted)
 
 
 def test_progress_is_who_how_far_where_and_how_fast() -> None:
@@ -123,6 +127,7 @@ def test_outputs_end_the_task_and_their_cost_is_kept() -> None:
         artifacts=(msgspec.to_builtins(ARTIFACT),),
         fraction=1.0,
         stage="done",
+        worker="w1",
         busy_seconds=13.0,
         ended_attempts=("nonce0", "nonce1"),
         services=("other", SERVICE),

@@ -109,9 +109,8 @@ def test_a_request_after_the_end_is_answered_with_the_outcome_if_it_has_a_name()
 
 
 def test_a_started_report_makes_job_and_task_run_and_counts_the_attempt() -> None:
-    decision = machine.advance(
-        a_job(JobState.QUEUED), a_task(TaskState.RELEASED), EVENTS[e.TaskStarted]
-    )
+    task_row = a_task(TaskState.RELEASED, heard_attempts=())
+    decision = machine.advance(a_job(JobState.QUEUED), task_row, EVENTS[e.TaskStarted])
     task, head = the(decision, task_key("job1", "encode")), the(decision, head_key("job1"))
     assert task.set["state"] == "running" and task.set["attempts"] == 1
     assert task.require == {"version": 3}

@@ -25,6 +25,9 @@ AT_WORK: dict[str, Any] = {
     "reported_at": AT,
 }
 
+#: The worker is no crash loop.
+BEGAN = Put(key=Key(f"service#{SERVICE}", "first#w1"), item={"act": "began", "expires_at": GOES})
+
 
 def counted(jobs: int, at: float = AT) -> tuple[Change, ...]:
     """A job comes to its pool and its tenant, or leaves them."""

@@ -188,15 +188,15 @@ BUGS: tuple[Bug, ...] = (
         changes=(
             (
                 "mayfly/core/of_tasks.py",
-                """        commands=(
-            commands.CountTasks(job_id=head.job_id),
+                """            commands.CountTasks(job_id=head.job_id),
             commands.ReleaseTasks(pool=task.pool),
-        ),
+            *first.commands,
 """,
-                """        commands=(
-            *((commands.CountTasks(job_id=head.job_id),) if head.open_tasks == 1 else ()),
+                """            *(
+                (commands.CountTasks(job_id=head.job_id),) if head.open_tasks == 1 else ()
+            ),
             commands.ReleaseTasks(pool=task.pool),
-        ),
+            *first.commands,
 """,
             ),
             (

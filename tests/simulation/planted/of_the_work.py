@@ -65,8 +65,8 @@ BUGS: tuple[Bug, ...] = (
         changes=(
             (
                 "mayfly/core/of_tasks.py",
-                "                attempts=task.attempts + 1,\n",
-                "                attempts=task.attempts + 1,\n                lost=0,\n",
+                'at_work = {"fraction": 0.0,',
+                'at_work = {"lost": 0, "fraction": 0.0,',
             ),
         ),
     ),

@@ -28,7 +28,7 @@ _NO_ROUND = BEGAN_AT + 1e9
 #: Told to people, and read by no decision: stories, bars and figures of heads and tasks.
 ERASED = frozenset(
     {"story", "stage", "fraction", "speed", "attempts", "interruptions", "busy_seconds"}
-    | {"expires_at"}
+    | {"heard_attempts", "expires_at"}
 )
 #: Of a task's row, what nothing asks for in these states of it.
 _OF_A_RELEASE = frozenset({"released_at", "enqueued"})

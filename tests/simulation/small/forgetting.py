@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from tests.simulation.small.calls import Code, Program
 from tests.simulation.small.memory import NOBODY, Memories, Name
-from tests.simulation.small.numbers import Groups
+from tests.simulation.small.numbers import Groups, Remembered
 from tests.simulation.small.post import Boxes, Letter, Words
 from tests.simulation.small.states import Budget, State, Working
 
@@ -44,8 +44,8 @@ class Forgetting:
         #: Functions run one after another.
         self._whole = whole
         self._changing: dict[tuple[int, int], bool] = {}
-        self._after: dict[tuple[int, int, int, int], tuple[int, int, int]] = {}
-        self._in_mail: dict[int, tuple[frozenset[Name], frozenset[Name]]] = {}
+        self._after = Remembered[tuple[int, int, int, int], tuple[int, int, int]]()
+        self._in_mail = Remembered[int, tuple[frozenset[Name], frozenset[Name]]]()
         self._at_work: dict[int, frozenset[Name]] = {}
 
     def after(self, memory: int, mail: int, workers: int, budget: Budget) -> tuple[int, int, int]:
@@ -53,7 +53,7 @@ class Forgetting:
         key = (memory, mail, workers, budget)
         found = self._after.get(key)
         if found is None:
-            found = self._after[key] = self._forget(memory, mail, workers, budget)
+            found = self._after.keep(key, self._forget(memory, mail, workers, budget))
         return found
 
     def fresh(self, state: State, task: str) -> str:
@@ -129,10 +129,11 @@ class Forgetting:
         if found is None:
             said = [self._words.said(letter.body) for letter in self._mail.boxes[box]]
             told = [(s["task_id"], s["attempt"], s["type"]) for s in said if "type" in s]
-            found = self._in_mail[box] = (
+            names = (
                 frozenset((task, name) for task, name, _ in told if name != NOBODY),
                 frozenset((task, name) for task, name, kind in told if kind == "interrupted"),
             )
+            found = self._in_mail.keep(box, names)
         return found
 
     def _name_of(self, working: Working) -> Name:

@@ -4,6 +4,23 @@ from collections.abc import Hashable, Iterable
 from typing import Generic, TypeVar
 
 Thing = TypeVar("Thing", bound=Hashable)
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+#: Answers that one function keeps. All of them would need more room than the states, and most are
+#: asked for again soon or never.
+_REMEMBERED_MAX = 200_000
+
+
+class Remembered(dict[Key, Value]):
+    """What was worked out lately; when that is much, it begins anew."""
+
+    def keep(self, key: Key, value: Value) -> Value:
+        """Answers with the value."""
+        if len(self) >= _REMEMBERED_MAX:
+            self.clear()
+        self[key] = value
+        return value
 
 
 class Numbers(Generic[Thing]):

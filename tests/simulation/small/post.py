@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tests.simulation.small.numbers import Numbers
+from tests.simulation.small.numbers import Numbers, Remembered
 
 
 class Letter(NamedTuple):
@@ -76,8 +76,8 @@ class Boxes:
         #: By number: the letters that are in it.
         self.boxes = self._numbers.things
         self._letters: dict[Letter, Letter] = {}
-        self._done: dict[tuple[int, Op], int] = {}
-        self._single: dict[int, int] = {}
+        self._done = Remembered[tuple[int, Op], int]()
+        self._single = Remembered[int, int]()
 
     def of(self, letters: Iterable[Letter]) -> int:
         """A queue with these; some may say the same by now."""
@@ -93,14 +93,14 @@ class Boxes:
         for op in ops:
             found = self._done.get((box, op))
             if found is None:
-                found = self._done[box, op] = self._did(box, op)
+                found = self._done.keep((box, op), self._did(box, op))
             box = found
         if spares:
             return box
         found = self._single.get(box)
         if found is None:
-            found = self._kept([c._replace(spare=False) for c in self.boxes[box]])
-            self._single[box] = found
+            single = [c._replace(spare=False) for c in self.boxes[box]]
+            found = self._single.keep(box, self._kept(single))
         return found
 
     def filtered(self, box: int, keep: Callable[[Letter], bool]) -> int:

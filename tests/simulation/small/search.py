@@ -12,6 +12,8 @@ from tests.simulation.small.states import State
 #: No part of a state has as many values.
 _BITS = 24
 
+Reached = tuple[int, State]
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
@@ -44,13 +46,15 @@ class Search:
     def run(self) -> Iterator[Result]:
         """What was seen after each level; the last is the answer."""
         with self._model.programs.bordered():
-            level = [self._model.begin()]
-            self._from[self._key(level[0])] = -1
+            begin = self._model.begin()
+            # With its key: that of the dictionary, since one of its own would take as much again.
+            level = [(self._key(begin), begin)]
+            self._from[level[0][0]] = -1
             while level:
-                following: list[State] = []
-                for state in level:
-                    if wrong := self._look(state, following):
-                        with_trace = self._trace(self._key(state))
+                following: list[Reached] = []
+                for key, state in level:
+                    if wrong := self._look(key, state, following):
+                        with_trace = self._trace(key)
                         yield dataclasses.replace(self._so_far(), violation=wrong, trace=with_trace)
                         return
                 level = following
@@ -61,9 +65,9 @@ class Search:
         """What was stored in some state."""
         return {key >> 5 * _BITS for key in self._from}
 
-    def _look(self, state: State, following: list[State]) -> str:
+    def _look(self, key: int, state: State, following: list[Reached]) -> str:
         """Adds what was not seen before. Answers with a law that does not hold here."""
-        key, goes_on, reached = self._key(state), False, self._from
+        goes_on, reached = False, self._from
         if wrong := self._laws.broken(state):
             return wrong
         try:
@@ -73,7 +77,7 @@ class Search:
                 goes_on = goes_on or (move.is_progress and after != key)
                 if after not in reached:
                     reached[after] = key
-                    following.append(move.after)
+                    following.append((after, move.after))
         except Unlawful as unlawful:
             return str(unlawful)
         if wrong := self._laws.surprise():
@@ -91,7 +95,7 @@ class Search:
             after = self._key(move.after)
             if after not in reached:
                 reached[after] = key
-                following.append(move.after)
+                following.append((after, move.after))
         return "" if healed else f"Nothing more happens, and {pending}."
 
     def _key(self, state: State) -> int:

@@ -8,12 +8,12 @@ and that is tried at each of them.
 What is said is in `ops`: nothing here looks at the mail.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from mayfly.perform.ports import Temporary
 from tests.simulation.small.calls import Answer, Code, Node, Program
 from tests.simulation.small.memory import Memories
-from tests.simulation.small.numbers import Groups
+from tests.simulation.small.numbers import Groups, Remembered
 from tests.simulation.small.post import Boxes, Letter, Op, Words
 from tests.simulation.small.states import Move, State, Working
 from worker.ends import Reason
@@ -37,16 +37,16 @@ class Workers:
         self._code, self._memories, self._words, self._jobs = code, memories, words, jobs
         self._fresh, self._at_once = fresh, at_once
         self.groups = Groups[Working]()
-        self._moves: dict[tuple[State, int], tuple[Move, ...]] = {}
+        self._moves = Remembered[tuple[State, int], tuple[Move, ...]]()
 
-    def moves(self, state: State, wanted: int) -> tuple[Move, ...]:
+    def moves(self, state: State, wanted: int) -> Iterable[Move]:
         """Of those at work, and of one that is idle, if there is one."""
-        # Names are chosen with a look at the mail, as long as they matter.
-        key = (state if state.budget.kills else state._replace(mail=-1), wanted)
+        if state.budget.kills:
+            # Names matter, and are chosen with a look at the mail: no two states are alike in this.
+            return self._all(state, wanted)
+        key = (state._replace(mail=-1), wanted)
         found = self._moves.get(key)
-        if found is None:
-            found = self._moves[key] = tuple(self._all(state, wanted))
-        return found
+        return found or self._moves.keep(key, tuple(self._all(state, wanted)))
 
     def _all(self, state: State, wanted: int) -> Iterator[Move]:
         for working, rest in self.groups.each(state.workers):

@@ -8,18 +8,21 @@ from dispatcher import desk as dispatcher
 from mayfly.contract import wire
 from mayfly.contract.outcome import Outcome
 from mayfly.contract.report import (
+    Adopted,
     Artifact,
     Encoded,
     Media,
     Report,
     Started,
 )
-from mayfly.contract.task import Task
+from mayfly.contract.task import Fetch, PutUrls, Source, Task
 from mayfly.core import commands, events, limits
+from mayfly.core.identity import adopted_job_id, adopted_token
 from mayfly.core.rows import JobHead, from_item
 from mayfly.memory.world import MemoryWorld
 from mayfly.perform import engine, ticking
 from mayfly.perform.ports import Message
+from tests.unit.given import RECIPE
 
 KEY = "uploads/mp4-720p/my clip (1)+ü.mp4"
 LATEST = "outputs/my clip (1)+ü/mp4-720p/latest.json"
@@ -103,6 +106,39 @@ def encoded(w: MemoryWorld, task: Task, attempt: str = "n1") -> Encoded:
         source=Media(container="mov"),
         busy_seconds=9.0,
     )
+
+
+def a_users_own_task() -> bytes:
+    """As its user puts it onto the queue, with URLs that nobody else knows."""
+    source = Source(fetch=Fetch(url="https://b.s3.amazonaws.com/x.mp4?X-Amz-Signature=0"))
+    return wire.encode(Task(source=source, recipe=RECIPE, upload=PutUrls(urls={})))
+
+
+def taken_by_hand(w: MemoryWorld) -> tuple[Message, dict[str, Any]]:
+    """A user's own task that a worker has received, and the fields of what this worker says."""
+    w.jobs.send(a_users_own_task())
+    (message,) = w.jobs.receive(wait_seconds=0)
+    raw = message.body.encode()
+    ids: dict[str, Any] = {
+        "job_id": adopted_job_id(raw, message.message_id),
+        "task_id": "encode",
+        "token": adopted_token(raw),
+        "attempt": "n1",
+        "at": 1.0,
+    }
+    return message, ids
+
+
+def adopted(ids: dict[str, Any]) -> Adopted:
+    """The first word of a worker that has a user's own task."""
+    return Adopted(**ids, pool="standard", recipe=RECIPE, source="b/x.mp4")
+
+
+def begun_by_hand(w: MemoryWorld) -> tuple[Message, dict[str, Any]]:
+    """The same, and the worker has begun it."""
+    message, ids = taken_by_hand(w)
+    report(w, adopted(ids), Started(**ids))
+    return message, ids
 
 
 def outcomes(w: MemoryWorld) -> list[Outcome]:

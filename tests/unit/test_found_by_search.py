@@ -6,22 +6,21 @@ the worker stands in `tests/worker/test_loop.py` and `test_heartbeat.py`.
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
 from completion_handler import desk as completion
 from mayfly.contract import wire
-from mayfly.contract.report import Adopted, Encoded, Media, Started
-from mayfly.contract.task import Fetch, PutUrls, Source, Task
+from mayfly.contract.report import Encoded, Media, Started
 from mayfly.core import limits
 from mayfly.core.changes import Change, Update
-from mayfly.core.identity import adopted_job_id, adopted_token
 from mayfly.core.rows import pool_key
 from mayfly.memory.world import MemoryWorld
 from mayfly.perform import engine, planning
-from mayfly.perform.ports import Conflict, Message, Temporary
+from mayfly.perform.ports import Conflict, Temporary
 from tests.unit.acting import (
+    adopted,
+    begun_by_hand,
     dispatch,
     encoded,
     letter,
@@ -29,10 +28,10 @@ from tests.unit.acting import (
     receive,
     report,
     said,
+    taken_by_hand,
     tick,
     upload,
 )
-from tests.unit.given import RECIPE
 
 
 def _take_reports(w: MemoryWorld) -> None:
@@ -48,17 +47,8 @@ def test_a_report_outlives_the_invocation_that_died_with_the_one_before_it(w: Me
     """Seed 459. An invocation died with `adopted`, which hid it for half an hour. Meanwhile the
     worker's later reports, of a job that nobody knew, were refused five times in a hundred seconds
     and buried; the job was opened after all, heard nothing, and failed with worker_lost."""
-    source = Source(fetch=Fetch(url="https://theirs.s3.amazonaws.com/clip"))
-    raw = wire.encode(Task(source=source, recipe=RECIPE, upload=PutUrls(urls={})))
-    ident = adopted_job_id(raw, "m1")
-    who: dict[str, Any] = {
-        "job_id": ident,
-        "task_id": "encode",
-        "token": adopted_token(raw),
-        "attempt": "n1",
-        "at": 0.0,
-    }
-    w.done.send(wire.encode(Adopted(**who, pool="standard", recipe=RECIPE, source="theirs")))
+    _, who = taken_by_hand(w)
+    w.done.send(wire.encode(adopted(who)))
     (held,) = w.done.receive(wait_seconds=0)  # by an invocation that dies
     hidden = limits.COMPLETION_SECONDS_MAX * limits.HIDDEN_FACTOR
     w.done.extend(held.handle, hidden)
@@ -77,13 +67,14 @@ def test_a_users_own_task_outlives_a_drought_of_spot_while_its_message_waits(
     """Seed 1037. Spot took the worker of a task that a user had brought and had no other for an
     hour. Its message waited on the queue; its job, which heard nothing, failed with worker_lost,
     and then a worker came and did the work for nobody."""
-    message, who = _begun_by_hand(w)
+    message, who = begun_by_hand(w)
     w.jobs.extend(message.handle, 0)  # the worker vanished without a word
     for _ in range(60):
         tick(w)
-    report(w, Started(**who, attempt="n2"))
+    again = {**who, "attempt": "n2"}
+    report(w, Started(**again))
     media = Media(container="mov")
-    report(w, Encoded(**who, attempt="n2", outputs=(), source=media, busy_seconds=1.0))
+    report(w, Encoded(**again, outputs=(), source=media, busy_seconds=1.0))
     assert [outcome.state for outcome in outcomes(w)] == ["succeeded"]
 
 
@@ -93,31 +84,14 @@ def test_a_users_own_task_waits_for_its_last_word_longer_than_a_dead_invocation_
     """Seed 5144. A user's own task was done and its message deleted; the invocation that had its
     last word died, which hid it for half an hour. Its message was seen to be gone before that, and
     its job was told as lost."""
-    message, who = _begun_by_hand(w)
+    message, who = begun_by_hand(w)
     w.jobs.delete(message.handle)
     hidden_seconds = sum(limits.RETRY_PAUSES_SECONDS)
     for _ in range(hidden_seconds // limits.TICK_SECONDS):
         tick(w)
     media = Media(container="mov")
-    report(w, Encoded(**who, attempt="n1", outputs=(), source=media, busy_seconds=1.0))
+    report(w, Encoded(**who, outputs=(), source=media, busy_seconds=1.0))
     assert [outcome.state for outcome in outcomes(w)] == ["succeeded"]
-
-
-def _begun_by_hand(w: MemoryWorld) -> tuple[Message, dict[str, Any]]:
-    """A task that its user wrote, and the fields of what its worker says."""
-    theirs = Source(fetch=Fetch(url="https://theirs.s3.amazonaws.com/clip"))
-    w.jobs.send(wire.encode(Task(source=theirs, recipe=RECIPE, upload=PutUrls(urls={}))))
-    (message,) = w.jobs.receive(wait_seconds=0)
-    raw = message.body.encode()
-    who: dict[str, Any] = {
-        "job_id": adopted_job_id(raw, message.message_id),
-        "task_id": "encode",
-        "token": adopted_token(raw),
-        "at": 0.0,
-    }
-    adopted = Adopted(**who, attempt="n1", pool="standard", recipe=RECIPE, source="theirs")
-    report(w, adopted, Started(**who, attempt="n1"))
-    return message, who
 
 
 def test_a_worker_whose_end_met_another_transaction_is_told_of_again(w: MemoryWorld) -> None:

@@ -10,19 +10,20 @@ import pytest
 from completion_handler import desk as completion
 from mayfly.contract import wire
 from mayfly.contract.report import Adopted, Progressed, Started
-from mayfly.contract.task import Fetch, PutUrls, Source, Task
+from mayfly.contract.task import Task
 from mayfly.core import events, limits, machine
 from mayfly.core.decision import Decision
 from mayfly.core.events import Event
-from mayfly.core.identity import adopted_job_id, adopted_token
 from mayfly.core.rows import TaskState
 from mayfly.memory.branches import Branches
 from mayfly.memory.world import MemoryWorld, memory_world
 from mayfly.perform import engine, planning
-from mayfly.perform.ports import Message, Temporary
+from mayfly.perform.ports import Temporary
 from mayfly.perform.world import World
 from tests.unit.acting import (
     KEY,
+    adopted,
+    begun_by_hand,
     dispatch,
     encoded,
     letter,
@@ -30,6 +31,7 @@ from tests.unit.acting import (
     receive,
     report,
     said,
+    taken_by_hand,
     tick,
     upload,
 )
@@ -119,23 +121,6 @@ CRASHED: dict[str, Any] = {
 }
 
 
-def an_adopted_task(w: MemoryWorld) -> tuple[Message, dict[str, Any]]:
-    """A user's own task, which a worker has begun."""
-    source = Source(fetch=Fetch(url="https://b.s3.amazonaws.com/x.mp4"))
-    w.jobs.send(wire.encode(Task(source=source, recipe=RECIPE, upload=PutUrls(urls={}))))
-    (message,) = w.jobs.receive(wait_seconds=0)
-    raw = message.body.encode()
-    ids: dict[str, Any] = {
-        "job_id": adopted_job_id(raw, message.message_id),
-        "task_id": "encode",
-        "token": adopted_token(raw),
-        "attempt": "n1",
-        "at": 1.0,
-    }
-    report(w, Adopted(**ids, pool="standard", recipe=RECIPE, source="b/x.mp4"), Started(**ids))
-    return message, ids
-
-
 def test_a_letter_that_is_delivered_twice_is_one_lost_message(w: MemoryWorld) -> None:
     dispatch(w, upload(w))
     task, message = receive(w)
@@ -201,7 +186,7 @@ def test_a_task_that_waits_behind_long_ones_is_not_sent_twice(w: MemoryWorld) ->
 def test_a_users_own_task_that_dies_ends_its_job_since_nobody_can_send_it_again(
     w: MemoryWorld,
 ) -> None:
-    message, _ = an_adopted_task(w)
+    message, _ = begun_by_hand(w)
     w.jobs.delete(message.handle)
     dead = completion.take(w.world, "mayfly-jobs-standard-dead", message)
     engine.run(w.world, dead)
@@ -212,7 +197,7 @@ def test_a_users_own_task_that_dies_ends_its_job_since_nobody_can_send_it_again(
 def test_a_users_own_task_whose_end_was_never_heard_ends_after_six_silences(
     w: MemoryWorld,
 ) -> None:
-    message, _ = an_adopted_task(w)
+    message, _ = begun_by_hand(w)
     w.jobs.delete(message.handle)
     for _ in range(limits.LOST_WORKERS_MAX - 1):
         tick(w, limits.SILENCE_SECONDS + 1)
@@ -370,19 +355,9 @@ def test_tasks_of_ended_jobs_leave_the_index_of_an_idle_pool(w: MemoryWorld) -> 
 def test_a_users_own_task_that_died_before_its_adoption_was_heard_has_one_outcome(
     w: MemoryWorld,
 ) -> None:
-    source = Source(fetch=Fetch(url="https://b.s3.amazonaws.com/x.mp4"))
-    w.jobs.send(wire.encode(Task(source=source, recipe=RECIPE, upload=PutUrls(urls={}))))
-    (message,) = w.jobs.receive(wait_seconds=0)
+    message, ids = taken_by_hand(w)
     engine.run(w.world, completion.take(w.world, "mayfly-jobs-standard-dead", message))
-    raw = message.body.encode()
-    ids: dict[str, Any] = {
-        "job_id": adopted_job_id(raw, message.message_id),
-        "task_id": "encode",
-        "token": adopted_token(raw),
-        "attempt": "n1",
-        "at": 1.0,
-    }
-    report(w, Adopted(**ids, pool="standard", recipe=RECIPE, source="b/x.mp4"), Started(**ids))
+    report(w, adopted(ids), Started(**ids))
     (outcome,) = outcomes(w)
     assert outcome.job_id == ids["job_id"]
     assert planning.read_pool(w.world, "standard")[0].open_jobs == 0

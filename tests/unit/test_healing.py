@@ -11,12 +11,13 @@ from mayfly.contract.report import (
     RenewalWanted,
     Started,
 )
-from mayfly.contract.task import Control, Fetch, PutUrls, Source, Task
+from mayfly.contract.task import Control
 from mayfly.core import events, limits
 from mayfly.memory.world import MemoryWorld
 from mayfly.perform import announcing, engine, planning
 from mayfly.perform.ports import ServiceWanted, Temporary
 from tests.unit.acting import (
+    a_users_own_task,
     dispatch,
     encoded,
     letter,
@@ -27,12 +28,6 @@ from tests.unit.acting import (
     tick,
     upload,
 )
-from tests.unit.given import RECIPE
-
-
-def a_users_own_task() -> bytes:
-    source = Source(fetch=Fetch(url="https://b.s3.amazonaws.com/x.mp4?X-Amz-Signature=0"))
-    return wire.encode(Task(source=source, recipe=RECIPE, upload=PutUrls(urls={})))
 
 
 def test_a_users_own_task_on_the_queue_hatches_a_worker_that_leaves_when_it_is_gone(

@@ -1,22 +1,20 @@
 """A pause stops every planner, however long, and costs no job its life."""
 
 import json
-from typing import Any
 
 import pytest
 
 from completion_handler import desk as completion
-from mayfly.contract import wire
-from mayfly.contract.report import Adopted, Encoded, Interrupted, Media, Started
-from mayfly.contract.task import Fetch, PutUrls, Source, Task
+from mayfly.contract.report import Encoded, Interrupted, Media, Started
+from mayfly.contract.task import Task
 from mayfly.core import events, limits
 from mayfly.core.changes import Delete, Put
-from mayfly.core.identity import adopted_job_id, adopted_token
 from mayfly.core.rows import PAUSED_KEY
 from mayfly.memory.world import MemoryWorld
 from mayfly.perform import engine, planning
-from mayfly.perform.ports import Message
 from tests.unit.acting import (
+    a_users_own_task,
+    begun_by_hand,
     dispatch,
     encoded,
     letter,
@@ -27,7 +25,6 @@ from tests.unit.acting import (
     tick,
     upload,
 )
-from tests.unit.given import RECIPE
 from tests.unit.yard import Yard
 
 DAY = 24 * 3600
@@ -155,27 +152,6 @@ def test_a_worker_that_ends_its_task_in_a_pause_lets_no_clock_run_for_another(
 def stage(w: MemoryWorld, task: Task) -> str:
     (row,) = w.table.rows(f"job#{task.job_id}", "task#")
     return str(row["stage"])
-
-
-def a_users_own_task() -> bytes:
-    source = Source(fetch=Fetch(url="https://b.s3.amazonaws.com/x.mp4"))
-    return wire.encode(Task(source=source, recipe=RECIPE, upload=PutUrls(urls={})))
-
-
-def begun_by_hand(w: MemoryWorld) -> tuple[Message, dict[str, Any]]:
-    """A user's own task, which a worker has begun."""
-    w.jobs.send(a_users_own_task())
-    (message,) = w.jobs.receive(wait_seconds=0)
-    raw = message.body.encode()
-    ids: dict[str, Any] = {
-        "job_id": adopted_job_id(raw, message.message_id),
-        "task_id": "encode",
-        "token": adopted_token(raw),
-        "attempt": "n1",
-        "at": 1.0,
-    }
-    report(w, Adopted(**ids, pool="standard", recipe=RECIPE, source="b/x.mp4"), Started(**ids))
-    return message, ids
 
 
 def test_a_users_own_task_waits_on_its_queue_for_as_long_as_the_pause(w: MemoryWorld) -> None:

@@ -1,12 +1,11 @@
 """What failed through no fault of its input is tried again on one word, and dead requests too."""
 
 import json
-from typing import Any
 
 import pytest
 
 from completion_handler import desk as completion
-from mayfly.contract.report import Adopted, Failed, Started
+from mayfly.contract.report import Failed, Started
 from mayfly.core import events, limits
 from mayfly.core.identity import SourceObject
 from mayfly.core.rows import spec_key
@@ -18,6 +17,7 @@ from mayfly.perform.ports import Temporary
 from mayfly.perform.rerunning import Wanted
 from tests.unit.acting import (
     KEY,
+    begun_by_hand,
     dispatch,
     encoded,
     heads,
@@ -29,7 +29,6 @@ from tests.unit.acting import (
     tick,
     upload,
 )
-from tests.unit.given import RECIPE
 
 MESSAGE = json.dumps({"source": f"s3://media/{KEY}", "preset": "mp4-720p", "request_id": "mine"})
 
@@ -134,15 +133,8 @@ def test_each_is_run_again_once_however_often_it_is_redriven(
 def test_a_users_own_task_cannot_be_run_again_and_says_so(
     w: MemoryWorld, requests: MemoryQueue
 ) -> None:
-    own: dict[str, Any] = {
-        "job_id": "jx",
-        "task_id": "encode",
-        "token": "t",
-        "attempt": "n1",
-        "at": 1.0,
-    }
-    report(w, Adopted(**own, pool="standard", recipe=RECIPE, source="host/x", service="s"))
-    broke = engine.apply(w.world, events.PoolBroke(at=w.clock.now()), "jx")
+    _, own = begun_by_hand(w)
+    broke = engine.apply(w.world, events.PoolBroke(at=w.clock.now()), own["job_id"])
     engine.run(w.world, broke.commands)
     (head,) = rerunning.failed(w.world, Wanted())
     with pytest.raises(rerunning.NotAgain, match="its URLs were its user's own"):

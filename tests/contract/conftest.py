@@ -11,6 +11,7 @@ import pytest
 from moto import mock_aws
 
 from mayfly.aws import clients
+from mayfly.perform.ports import Queue
 from tests.contract.gaps import GAPS
 from tests.contract.worlds import AwsWorld, MemoryWorld, World
 
@@ -68,6 +69,17 @@ def world(
     else:
         monkeypatch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue("embedded_url"))
         yield AwsWorld(kind, client)
+
+
+@pytest.fixture
+def queue(world: World) -> Queue:
+    return world.queue()
+
+
+@pytest.fixture
+def brief(world: World) -> Queue:
+    """A queue that hides a message for a second."""
+    return world.queue(visibility_seconds=1)
 
 
 @pytest.fixture

@@ -11,26 +11,8 @@ from mayfly.aws.sqs import SqsQueue
 from mayfly.memory.clock import VirtualClock
 from mayfly.memory.queue import MemoryQueue
 from mayfly.perform.ports import Depth, Gone, Message, Queue
+from tests.contract.taking import take
 from tests.contract.worlds import AwsWorld, World
-
-#: The longest that a message hidden for a second is waited for. Long polls end with the message.
-WAIT_SECONDS = 4
-
-
-@pytest.fixture
-def queue(world: World) -> Queue:
-    return world.queue()
-
-
-@pytest.fixture
-def brief(world: World) -> Queue:
-    """A queue that hides a message for a second."""
-    return world.queue(visibility_seconds=1)
-
-
-def take(queue: Queue) -> Message:
-    (message,) = queue.receive(wait_seconds=WAIT_SECONDS)
-    return message
 
 
 def take_and_hand_back(queue: Queue) -> Message:

@@ -10,28 +10,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from mayfly.aws.sqs import SqsQueue
-from mayfly.perform.ports import HandleLost, Message, Queue
+from mayfly.perform.ports import HandleLost, Queue
 from tests.contract.conftest import Expect
+from tests.contract.taking import take
 from tests.contract.worlds import AwsWorld, World
-
-#: The longest that a message hidden for a second is waited for. Long polls end with the message.
-WAIT_SECONDS = 4
-
-
-@pytest.fixture
-def queue(world: World) -> Queue:
-    return world.queue()
-
-
-@pytest.fixture
-def brief(world: World) -> Queue:
-    """A queue that hides a message for a second."""
-    return world.queue(visibility_seconds=1)
-
-
-def take(queue: Queue) -> Message:
-    (message,) = queue.receive(wait_seconds=WAIT_SECONDS)
-    return message
 
 
 def test_the_handle_of_a_deleted_message_is_lost(queue: Queue, gap: Expect) -> None:

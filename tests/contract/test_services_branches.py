@@ -154,6 +154,13 @@ def s3(**fields: Any) -> MemoryStore:
     return MemoryStore(branches=Branches(**fields), chance=chance)
 
 
+def stored(store: MemoryStore) -> tuple[bytes, str]:
+    """What is there under the one key of these tests, and its ETag."""
+    found = store.read("b", "k")
+    assert found is not None
+    return found
+
+
 def test_a_conditional_write_may_be_refused_although_its_condition_holds() -> None:
     store = s3(write_race_rate=1.0)
     with pytest.raises(Conflict, match="409"):
@@ -161,22 +168,20 @@ def test_a_conditional_write_may_be_refused_although_its_condition_holds() -> No
     assert store.read("b", "k") is None
     store.write("b", "k", b"1", content_type="x")
     with pytest.raises(Conflict, match="409"):
-        store.write("b", "k", b"2", content_type="x", if_match=store.read("b", "k")[1])  # type: ignore[index]
-    assert store.read("b", "k")[0] == b"1"  # type: ignore[index]
+        store.write("b", "k", b"2", content_type="x", if_match=stored(store)[1])
+    assert stored(store)[0] == b"1"
 
 
 def test_a_conditional_write_that_is_asked_again_may_meet_its_own_effect() -> None:
     store = s3(asked_again_rate=1.0)
     with pytest.raises(Conflict, match="412"):
         store.write("b", "k", b"1", content_type="x", if_absent=True)
-    read = store.read("b", "k")
-    assert read is not None
     with pytest.raises(Conflict, match="412"):
-        store.write("b", "k", b"2", content_type="x", if_match=read[1])
-    assert store.read("b", "k")[0] == b"2"  # type: ignore[index]
-    store.write("b", "k", b"2", content_type="x", if_match=store.read("b", "k")[1])  # type: ignore[index]
+        store.write("b", "k", b"2", content_type="x", if_match=stored(store)[1])
+    assert stored(store)[0] == b"2"
+    store.write("b", "k", b"2", content_type="x", if_match=stored(store)[1])
     store.write("b", "k", b"3", content_type="x")
-    assert store.read("b", "k")[0] == b"3"  # type: ignore[index]
+    assert stored(store)[0] == b"3"
 
 
 def test_an_event_may_be_put_twice() -> None:

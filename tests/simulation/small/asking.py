@@ -47,16 +47,19 @@ class _Table:
     code: Code
 
     def get(self, *keys: Key) -> list[Item | None]:
-        return self.code.ask("table.get", keys)  # type: ignore[no-any-return]
+        found: list[Item | None] = self.code.ask("table.get", keys)
+        return found
 
     def commit(self, changes: Sequence[Change]) -> None:
         self.code.ask("table.commit", tuple(changes))
 
     def rows(self, pk: str, sk_prefix: str = "") -> list[Item]:
-        return self.code.ask("table.rows", pk, sk_prefix)  # type: ignore[no-any-return]
+        found: list[Item] = self.code.ask("table.rows", pk, sk_prefix)
+        return found
 
     def index(self, gpk: str, *, limit: int, after: str = "") -> list[Item]:
-        return self.code.ask("table.index", gpk, limit, after)  # type: ignore[no-any-return]
+        found: list[Item] = self.code.ask("table.index", gpk, limit, after)
+        return found
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,7 +73,8 @@ class AskingQueue:
         self.code.ask(f"{self.name}.send", body)
 
     def receive(self, *, wait_seconds: int, limit: int = 1) -> list[Message]:
-        return self.code.ask(f"{self.name}.receive", limit)  # type: ignore[no-any-return]
+        messages: list[Message] = self.code.ask(f"{self.name}.receive", limit)
+        return messages
 
     def extend(self, handle: str, seconds: int) -> None:
         self.code.ask(f"{self.name}.extend", handle, seconds)
@@ -79,7 +83,8 @@ class AskingQueue:
         self.code.ask(f"{self.name}.delete", handle)
 
     def depth(self) -> Depth:
-        return self.code.ask(f"{self.name}.depth")  # type: ignore[no-any-return]
+        depth: Depth = self.code.ask(f"{self.name}.depth")
+        return depth
 
 
 class _DoneQueue(AskingQueue):
@@ -116,10 +121,12 @@ class _Services:
         self.code.ask("services.delete", name)
 
     def describe(self, names: Sequence[str]) -> list[ServiceSeen]:
-        return self.code.ask("services.describe", tuple(names))  # type: ignore[no-any-return]
+        seen: list[ServiceSeen] = self.code.ask("services.describe", tuple(names))
+        return seen
 
     def tagged(self) -> list[ServiceSeen]:
-        return self.code.ask("services.describe", None)  # type: ignore[no-any-return]
+        seen: list[ServiceSeen] = self.code.ask("services.describe", None)
+        return seen
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -186,7 +186,8 @@ class Programs:
         return self._do("apply", event, job_id, task_id, token, known)
 
     def _at_perform(self, world: Any, command: Command) -> Sequence[Command]:
-        return self._do("perform", command)  # type: ignore[no-any-return]
+        follow: Sequence[Command] = self._do("perform", command)
+        return follow
 
     def _at_see_to_pool(self, world: Any, name: str, *, settled: bool) -> None:
         self._do("see_to_pool", name, settled)

@@ -17,7 +17,7 @@ Run = Callable[..., Result]
 @pytest.fixture
 def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
     """The stack that every command reaches."""
-    made = Scene()
+    made = Scene(monkeypatch)
     monkeypatch.setattr(reach, "reach", lambda _name: made.stack)
     monkeypatch.setattr(reach, "laptop_facts", lambda: None)
     return made

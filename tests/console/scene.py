@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
+import pytest
+
 from console import reach
 from dispatcher import desk as dispatcher
 from mayfly.aws.census import TaskSeen
@@ -38,7 +40,7 @@ class Waited(AssertionError):
 class Scene:
     """The stack, and what happens in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.w = memory_world()
         self.script: list[Callable[[], None]] = []
         #: Whether S3's notifications reach the dispatcher.
@@ -51,7 +53,7 @@ class Scene:
             pass_time(seconds)
             self.play()
 
-        self.w.clock.sleep = sleep  # type: ignore[method-assign]
+        patch.setattr(self.w.clock, "sleep", sleep)
         self.requests = MemoryQueue(self.w.clock)
         others = {name: MemoryQueue(self.w.clock) for name in ("requests-dead", "done-dead")}
         self.stack = reach.Stack(

@@ -63,9 +63,11 @@ def test_a_rerun_asked_twice_says_that_it_was_there(scene: Scene, run: Run, job:
     assert (second["rerun_of"], second["run"], second["state"]) == (job, 2, "queued")
 
 
-def test_a_rerun_that_is_waited_for_ends_as_its_job_does(scene: Scene, run: Run, job: str) -> None:
+def test_a_rerun_that_is_waited_for_ends_as_its_job_does(
+    scene: Scene, run: Run, job: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     again: list[str] = []
-    scene.the_job = lambda: again[0]  # type: ignore[method-assign]
+    monkeypatch.setattr(scene, "the_job", lambda: again[0])
 
     def hatches() -> None:
         (head,) = [head for head in scene.jobs(10) if head.job_id != job]

@@ -147,7 +147,9 @@ def test_a_pool_that_mends_hatches_nobody_for_what_an_ended_job_left(w: MemoryWo
     assert w.jobs.bodies() == []
 
 
-def test_a_mark_that_could_not_be_taken_off_hatches_nobody(w: MemoryWorld) -> None:
+def test_a_mark_that_could_not_be_taken_off_hatches_nobody(
+    w: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Seed 110334. A user's own task was done and its pool closed; the tick that found the queue
     empty met another transaction with its mark, and planned for the task all the same."""
     w.table.commit([Update(key=pool_key("standard"), set={"foreign": True}, upsert=True)])
@@ -160,7 +162,7 @@ def test_a_mark_that_could_not_be_taken_off_hatches_nobody(w: MemoryWorld) -> No
             raise Conflict("TransactionConflict")
         commit(changes)
 
-    w.table.commit = meeting  # type: ignore[method-assign]
+    monkeypatch.setattr(w.table, "commit", meeting)
     with pytest.raises(Temporary):
         tick(w)
     assert met and not w.services.wanted()

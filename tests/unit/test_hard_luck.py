@@ -142,16 +142,16 @@ def test_the_mark_of_an_older_sending_does_not_stand_for_a_newer_one() -> None:
     assert machine.advance(a_job(), chosen, right).changes != ()
 
 
-def test_what_the_index_still_shows_as_unsent_is_not_sent_again(w: MemoryWorld) -> None:
-    real = w.jobs.send
-
+def test_what_the_index_still_shows_as_unsent_is_not_sent_again(
+    w: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def lost(body: bytes) -> None:
         raise Temporary("SendMessage")
 
-    w.jobs.send = lost  # type: ignore[method-assign]
-    with pytest.raises(Temporary):
-        dispatch(w, upload(w))
-    w.jobs.send = real  # type: ignore[method-assign]
+    with monkeypatch.context() as patch:
+        patch.setattr(w.jobs, "send", lost)
+        with pytest.raises(Temporary):
+            dispatch(w, upload(w))
     w.table.index("tasks#standard#out", limit=1)
     w.table.index_held = True
     tick(w)
@@ -213,38 +213,40 @@ def crashes(w: MemoryWorld) -> tuple[int, bool]:
     return row.crashes, row.broken_at is not None
 
 
-def test_a_call_to_ecs_that_failed_after_its_intent_is_made_again(w: MemoryWorld) -> None:
+def test_a_call_to_ecs_that_failed_after_its_intent_is_made_again(
+    w: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dispatch(w, upload(w))
     (name,) = w.services.wanted()
     w.services.keep(name, 1)
     task, message = receive(w)
     report(w, Started(**said(task)), encoded(w, task))
     w.jobs.delete(message.handle)
-    real = w.services.resize
 
     def throttled(name: str, desired: int) -> None:
         raise Temporary("UpdateService: ThrottlingException")
 
-    w.services.resize = throttled  # type: ignore[method-assign]
-    with pytest.raises(Temporary):
-        dispatch(w, upload(w, "uploads/next.mp4", b"next"))
-    w.services.resize = real  # type: ignore[method-assign]
+    with monkeypatch.context() as patch:
+        patch.setattr(w.services, "resize", throttled)
+        with pytest.raises(Temporary):
+            dispatch(w, upload(w, "uploads/next.mp4", b"next"))
     tick(w)
     assert [service.desired for service in w.services.tagged()] == [1]
 
 
-def test_a_service_that_is_created_late_is_not_forgotten_before_it_is_seen() -> None:
+def test_a_service_that_is_created_late_is_not_forgotten_before_it_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     lags = memory_world()
     lags.services.branches = Branches(service_unseen_seconds=10)
-    real = lags.services.create
 
     def throttled(wanted: object) -> None:
         raise Temporary("CreateService: ThrottlingException")
 
-    lags.services.create = throttled  # type: ignore[method-assign]
-    with pytest.raises(Temporary):
-        dispatch(lags, upload(lags))
-    lags.services.create = real  # type: ignore[method-assign]
+    with monkeypatch.context() as patch:
+        patch.setattr(lags.services, "create", throttled)
+        with pytest.raises(Temporary):
+            dispatch(lags, upload(lags))
     tick(lags, limits.CREATE_GRACE_SECONDS + 1)
     tick(lags, 5)
     assert len(lags.services.wanted()) == 1
@@ -290,7 +292,9 @@ def test_a_late_word_of_a_running_worker_does_not_bill_it_for_ever(w: MemoryWorl
     assert billed["stopped_at"] == billed["began_at"] + 300
 
 
-def test_what_cannot_be_published_keeps_no_worker_alive(w: MemoryWorld) -> None:
+def test_what_cannot_be_published_keeps_no_worker_alive(
+    w: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its command came first in every run, and seeing to the pool last: it was never reached."""
     dispatch(w, upload(w))
     task, message = receive(w)
@@ -298,7 +302,7 @@ def test_what_cannot_be_published_keeps_no_worker_alive(w: MemoryWorld) -> None:
     def denied(bucket: str, source_key: str, key: str) -> None:
         raise ValueError("CopyObject was refused with AccessDenied")
 
-    w.store.copy = denied  # type: ignore[method-assign]
+    monkeypatch.setattr(w.store, "copy", denied)
     with pytest.raises(ValueError, match="AccessDenied"):
         report(w, Started(**said(task)), encoded(w, task))
     w.jobs.delete(message.handle)

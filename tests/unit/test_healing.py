@@ -118,18 +118,19 @@ def test_a_pool_whose_workers_stop_before_they_begin_is_closed_and_its_jobs_fail
     assert w.services.tagged() == []
 
 
-def test_a_crash_between_choosing_and_sending_is_healed_by_the_tick(w: MemoryWorld) -> None:
+def test_a_crash_between_choosing_and_sending_is_healed_by_the_tick(
+    w: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Lost(Exception):
         pass
 
     def lost(body: bytes) -> None:
         raise Lost
 
-    real = w.jobs.send
-    w.jobs.send = lost  # type: ignore[method-assign]
-    with pytest.raises(Lost):
-        dispatch(w, upload(w))
-    w.jobs.send = real  # type: ignore[method-assign]
+    with monkeypatch.context() as patch:
+        patch.setattr(w.jobs, "send", lost)
+        with pytest.raises(Lost):
+            dispatch(w, upload(w))
     assert w.jobs.depth().visible == 0
     tick(w)
     assert w.jobs.depth().visible == 1
@@ -165,18 +166,19 @@ def test_a_cancelled_attempt_is_paid_by_its_own_job(w: MemoryWorld) -> None:
     assert outcomes(w)[-1].state == "cancelled"
 
 
-def test_an_outcome_that_could_not_be_sent_is_sent_by_the_tick(w: MemoryWorld) -> None:
+def test_an_outcome_that_could_not_be_sent_is_sent_by_the_tick(
+    w: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dispatch(w, upload(w))
     task, _ = receive(w)
-    real = w.bus.publish
 
     def lost(detail_type: str, detail: bytes) -> None:
         raise Temporary("EventBridge is away")
 
-    w.bus.publish = lost  # type: ignore[method-assign]
-    with pytest.raises(Temporary):
-        report(w, Started(**said(task)), encoded(w, task))
-    w.bus.publish = real  # type: ignore[method-assign]
+    with monkeypatch.context() as patch:
+        patch.setattr(w.bus, "publish", lost)
+        with pytest.raises(Temporary):
+            report(w, Started(**said(task)), encoded(w, task))
     tick(w)
     assert [o.state for o in outcomes(w)] == ["succeeded"]
     tick(w)

@@ -106,7 +106,9 @@ def test_a_pool_that_has_moved_on_between_look_and_call_is_looked_at_again_at_on
     assert yard.serving() == [2]
 
 
-def test_meeting_another_transaction_is_no_reason_to_leave_the_pool_to_nobody() -> None:
+def test_meeting_another_transaction_is_no_reason_to_leave_the_pool_to_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The pool's row is written by every job that opens or closes. A planner once took such a
     meeting for another planner, left a mark, and the work waited for the tick."""
     yard = Yard()
@@ -122,26 +124,30 @@ def test_meeting_another_transaction_is_no_reason_to_leave_the_pool_to_nobody() 
         commit(changes)
 
     yard.counts(1)
-    yard.w.table.commit = meets  # type: ignore[method-assign]
+    monkeypatch.setattr(yard.w.table, "commit", meets)
     yard.plan()
     assert yard.serving() == [1]
     assert (yard.row.lease_owner, yard.row.looks_wanted) == ("", 0)
     assert yard.row.services[yard.only()].created
 
 
-def test_a_row_that_is_always_busy_is_left_for_later() -> None:
+def test_a_row_that_is_always_busy_is_left_for_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     yard = Yard()
     yard.counts(1)
 
     def meets(changes: Sequence[Any]) -> None:
         raise Conflict("TransactionConflict")
 
-    yard.w.table.commit = meets  # type: ignore[method-assign]
+    monkeypatch.setattr(yard.w.table, "commit", meets)
     with pytest.raises(Temporary, match="too busy"):
         yard.plan()
 
 
-def test_a_lease_that_was_taken_although_its_answer_was_lost_is_ours() -> None:
+def test_a_lease_that_was_taken_although_its_answer_was_lost_is_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The SDK asks again by itself, and is refused by what it has just written."""
     yard = Yard()
     yard.counts(1)
@@ -153,7 +159,7 @@ def test_a_lease_that_was_taken_although_its_answer_was_lost_is_ours() -> None:
         if len(asked) == 1:
             commit(changes)
 
-    yard.w.table.commit = twice  # type: ignore[method-assign]
+    monkeypatch.setattr(yard.w.table, "commit", twice)
     yard.plan()
     assert yard.serving() == [1]
 

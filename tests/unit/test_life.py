@@ -1,6 +1,7 @@
 """A job's whole life through the real use cases, with every port in memory."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from mayfly.contract.report import (
     Started,
 )
 from mayfly.core import limits
-from mayfly.memory.world import MemoryWorld, memory_world
+from mayfly.memory.world import MemoryWorld
 from mayfly.perform import engine
 from tests.unit.acting import KEY, dispatch, encoded, outcomes, receive, report, said, tick, upload
 from tests.unit.given import RECIPE
@@ -52,17 +53,20 @@ def test_five_deliveries_of_one_notification_are_one_job_and_one_message(w: Memo
     assert len(w.services.wanted()) == 1
 
 
-def test_twenty_uploads_at_once_take_a_handful_of_calls_to_ecs() -> None:
-    w = memory_world()
+def test_twenty_uploads_at_once_take_a_handful_of_calls_to_ecs(
+    w: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls: list[str] = []
+
+    def counted(name: str, real: Callable[..., None]) -> Callable[..., None]:
+        def call(*args: object) -> None:
+            calls.append(name)
+            real(*args)
+
+        return call
+
     for name in ("create", "resize", "delete"):
-        real = getattr(w.services, name)
-
-        def counted(*args: object, _name: str = name, _real: object = real) -> object:
-            calls.append(_name)
-            return _real(*args)  # type: ignore[operator]
-
-        object.__setattr__(w.services, name, counted)
+        monkeypatch.setattr(w.services, name, counted(name, getattr(w.services, name)))
     notes = [upload(w, f"uploads/clip {n}.mp4", f"video{n}".encode()) for n in range(20)]
     dispatch(w, *notes[:10])
     dispatch(w, *notes[10:])

@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+import pytest
 
 from mayfly.core import commands, events, limits
 from mayfly.core.changes import Create
@@ -34,10 +35,12 @@ def planned(w: MemoryWorld, plan: Any = PLAN) -> None:
     w.table.commit([Create(key=plan_key("job1"), item=to_item(row))])
 
 
-def test_rows_are_made_batch_by_batch_until_something_else_is_to_be_done(w: MemoryWorld) -> None:
+def test_rows_are_made_batch_by_batch_until_something_else_is_to_be_done(
+    w: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     planned(w)
     drawn = iter(range(99))
-    w.world.dice.token = lambda: f"t{next(drawn)}"  # type: ignore[method-assign]
+    monkeypatch.setattr(w.world.dice, "token", lambda: f"t{next(drawn)}")
     apply = Opened((MORE,), (MORE,), (SEE, MORE))
     assert opening.open_tasks(w.world, "job1", apply) == (SEE, MORE)
     at = w.clock.now()

@@ -15,6 +15,7 @@ from mayfly.contract.settings import WorkerSettings
 from mayfly.memory.clock import SeededDice, VirtualClock
 from mayfly.memory.queue import MemoryQueue
 from tests.worker import clips, store
+from tests.worker.doing import Doing
 from worker.agent import Identity, NoAgent, Protection
 from worker.control import HttpControlReader
 from worker.encode import Encoding, Work
@@ -135,9 +136,9 @@ class Rig:
                 self.stop.ask()
             return messages
 
-        self.jobs.receive = last  # type: ignore[method-assign]
-        loop.run()
-        self.jobs.receive = receive  # type: ignore[method-assign]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(self.jobs, "receive", last)
+            loop.run()
         self.stop = Stop()
         return self.said()
 
@@ -156,6 +157,22 @@ def kinds(said: list[report.Report]) -> list[str]:
     return [type(one).__name__ for one in said]
 
 
+def left(rig: Rig) -> tuple[int, int, int]:
+    """Visible, hidden, dead."""
+    depth = rig.jobs.depth()
+    return depth.visible, depth.in_flight, rig.dead.depth().visible
+
+
+def own(rig: Rig) -> dict[str, Any]:
+    """A task as a user writes it."""
+    task = rig.task(b"")
+    for name in ("job_id", "task_id", "token", "grants_end_at"):
+        del task[name]
+    task["source"] = {"fetch": {"url": rig.bucket.url("mine/clip.mp4")}}
+    task["upload"] = {"by": "put", "urls": {"video.mp4": {"url": rig.bucket.url("mine/out.mp4")}}}
+    return task
+
+
 def recipe(name: str) -> Recipe:
     return all_presets()[name].recipe
 
@@ -163,3 +180,10 @@ def recipe(name: str) -> Recipe:
 @pytest.fixture
 def rig(bucket: store.Store, settings: WorkerSettings) -> Rig:
     return Rig(bucket, settings)
+
+
+@pytest.fixture
+def given(rig: Rig) -> Rig:
+    """A rig whose work is done at once."""
+    rig.work = Doing()
+    return rig

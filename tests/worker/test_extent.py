@@ -12,17 +12,11 @@ from mayfly.contract.task import Fetch, Grants, PutUrls, Task
 from mayfly.core import limits
 from mayfly.perform.ports import Temporary
 from tests.unit.given import PLAN
-from tests.worker.conftest import Rig, kinds
-from tests.worker.test_loop import DONE, Doing, left, own
+from tests.worker.conftest import Rig, kinds, left, own
+from tests.worker.doing import DONE, Doing
 from worker.encode import Done, Order
 from worker.ends import Halted, Reason
 from worker.grants import HeldGrants
-
-
-@pytest.fixture
-def given(rig: Rig) -> Rig:
-    rig.work = Doing()
-    return rig
 
 
 def a_chunk(rig: Rig, number: int = 1) -> dict[str, Any]:
@@ -116,7 +110,9 @@ def test_nothing_is_cut_twice(given: Rig) -> None:
     assert kinds(given.run_once()) == ["Started", "Planned", "Failed"]
 
 
-def test_a_plan_that_nobody_hears_leaves_the_message_to_another_try(given: Rig) -> None:
+def test_a_plan_that_nobody_hears_leaves_the_message_to_another_try(
+    given: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     send = given.done.send
 
     def deaf(body: bytes) -> None:
@@ -124,12 +120,12 @@ def test_a_plan_that_nobody_hears_leaves_the_message_to_another_try(given: Rig) 
             raise Temporary
         send(body)
 
-    given.done.send = deaf  # type: ignore[method-assign]
     given.work = Doing(splitting([]))
     given.put(given.task(b""))
-    assert kinds(given.run_once()) == ["Started"]
+    with monkeypatch.context() as patch:
+        patch.setattr(given.done, "send", deaf)
+        assert kinds(given.run_once()) == ["Started"]
     assert left(given) == (0, 1, 0)
-    given.done.send = send  # type: ignore[method-assign]
     given.clock.sleep(limits.VISIBILITY_SECONDS)
     assert kinds(given.run_once()) == ["Started", "Planned", "Encoded"]
 

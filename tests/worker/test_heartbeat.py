@@ -68,13 +68,15 @@ def test_a_message_lost_to_another_worker_stops_the_work(rig: Rig) -> None:
     assert beating.halt.reason is Reason.LOST
 
 
-def test_a_queue_that_cannot_be_reached_stops_nothing(rig: Rig) -> None:
+def test_a_queue_that_cannot_be_reached_stops_nothing(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     beating = Beating(rig)
 
     def unreachable(handle: str, seconds: int) -> None:
         raise Temporary
 
-    rig.jobs.extend = unreachable  # type: ignore[method-assign]
+    monkeypatch.setattr(rig.jobs, "extend", unreachable)
     beating.heartbeat.beat()
     assert beating.halt.reason is None
     assert kinds(rig.said()) == ["Progressed"]

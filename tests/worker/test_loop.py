@@ -1,42 +1,15 @@
 """The loop under virtual time: who is told what, and what becomes of the message."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from mayfly.contract import report
-from mayfly.contract.report import Artifact, Media
 from mayfly.core.identity import adopted_job_id
 from mayfly.perform.ports import Message, Temporary
-from tests.worker.conftest import Rig, kinds
+from tests.worker.conftest import Rig, kinds, left, own
+from tests.worker.doing import DONE, Doing
 from worker.agent import Identity
 from worker.encode import Done, Order
 from worker.ends import Halted, Reason, WorkFailed
-
-MEDIA = Media(container="mov")
-DONE = Done(
-    outputs=(Artifact(file="v.mp4", key="work/v.mp4", size_bytes=1, sha256="0", media=MEDIA),),
-    source=MEDIA,
-    cpu_seconds=2.5,
-)
-
-
-class Doing:
-    """Work that does what it is told."""
-
-    def __init__(self, act: Callable[[Order], Done] | BaseException = lambda _: DONE) -> None:
-        self.act = act
-        self.orders: list[Order] = []
-
-    def do(self, order: Order) -> Done:
-        self.orders.append(order)
-        if isinstance(self.act, BaseException):
-            raise self.act
-        order.halt.check()
-        done = self.act(order)
-        order.halt.check()
-        return done
 
 
 class Agent:
@@ -54,18 +27,6 @@ class Agent:
         return self.answers.pop(0) if self.answers else True
 
 
-@pytest.fixture
-def given(rig: Rig) -> Rig:
-    rig.work = Doing()
-    return rig
-
-
-def left(rig: Rig) -> tuple[int, int, int]:
-    """Visible, hidden, dead."""
-    depth = rig.jobs.depth()
-    return depth.visible, depth.in_flight, rig.dead.depth().visible
-
-
 def test_a_task_is_begun_done_told_and_deleted(given: Rig) -> None:
     given.put(given.task(b""))
     started, encoded = given.run_once()
@@ -79,10 +40,11 @@ def test_a_task_is_begun_done_told_and_deleted(given: Rig) -> None:
 
 
 def test_two_tries_have_two_nonces(given: Rig) -> None:
+    given.work = work = Doing()
     given.put(given.task(b""))
     given.put(given.task(b""))
     given.run_once()
-    first, second = given.work.orders  # type: ignore[attr-defined]
+    first, second = work.orders
     assert first.nonce != second.nonce
 
 
@@ -140,7 +102,11 @@ def test_an_announced_interruption_is_told_and_its_message_deleted(given: Rig) -
     ("theirs", "told", "stays"), [(False, ["Interrupted"], (0, 0, 0)), (True, [], (1, 0, 0))]
 )
 def test_a_task_received_after_the_stop_is_told_of_and_a_users_own_goes_back_at_once(
-    given: Rig, theirs: bool, told: list[str], stays: tuple[int, int, int]
+    given: Rig,
+    theirs: bool,
+    told: list[str],
+    stays: tuple[int, int, int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Found by the simulator: SQS counts a receipt that is handed back, so a well task that Spot
     met six times at this moment was told as lost."""
@@ -152,13 +118,15 @@ def test_a_task_received_after_the_stop_is_told_of_and_a_users_own_goes_back_at_
         given.stop.ask()
         return messages
 
-    given.jobs.receive = late  # type: ignore[method-assign]
+    monkeypatch.setattr(given.jobs, "receive", late)
     given.loop().run()
     assert kinds(given.said()) == told
     assert left(given) == stays
 
 
-def test_a_stop_during_the_last_report_lets_it_be_said(given: Rig) -> None:
+def test_a_stop_during_the_last_report_lets_it_be_said(
+    given: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     send = given.done.send
 
     def stopping(body: bytes) -> None:
@@ -166,7 +134,7 @@ def test_a_stop_during_the_last_report_lets_it_be_said(given: Rig) -> None:
             given.stop.ask()
         send(body)
 
-    given.done.send = stopping  # type: ignore[method-assign]
+    monkeypatch.setattr(given.done, "send", stopping)
     given.put(given.task(b""))
     assert kinds(given.run_once()) == ["Started", "Encoded"]
     assert left(given) == (0, 0, 0)
@@ -174,11 +142,12 @@ def test_a_stop_during_the_last_report_lets_it_be_said(given: Rig) -> None:
 
 @pytest.mark.parametrize("seconds", [-5, 29])
 def test_a_task_whose_grants_are_dead_is_not_begun(given: Rig, seconds: float) -> None:
+    given.work = work = Doing()
     given.put(given.task(b"", grants_end_at=given.clock.now() + seconds))
     (told,) = given.run_once()
     assert isinstance(told, report.Interrupted)
     assert told.reason == "grant_expired"
-    assert given.work.orders == []  # type: ignore[attr-defined]
+    assert work.orders == []
     assert left(given) == (0, 0, 0)
 
 
@@ -237,16 +206,6 @@ def test_a_task_with_half_a_name_is_no_task(given: Rig) -> None:
     assert left(given) == (0, 0, 1)
 
 
-def own(rig: Rig) -> dict[str, Any]:
-    """A task as a user writes it."""
-    task = rig.task(b"")
-    for name in ("job_id", "task_id", "token", "grants_end_at"):
-        del task[name]
-    task["source"] = {"fetch": {"url": rig.bucket.url("mine/clip.mp4")}}
-    task["upload"] = {"by": "put", "urls": {"video.mp4": {"url": rig.bucket.url("mine/out.mp4")}}}
-    return task
-
-
 def test_a_users_task_is_adopted_before_it_is_begun(given: Rig) -> None:
     given.put(own(given))
     adopted, started, encoded = given.run_once()
@@ -275,7 +234,7 @@ def test_an_adopted_task_is_the_same_job_at_every_delivery(given: Rig) -> None:
 
 
 def test_an_interrupted_adopted_task_goes_back_since_nobody_else_knows_its_urls(
-    given: Rig,
+    given: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given.work = Doing(Halted(Reason.SIGNAL))
     given.put(own(given))
@@ -289,7 +248,7 @@ def test_an_interrupted_adopted_task_goes_back_since_nobody_else_knows_its_urls(
         taken.append(1)
         return receive(wait_seconds=0, limit=limit)
 
-    given.jobs.receive = once  # type: ignore[method-assign]
+    monkeypatch.setattr(given.jobs, "receive", once)
     given.loop().run()
     assert kinds(given.said()) == ["Adopted", "Started", "Interrupted"]
     assert left(given) == (1, 0, 0)
@@ -306,19 +265,18 @@ def test_a_users_dead_url_is_told_and_not_tried_again(given: Rig) -> None:
 
 def test_protection_is_taken_before_work_and_given_back_when_there_is_none(given: Rig) -> None:
     given.agent = agent = Agent()
-    given.put(given.task(b""))
-    order = given.work
 
     def protected(_: Order) -> Done:
         assert agent.asked == [True]
         return DONE
 
-    order.act = protected  # type: ignore[attr-defined]
+    given.work = Doing(protected)
+    given.put(given.task(b""))
     given.run_once()
     assert agent.asked == [True, False]
 
 
-def test_a_refused_protection_takes_no_work(given: Rig) -> None:
+def test_a_refused_protection_takes_no_work(given: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     given.agent = Agent(False, False, False)
     given.put(given.task(b""))
     sleep, slept = given.clock.sleep, []
@@ -329,13 +287,15 @@ def test_a_refused_protection_takes_no_work(given: Rig) -> None:
         if sum(slept) > 11:
             given.stop.ask()
 
-    given.clock.sleep = until_refused_thrice  # type: ignore[method-assign]
+    monkeypatch.setattr(given.clock, "sleep", until_refused_thrice)
     given.loop().run()
     assert given.said() == []
     assert left(given) == (1, 0, 0)
 
 
-def test_a_worker_whose_protection_is_not_renewed_gives_back_the_one_it_has(given: Rig) -> None:
+def test_a_worker_whose_protection_is_not_renewed_gives_back_the_one_it_has(
+    given: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The pool was paused during a long task: the worker took no more work, but stayed protected
     for half a day, so ECS could not take it away and it was billed for doing nothing."""
     given.agent = agent = Agent(True, False, False, False, True)
@@ -353,7 +313,7 @@ def test_a_worker_whose_protection_is_not_renewed_gives_back_the_one_it_has(give
         if len(agent.asked) > 4:
             given.stop.ask()
 
-    given.clock.sleep = until_given_back  # type: ignore[method-assign]
+    monkeypatch.setattr(given.clock, "sleep", until_given_back)
     given.loop().run()
     # Taken; not renewed, and giving back fails once; not renewed, and given back.
     assert agent.asked == [True, True, False, True, False]
@@ -373,17 +333,21 @@ def test_a_busy_worker_asks_for_protection_once_a_minute_at_most(given: Rig) -> 
     assert agent.asked == [True, True, True, False]  # at 0, 75 and 150 s
 
 
-def test_a_report_that_nobody_hears_leaves_the_message(given: Rig) -> None:
+def test_a_report_that_nobody_hears_leaves_the_message(
+    given: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def deaf(body: bytes) -> None:
         raise Temporary
 
-    given.done.send = deaf  # type: ignore[method-assign]
+    monkeypatch.setattr(given.done, "send", deaf)
     given.put(given.task(b""))
     given.run_once()
     assert left(given) == (0, 1, 0)
 
 
-def test_a_report_is_said_again_until_it_is_heard(given: Rig) -> None:
+def test_a_report_is_said_again_until_it_is_heard(
+    given: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     send, deaf = given.done.send, [1, 1]
 
     def hard_of_hearing(body: bytes) -> None:
@@ -392,6 +356,6 @@ def test_a_report_is_said_again_until_it_is_heard(given: Rig) -> None:
             raise Temporary
         send(body)
 
-    given.done.send = hard_of_hearing  # type: ignore[method-assign]
+    monkeypatch.setattr(given.done, "send", hard_of_hearing)
     given.put(given.task(b""))
     assert kinds(given.run_once()) == ["Started", "Encoded"]

@@ -26,6 +26,14 @@ from tests.unit.given import RECIPE
 
 KEY = "uploads/mp4-720p/my clip (1)+ü.mp4"
 LATEST = "outputs/my clip (1)+ü/mp4-720p/latest.json"
+SERVICE = "mayfly-standard-s1"
+#: What ECS tells of a worker that stopped of itself.
+CRASHED: dict[str, Any] = {
+    "lastStatus": "STOPPED",
+    "stopCode": "EssentialContainerExited",
+    "stoppedAt": "2026-11-21T09:05:00Z",
+    "containers": [{"name": "worker", "exitCode": 1}],
+}
 
 
 def upload(w: MemoryWorld, key: str = KEY, body: bytes = b"video", sequencer: str = "0A") -> str:
@@ -72,9 +80,24 @@ def tick(w: MemoryWorld, after: float = 60) -> None:
     engine.run(w.world, ticking.tick(w.world))
 
 
-def cancel(w: MemoryWorld, job_id: str | None) -> None:
+def ecs_says(w: MemoryWorld, worker: str, *, service: str = SERVICE, **fields: Any) -> None:
+    """ECS tells of a worker, as AWS words it."""
+    detail = {
+        "taskArn": f"arn:aws:ecs:r:0:task/mayfly/{worker}",
+        "group": f"service:{service}",
+        "createdAt": "2026-11-21T09:00:00Z",
+        "cpu": "2048",
+        "memory": "4096",
+    }
+    body = letter(json.dumps({"detail": detail | fields}))
+    engine.run(w.world, completion.take(w.world, "mayfly-events", body))
+
+
+def cancel(w: MemoryWorld, job_id: str | None, *, crashing: bool = False) -> None:
+    """Somebody cancels; crashing, the invocation is cut off before its commands are run."""
     asked = events.CancelRequested(at=w.clock.now())
-    engine.run(w.world, engine.apply(w.world, asked, job_id or "").commands)
+    todo = engine.apply(w.world, asked, job_id or "").commands
+    engine.run(w.world, () if crashing else todo)
 
 
 def receive(w: MemoryWorld) -> tuple[Task, Message]:
@@ -90,7 +113,7 @@ def said(task: Task, attempt: str = "n1") -> dict[str, Any]:
         "attempt": attempt,
         "at": 1.0,
         "worker": "w1",
-        "service": "mayfly-standard-s1",
+        "service": SERVICE,
     }
 
 

@@ -1,31 +1,18 @@
 """Hands on a pool that many share: who asks, what goes out, what that costs."""
 
 import json
-from collections import Counter
 
-from mayfly.contract import wire
 from mayfly.contract.plan import Plan
 from mayfly.contract.report import Started
 from mayfly.contract.task import Task
 from mayfly.core import commands
 from mayfly.core.rows import JobHead, TaskRow, TenantRow, from_item, head_key, out_tasks_partition
-from mayfly.memory.faults import Faults
 from mayfly.memory.world import MemoryWorld
 from mayfly.perform import engine
 from tests.unit.acting import dispatch, report, said
-from tests.unit.splitting import brought, plan_of, planned
+from tests.unit.splitting import brought, plan_of, planned, take_all
 
 POOL = "standard"
-
-
-class Counting(Faults):
-    """Fair weather, and how often it was asked."""
-
-    def __init__(self) -> None:
-        self.calls: Counter[str] = Counter()
-
-    def before(self, action: str) -> None:
-        self.calls[action] += 1
 
 
 def ask(w: MemoryWorld, name: str, tenant: str = "default", **wishes: object) -> None:
@@ -37,19 +24,9 @@ def ask(w: MemoryWorld, name: str, tenant: str = "default", **wishes: object) ->
     dispatch(w, json.dumps(asked))
 
 
-def take(w: MemoryWorld) -> list[Task]:
-    """Every task on the queue, taken for good."""
-    taken = []
-    while messages := w.jobs.receive(wait_seconds=0, limit=10):
-        for message in messages:
-            taken.append(wire.decode(Task, message.body))
-            w.jobs.delete(message.handle)
-    return taken
-
-
 def cut(w: MemoryWorld, chunks: int) -> Task:
     """The one task on the queue is a film's, and its worker says so."""
-    (task,) = take(w)
+    (task,) = take_all(w)
     plan: Plan = plan_of(chunks, audio_tracks=0)
     report(w, Started(**said(task)), planned(task, plan))
     return task

@@ -2,19 +2,27 @@
 
 from typing import Any
 
-import msgspec
 import pytest
 
-from completion_handler import desk as completion
 from mayfly.contract.failure import failure
 from mayfly.contract.report import Interrupted, Started
 from mayfly.core import limits
 from mayfly.core.changes import Create, Update
 from mayfly.core.rows import JobState, ServiceRow, head_key, pool_key, to_item
 from mayfly.memory.world import MemoryWorld
-from mayfly.perform import announcing, engine, planning, reconciling, ticking, waiting, watching
+from mayfly.perform import announcing, planning, reconciling, ticking, waiting, watching
 from mayfly.perform.ports import ServiceWanted, Temporary
-from tests.unit.acting import cancel, dispatch, letter, receive, report, said, tick, upload
+from tests.unit.acting import (
+    CRASHED,
+    cancel,
+    dispatch,
+    ecs_says,
+    receive,
+    report,
+    said,
+    tick,
+    upload,
+)
 from tests.unit.given import AT, a_job
 
 Figure = tuple[str, float, str, dict[str, str]]
@@ -194,17 +202,7 @@ def test_a_pulled_brake_is_counted_once(w: MemoryWorld) -> None:
     (name,) = w.services.wanted()
     told(w)
     for n in range(limits.CRASHES_MAX + 2):
-        detail = {
-            "taskArn": f"arn:aws:ecs:r:0:task/mayfly/{n}",
-            "group": f"service:{name}",
-            "lastStatus": "STOPPED",
-            "stopCode": "EssentialContainerExited",
-            "createdAt": "2026-11-21T09:00:00Z",
-            "stoppedAt": "2026-11-21T09:00:05Z",
-            "containers": [{"name": "worker", "exitCode": 1}],
-        }
-        body = letter(msgspec.json.encode({"detail": detail}).decode(), f"m{n}")
-        engine.run(w.world, completion.take(w.world, "mayfly-events", body))
+        ecs_says(w, f"w{n}", service=name, **CRASHED)
     assert told(w, "BrakePulled") == [("BrakePulled", 1.0, "Count", {"pool": "standard"})]
 
 

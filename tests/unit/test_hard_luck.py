@@ -21,12 +21,15 @@ from mayfly.perform import engine, planning
 from mayfly.perform.ports import Temporary
 from mayfly.perform.world import World
 from tests.unit.acting import (
+    CRASHED,
     KEY,
+    SERVICE,
     adopted,
     begun_by_hand,
+    cancel,
     dispatch,
+    ecs_says,
     encoded,
-    letter,
     outcomes,
     receive,
     report,
@@ -36,8 +39,6 @@ from tests.unit.acting import (
     upload,
 )
 from tests.unit.given import AT, RECIPE, a_job, a_task
-
-SERVICE = "mayfly-standard-s1"
 
 
 @contextlib.contextmanager
@@ -98,27 +99,6 @@ def test_who_asks_for_an_empty_file_is_answered_although_its_upload_was_refused_
     dispatch(w, upload(w, body=b""))
     dispatch(w, a_request(request_id="mine"))
     assert [outcome.request_ids for outcome in outcomes(w)] == [(), ("mine",)]
-
-
-def the_ecs(w: MemoryWorld, worker: str, **fields: Any) -> None:
-    """ECS tells of a worker, as AWS words it."""
-    detail = {
-        "taskArn": f"arn:aws:ecs:r:0:task/mayfly/{worker}",
-        "group": f"service:{SERVICE}",
-        "createdAt": "2026-11-21T09:00:00Z",
-        "cpu": "2048",
-        "memory": "4096",
-    }
-    body = letter(json.dumps({"detail": detail | fields}))
-    engine.run(w.world, completion.take(w.world, "mayfly-events", body))
-
-
-CRASHED: dict[str, Any] = {
-    "lastStatus": "STOPPED",
-    "stopCode": "EssentialContainerExited",
-    "stoppedAt": "2026-11-21T09:05:00Z",
-    "containers": [{"name": "worker", "exitCode": 1}],
-}
 
 
 def test_a_letter_that_is_delivered_twice_is_one_lost_message(w: MemoryWorld) -> None:
@@ -255,7 +235,7 @@ def test_a_service_that_is_created_late_is_not_forgotten_before_it_is_seen(
 def test_one_crash_that_is_told_thrice_is_one_crash(w: MemoryWorld) -> None:
     dispatch(w, upload(w))
     for _ in range(limits.CRASHES_MAX):
-        the_ecs(w, "w1", **CRASHED)
+        ecs_says(w, "w1", **CRASHED)
     assert crashes(w) == (1, False)
 
 
@@ -265,7 +245,7 @@ def test_workers_that_die_of_their_tasks_do_not_pull_the_brake(w: MemoryWorld) -
         task, _ = receive(w)
         report(w, Started(**{**said(task), "worker": f"w{n}"}))
     for n in range(limits.CRASHES_MAX):
-        the_ecs(w, f"w{n}", **CRASHED)
+        ecs_says(w, f"w{n}", **CRASHED)
     assert crashes(w) == (0, False) and outcomes(w) == []
 
 
@@ -274,7 +254,7 @@ def test_a_broken_pool_mends_although_a_job_came_while_its_services_went(w: Memo
     (service,) = w.services.wanted()
     w.services.keep(service, 1)
     for n in range(limits.CRASHES_MAX):
-        the_ecs(w, f"w{n}", **CRASHED)
+        ecs_says(w, f"w{n}", **CRASHED)
     w.services.keep(service, 0)
     for body in (b"unlucky", b"unlucky too"):
         dispatch(w, upload(w, f"uploads/{body.decode()}.mp4", body))
@@ -286,8 +266,8 @@ def test_a_broken_pool_mends_although_a_job_came_while_its_services_went(w: Memo
 
 
 def test_a_late_word_of_a_running_worker_does_not_bill_it_for_ever(w: MemoryWorld) -> None:
-    the_ecs(w, "w1", **CRASHED)
-    the_ecs(w, "w1", lastStatus="RUNNING")
+    ecs_says(w, "w1", **CRASHED)
+    ecs_says(w, "w1", lastStatus="RUNNING")
     (billed,) = w.table.rows(f"service#{SERVICE}", "billed#")
     assert billed["stopped_at"] == billed["began_at"] + 300
 
@@ -350,8 +330,7 @@ def test_tasks_of_ended_jobs_leave_the_index_of_an_idle_pool(w: MemoryWorld) -> 
     dispatch(w, upload(w))
     task, message = receive(w)
     w.jobs.delete(message.handle)
-    # The invocation dies before the commands are run.
-    engine.apply(w.world, events.CancelRequested(at=w.clock.now()), task.job_id or "")
+    cancel(w, task.job_id, crashing=True)
     tick(w)
     assert w.table.index("tasks#standard#out", limit=9) == []
 

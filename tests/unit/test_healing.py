@@ -12,13 +12,16 @@ from mayfly.contract.report import (
     Started,
 )
 from mayfly.contract.task import Control
-from mayfly.core import events, limits
+from mayfly.core import limits
 from mayfly.memory.world import MemoryWorld
 from mayfly.perform import announcing, engine, planning
 from mayfly.perform.ports import ServiceWanted, Temporary
 from tests.unit.acting import (
+    CRASHED,
     a_users_own_task,
+    cancel,
     dispatch,
+    ecs_says,
     encoded,
     letter,
     outcomes,
@@ -55,8 +58,7 @@ def test_messages_of_jobs_that_ended_are_thrown_away_without_a_machine(w: Memory
     dispatch(w, upload(w))
     task, message = receive(w)
     w.jobs.extend(message.handle, 0)
-    ended = engine.apply(w.world, events.CancelRequested(at=w.clock.now()), task.job_id or "")
-    engine.run(w.world, ended.commands)
+    cancel(w, task.job_id)
     for _ in range(3):
         tick(w)
     assert w.jobs.depth().visible == 0 and w.services.tagged() == []
@@ -97,19 +99,7 @@ def test_a_pool_whose_workers_stop_before_they_begin_is_closed_and_its_jobs_fail
     dispatch(w, upload(w))
     (name,) = w.services.wanted()
     for n in range(limits.CRASHES_MAX):
-        detail = {
-            "taskArn": f"arn:aws:ecs:r:0:task/mayfly/{n}",
-            "group": f"service:{name}",
-            "lastStatus": "STOPPED",
-            "stopCode": "EssentialContainerExited",
-            "createdAt": "2026-11-21T09:00:00Z",
-            "stoppedAt": "2026-11-21T09:00:05Z",
-            "containers": [{"name": "worker", "exitCode": 1}],
-            "cpu": "2048",
-            "memory": "4096",
-        }
-        body = json.dumps({"detail": detail})
-        engine.run(w.world, completion.take(w.world, "mayfly-events", letter(body, f"m{n}")))
+        ecs_says(w, f"w{n}", service=name, **CRASHED)
     (outcome,) = outcomes(w)
     assert outcome.failure is not None and outcome.failure.code == "pool_broken"
     tick(w)
@@ -144,8 +134,7 @@ def test_cancelled_jobs_leave_room_for_others(w: MemoryWorld) -> None:
         dispatch(w, upload(w, f"uploads/{n}.mp4", f"video{n}".encode()))
     jobs = [key.pk.removeprefix("job#") for key in w.table.snapshot() if key.sk == "spec"]
     for job_id in jobs:
-        ended = engine.apply(w.world, events.CancelRequested(at=w.clock.now()), job_id)
-        engine.run(w.world, ended.commands)
+        cancel(w, job_id)
     dispatch(w, upload(w, "uploads/next.mp4", b"next"))
     tick(w)
     row, _ = planning.read_pool(w.world, "standard")
@@ -158,8 +147,7 @@ def test_a_cancelled_attempt_is_paid_by_its_own_job(w: MemoryWorld) -> None:
     dispatch(w, upload(w))
     task, _ = receive(w)
     report(w, Started(**said(task)))
-    ended = engine.apply(w.world, events.CancelRequested(at=w.clock.now()), task.job_id or "")
-    engine.run(w.world, ended.commands)
+    cancel(w, task.job_id)
     report(w, Interrupted(**said(task), reason="ordered", busy_seconds=7.0))
     (busy,) = w.table.rows("service#mayfly-standard-s1", "busy#")
     assert (busy["job_id"], busy["seconds"]) == (task.job_id, 7.0)

@@ -1,23 +1,22 @@
 """A pause stops every planner, however long, and costs no job its life."""
 
-import json
-
 import pytest
 
-from completion_handler import desk as completion
 from mayfly.contract.report import Encoded, Interrupted, Media, Started
 from mayfly.contract.task import Task
-from mayfly.core import events, limits
+from mayfly.core import limits
 from mayfly.core.changes import Delete, Put
 from mayfly.core.rows import PAUSED_KEY
 from mayfly.memory.world import MemoryWorld
-from mayfly.perform import engine, planning
+from mayfly.perform import planning
 from tests.unit.acting import (
+    CRASHED,
     a_users_own_task,
     begun_by_hand,
+    cancel,
     dispatch,
+    ecs_says,
     encoded,
-    letter,
     outcomes,
     receive,
     report,
@@ -69,8 +68,7 @@ def test_every_planner_obeys(w: MemoryWorld) -> None:
     report(w, Started(**said(task)), Interrupted(**said(task), reason="spot_interruption"))
     w.jobs.delete(message.handle)
     tick(w)
-    cancelled = events.CancelRequested(at=w.clock.now())
-    engine.run(w.world, engine.apply(w.world, cancelled, task.job_id or "").commands)
+    cancel(w, task.job_id)
     w.jobs.send(a_users_own_task())
     ticks(w, 300)
     assert w.services.wanted() == {}
@@ -212,16 +210,8 @@ def test_workers_that_a_pause_sends_away_do_not_pull_the_brake(w: MemoryWorld) -
     (name,) = w.services.wanted()
     pause(w)
     for n in range(2 * limits.CRASHES_MAX):
-        detail = {
-            "taskArn": f"arn:aws:ecs:r:0:task/mayfly/{n}",
-            "group": f"service:{name}",
-            "lastStatus": "STOPPED",
-            "stopCode": "ServiceSchedulerInitiated",
-            "createdAt": "2026-11-21T09:00:00Z",
-            "stoppedAt": "2026-11-21T09:00:05Z",
-            "containers": [{"name": "worker", "exitCode": 143}],
-        }
-        body = letter(json.dumps({"detail": detail}), f"m{n}")
-        engine.run(w.world, completion.take(w.world, "mayfly-events", body))
+        killed = {"containers": [{"name": "worker", "exitCode": 143}]}
+        sent_away = CRASHED | {"stopCode": "ServiceSchedulerInitiated"} | killed
+        ecs_says(w, f"w{n}", service=name, **sent_away)
     row, _ = planning.read_pool(w.world, "standard")
     assert (row.crashes, row.broken_at) == (0, None) and outcomes(w) == []

@@ -98,19 +98,22 @@ def test_many_are_listed_in_pages_each_once(
     assert ids(w) == made
 
 
+class Refusing(Faults):
+    """AWS, which refuses one kind of call for a while."""
+
+    refused = ""
+
+    def before(self, action: str) -> None:
+        if action == self.refused:
+            raise Temporary(action)
+
+
 def test_a_failed_job_whose_outcome_is_not_told_yet_is_listed() -> None:
-    class Deaf(Faults):
-        deaf = False
-
-        def before(self, action: str) -> None:
-            if self.deaf and action == "bus.publish":
-                raise Temporary(action)
-
-    faults = Deaf()
+    faults = Refusing()
     w = memory_world(faults=faults)
     dispatch(w, upload(w))
     (head,) = heads(w)
-    faults.deaf = True
+    faults.refused = "bus.publish"
     broke = engine.apply(w.world, events.PoolBroke(at=w.clock.now()), head.job_id)
     with pytest.raises(Temporary):
         engine.run(w.world, broke.commands)
@@ -238,24 +241,16 @@ def test_a_remembered_notification_tells_of_the_same_upload(key: str) -> None:
 
 def test_a_dead_request_cut_off_while_it_is_sent_again_is_sent_once_more() -> None:
     """Twice sent is one job; forgotten would be none."""
-
-    class Cut(Faults):
-        cut = False
-
-        def before(self, action: str) -> None:
-            if self.cut and action == "table.commit":
-                raise Temporary(action)
-
-    faults = Cut()
+    faults = Refusing()
     w = memory_world(faults=faults)
     requests = MemoryQueue(w.clock, name="requests")
     upload(w)
     dies(w, MESSAGE)
     (head,) = rerunning.failed(w.world, Wanted())
-    faults.cut = True
+    faults.refused = "table.commit"
     with pytest.raises(Temporary):
         rerunning.redrive(w.world, head, requests)
-    faults.cut = False
+    faults.refused = ""
     rerunning.redrive(w.world, head, requests)
     for message in requests.receive(wait_seconds=0, limit=10):
         dispatch(w, message.body)

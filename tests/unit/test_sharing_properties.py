@@ -19,8 +19,8 @@ from mayfly.core.rows import ENDS, JobState, TaskRow, from_item, task_key
 from mayfly.memory.world import memory_world
 from mayfly.perform import engine
 from tests.unit.acting import report, said, tick
-from tests.unit.sharing import ask, heads, out, take, tenants, waiting
-from tests.unit.splitting import brought, plan_of, planned
+from tests.unit.sharing import ask, heads, out, tenants, waiting
+from tests.unit.splitting import brought, plan_of, planned, take_all
 
 MEASURE = 6
 TENANTS = ("ann", "bob", "cid", "dora", "eve", "fay", "gus", "hal")
@@ -110,7 +110,7 @@ class Crowd:
         before_out = {(task.job_id, task.task_id) for task in self.held}
         self.w.clock.sleep(1)
         act()
-        went = take(self.w)
+        went = take_all(self.w)
         self.held += went
         rows = [self._row(task) for task in went]
         self.gone.update((row.job_id, row.task_id) for row in rows)

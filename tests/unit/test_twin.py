@@ -2,22 +2,20 @@
 
 import dataclasses
 import itertools
-import json
 from typing import Any
 
 import msgspec
 import pytest
 
-from completion_handler import desk as completion
 from mayfly.contract.report import Started
 from mayfly.core import limits, pool, twin
 from mayfly.core.pool import Observed, PoolPolicy, plan_pool
 from mayfly.memory.world import SETTINGS, MemoryWorld, memory_world
-from mayfly.perform import engine, planning
+from mayfly.perform import planning
 from tests.unit.acting import (
     dispatch,
+    ecs_says,
     encoded,
-    letter,
     outcomes,
     receive,
     report,
@@ -236,16 +234,8 @@ def test_the_twin_goes_as_soon_as_ecs_tells_of_a_spot_worker_without_waiting_for
     ticks(dry, AFTER + 60)
     (spot,) = (n for n, s in dry.services.wanted().items() if s.capacity_provider == "FARGATE_SPOT")
     dry.services.hold_back(spot, None)
-    detail = {
-        "taskArn": "arn:aws:ecs:r:0:task/mayfly/w1",
-        "group": f"service:{spot}",
-        "lastStatus": "RUNNING",
-        "desiredStatus": "RUNNING",
-        "capacityProviderName": "FARGATE_SPOT",
-        "createdAt": "2026-11-21T09:00:00Z",
-    }
-    body = letter(json.dumps({"detail": detail}))
-    engine.run(dry.world, completion.take(dry.world, "mayfly-events", body))
+    runs = {"lastStatus": "RUNNING", "desiredStatus": "RUNNING"}
+    ecs_says(dry, "w1", service=spot, capacityProviderName="FARGATE_SPOT", **runs)
     assert standing(dry) == {"FARGATE_SPOT": (1, 1), "FARGATE": (0, 0)}
 
 

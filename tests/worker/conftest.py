@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from local import tools
-from mayfly.contract import report, wire
+from mayfly.contract import report
 from mayfly.contract.presets import all_presets
 from mayfly.contract.recipe import Recipe
 from mayfly.contract.settings import WorkerSettings
@@ -147,7 +147,7 @@ class Rig:
         heard: list[report.Report] = []
         while messages := self.done.receive(wait_seconds=0, limit=10):
             for message in messages:
-                heard.append(wire.decode(report.Report, message.body))  # type: ignore[arg-type]
+                heard.append(report.read_report(message.body))
                 self.done.delete(message.handle)
         return heard
 

@@ -17,7 +17,7 @@ import pytest
 
 from local import embedded
 from mayfly.aws.sqs import SqsQueue
-from mayfly.contract import report, wire
+from mayfly.contract import report
 from mayfly.contract.settings import WorkerSettings
 from mayfly.core import limits
 from tests.worker import store
@@ -43,7 +43,7 @@ class Queues:
         """Every report so far; they stay."""
         heard: list[report.Report] = []
         for message in self.done.receive(wait_seconds=0, limit=10):
-            heard.append(wire.decode(report.Report, message.body))  # type: ignore[arg-type]
+            heard.append(report.read_report(message.body))
             self.done.extend(message.handle, 0)
         return sorted(heard, key=lambda one: one.at)
 

@@ -28,20 +28,26 @@ class Seen:
 
 
 def observe(at: reach.Stack, job_id: str, known: set[str]) -> Seen:
-    """Everything, looked up now. `known` gathers the names of services that were seen."""
+    """Everything, looked up now. `known` gathers the names of services that were seen.
+
+    Effects before their causes: a look takes a second on a busy machine, and what shows a worker
+    must show its service and its job too, or the story is told in the wrong order.
+    """
     world = at.world
+    workers = at.census.tasks()
+    depths = {name: queue.depth() for name, queue in at.queues.items()}
+    known.update(service.name for service in world.services.tagged())
+    standing = world.services.describe(sorted(known)) if known else []
     job = following.look(world, job_id)
     pool = planning.read_pool(world, job.head.pool)[0] if job and job.head.pool else None
     known.update(pool.services if pool else ())
-    known.update(service.name for service in world.services.tagged())
-    standing = world.services.describe(sorted(known)) if known else []
     return Seen(
         at=world.clock.now(),
         job=job,
         pool=pool,
         services=[service for service in standing if service.status != "INACTIVE"],
-        workers=at.census.tasks(),
-        depths={name: queue.depth() for name, queue in at.queues.items()},
+        workers=workers,
+        depths=depths,
     )
 
 

@@ -1,6 +1,7 @@
 """The demonstration: what it tells was seen, and nothing is left."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -11,6 +12,8 @@ from console.voice import Voice
 from mayfly.contract.settings import PoolSettings, pools_to_json
 from mayfly.perform.ports import Depth
 from tests.console.scene import Scene
+
+UPLOADED = "uploads/mp4-720p/my clip.mp4"
 
 
 @pytest.fixture
@@ -140,7 +143,7 @@ def test_a_stage_that_was_missed_is_told_from_what_it_left(
     scene: Scene, demo: showing.Run, clip: Path
 ) -> None:
     """Everything happened between two looks."""
-    scene.upload(clip, "uploads/mp4-720p/my clip.mp4", lambda _: None)
+    scene.upload(clip, UPLOADED, lambda _: None)
     for step in scene.whole_life():
         step()
 
@@ -149,6 +152,37 @@ def test_a_stage_that_was_missed_is_told_from_what_it_left(
     assert any("opened job" in sentence for sentence in heard)
     assert any("published" in sentence for sentence in heard)
     assert not any("CreateService" in sentence for sentence in heard)
+
+
+@pytest.mark.parametrize("late_calls", range(12))
+def test_a_long_look_never_shows_a_worker_without_its_job(
+    scene: Scene, clip: Path, monkeypatch: pytest.MonkeyPatch, late_calls: int
+) -> None:
+    """A job came and had its worker while the demo looked around."""
+    calls = 0
+    elsewhere = Scene(monkeypatch)  # the same upload is the same job
+    elsewhere.upload(clip, UPLOADED, lambda _: None)
+
+    def counted(real: Any) -> Any:
+        def call(*args: Any, **named: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == late_calls + 1:
+                scene.upload(clip, UPLOADED, lambda _: None)
+                scene.starts()
+            return real(*args, **named)
+
+        return call
+
+    looks = [(scene, "tasks"), (scene.w.table, "get"), (scene.w.table, "rows")]
+    looks += [(scene.w.services, "tagged"), (scene.w.services, "describe")]
+    looks += [(queue, "depth") for queue in scene.stack.queues.values()]
+    for port, name in looks:
+        monkeypatch.setattr(port, name, counted(getattr(port, name)))
+    seen = observe(scene.stack, elsewhere.the_job(), set())
+    assert calls > 0
+    assert seen.job is not None or not (seen.workers or seen.services)
+    assert seen.services or not seen.workers
 
 
 class Cloud:

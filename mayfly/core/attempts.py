@@ -8,10 +8,9 @@ import dataclasses
 from collections.abc import Mapping
 
 from mayfly.core import brake, commands, events, limits
-from mayfly.core.changes import Change, Put, Update
+from mayfly.core.changes import Change, Put
 from mayfly.core.commands import Command
-from mayfly.core.decision import head_running, head_update
-from mayfly.core.rows import JobHead, TaskRow, busy_key
+from mayfly.core.rows import TaskRow, busy_key
 
 #: How an attempt ends.
 LastWord = events.TaskEncoded | events.TaskInterrupted | events.TaskRefused | events.TaskFailed
@@ -44,12 +43,6 @@ def first_word(task: TaskRow, event: Word) -> FirstWord:
         changes=brake.begun(event.service, event.worker, event.at),
         commands=(commands.NoteWorkerStarted(pool=task.pool),),
     )
-
-
-def head_heard(head: JobHead, event: Word, first: FirstWord, **added: int) -> Update:
-    """The head after a word: the first of an attempt makes a queued job run."""
-    heard = head_running if first.head else head_update
-    return heard(head, event, **first.head, **added)
 
 
 def seen(

@@ -8,7 +8,7 @@ import dataclasses
 
 from mayfly.contract.failure import Failure, failure
 from mayfly.core import commands, events, limits, release
-from mayfly.core.attempts import LastWord, busy, ended, first_word, head_heard, seen
+from mayfly.core.attempts import LastWord, busy, ended, first_word, seen
 from mayfly.core.decision import (
     Decision,
     after_end,
@@ -78,7 +78,7 @@ def working_on_task_progressed(
         **first.task,
     )
     # The head is left alone by all but the first: it is one row, and has many tasks.
-    heads = (head_heard(head, event, first),) if first.head else ()
+    heads = (head_running(head, event, **first.head),) if first.head else ()
     return Decision(changes=(on, *heads, *first.changes), commands=first.commands)
 
 
@@ -142,7 +142,7 @@ def _strayed(head: JobHead, task: TaskRow, event: events.TaskEncoded) -> Decisio
                 **ended(task, event),
                 **first.task,
             ),
-            head_heard(head, event, first, interruptions=1),
+            head_running(head, event, interruptions=1, **first.head),
             *busy(task, event),
             *first.changes,
         ),
@@ -171,7 +171,7 @@ def out_on_task_interrupted(
                 **ended(task, event),
                 **first.task,
             ),
-            head_heard(head, event, first, interruptions=1),
+            head_running(head, event, interruptions=1, **first.head),
             *busy(task, event),
             *first.changes,
         ),
@@ -221,7 +221,7 @@ def working_on_task_failed(head: JobHead, task: TaskRow, event: events.TaskFaile
                 **ended(task, event),
                 **first.task,
             ),
-            head_heard(head, event, first),
+            head_running(head, event, **first.head),
             *busy(task, event),
             *first.changes,
         ),

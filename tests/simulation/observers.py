@@ -221,14 +221,17 @@ class Hatching:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
+        self._is_work = False
         self._worked_at = stack.scheduler.now
 
     def look(self, created_by: Process | None) -> str:
         """After each change, and after each call that created a service."""
-        stack = self._stack
+        stack, was_work = self._stack, self._is_work
         pool = stack.table.peek(pool_key(POOL)) or {}
         theirs = stack.people.asked.brought.intersection(stack.jobs.memory.bodies())
-        if pool.get("open_jobs", 0) > 0 or theirs:
+        self._is_work = pool.get("open_jobs", 0) > 0 or bool(theirs)
+        # What there was at the last look there was until now.
+        if self._is_work or was_work:
             self._worked_at = stack.scheduler.now
         if created_by is None or created_by.born_at <= self._worked_at:
             return ""

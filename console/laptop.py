@@ -28,10 +28,16 @@ Workers = Annotated[
     typer.Option(min=1, max=64, help="The most workers at once. Default: the template's."),
 ]
 
+ChunkSeconds = Annotated[
+    int | None,
+    typer.Option(min=1, max=86400, help="Media seconds of a chunk. Default: as the work asks."),
+]
+
 
 @app.command()
 def up(
     workers: Workers = None,
+    chunk_seconds: ChunkSeconds = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 0,
     as_json: options.AsJson = False,
 ) -> None:
@@ -44,15 +50,19 @@ def up(
 
         cloud.up(
             lambda ready: _ready(voice, ready),
-            options=_options(workers, port),
+            options=_options(workers, chunk_seconds, port),
             say=lambda text: voice.say(f"… {text}"),
         )
 
 
-def _options(workers: int | None, port: int = 0) -> Any:
+def _options(workers: int | None, chunk_seconds: int | None, port: int = 0) -> Any:
     from local import cloud
 
-    return cloud.Options(workers={"standard": workers} if workers else {}, port=port)
+    return cloud.Options(
+        workers={"standard": workers} if workers else {},
+        context={"chunk_seconds": str(chunk_seconds)} if chunk_seconds else {},
+        port=port,
+    )
 
 
 def _ready(voice: Voice, ready: "LocalCloud") -> None:
@@ -135,6 +145,7 @@ def encode(
     ],
     preset: options.PresetName = None,
     workers: Workers = None,
+    chunk_seconds: ChunkSeconds = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Encode a file on this machine, through the whole system.
@@ -149,7 +160,7 @@ def encode(
         path = submitting.checked_file(file)
         make_folder(out)
         check_preset(preset)
-        with laptop(voice, workers) as (cloud, _):
+        with laptop(voice, workers, chunk_seconds) as (cloud, _):
             _encode(voice, reach.of_laptop(cloud), path, preset, out)
 
 
@@ -204,21 +215,23 @@ def check_preset(preset: str | None) -> None:
 
 
 @contextmanager
-def laptop(voice: Voice, workers: int | None = None) -> Iterator[tuple[Any, bool]]:
+def laptop(
+    voice: Voice, workers: int | None = None, chunk_seconds: int | None = None
+) -> Iterator[tuple[Any, bool]]:
     """The running laptop cloud, else one for the time being; and whether it is our own."""
     from local import cloud
 
     facts = reach.laptop_facts()
     if facts is not None:
-        if workers:
+        if workers or chunk_seconds:
             raise WrongCall(
-                "A laptop cloud is running, with its own number of workers.",
-                "Leave --workers out, or end it first: mayfly local down.",
+                "A laptop cloud is running, with its own workers and chunks.",
+                "Leave --workers and --chunk-seconds out, or end it first: mayfly local down.",
             )
         voice.say(f"Uses the laptop cloud that is running ({facts.endpoint_url}).")
         yield cloud.AttachedCloud(facts), False
         return
     with cloud.LocalCloud.start(
-        options=_options(workers), say=lambda text: voice.say(f"… {text}")
+        options=_options(workers, chunk_seconds), say=lambda text: voice.say(f"… {text}")
     ) as own:
         yield own, True

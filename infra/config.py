@@ -128,6 +128,8 @@ class Config:
     retain_bucket: bool = True
     #: Hosts that a task's URLs may name; a leading dot means "and everything below".
     source_hosts: tuple[str, ...] = (".amazonaws.com",)
+    #: Media seconds of the chunks that a long source is cut into; 0 leaves it to the work.
+    chunk_seconds: int = 0
     #: An SNS topic that hears of alarms. None of ours: a topic without subscribers is a lie.
     alarm_topic: str = ""
 
@@ -250,6 +252,7 @@ _READERS: dict[str, Callable[[str, str], object]] = {
     "assign_public_ip": _yes_or_no,
     "retain_bucket": _yes_or_no,
     "source_hosts": _list_of(r"\.?[a-z0-9][a-z0-9.-]*", ".amazonaws.com,media.example.com"),
+    "chunk_seconds": _between(0, 24 * 3600),
     "alarm_topic": _shaped(
         r"arn:[\w-]+:sns:[\w-]+:\d{12}:[\w-]+", "arn:aws:sns:…:123456789012:ops"
     ),

@@ -67,6 +67,7 @@ class MayflyStack(Stack):
             jobs=self.queues.jobs,
             done=self.queues.done,
             source_hosts=config.source_hosts,
+            chunk_seconds=config.chunk_seconds,
             log_retention=retention,
         )
         self._functions(

@@ -53,12 +53,14 @@ class Workers(Construct):
         jobs: Mapping[str, sqs.Queue],
         done: sqs.Queue,
         source_hosts: tuple[str, ...],
+        chunk_seconds: int,
         log_retention: logs.RetentionDays,
     ) -> None:
         super().__init__(scope, construct_id)
         self._image = image
         self._architecture = architecture
         self._source_hosts = source_hosts
+        self._chunk_seconds = chunk_seconds
         self._done = done
         self.cluster = self._cluster()
         self.log_group = logs.LogGroup(
@@ -207,6 +209,8 @@ class Workers(Construct):
             threads=pool.vcpu,
             memory_mib=pool.memory_mib,
             source_hosts=self._source_hosts,
+            workers_max=pool.workers_max,
+            chunk_seconds=self._chunk_seconds,
         )
         # No init process: PID 1 would be a second, dumpable one with the same environment, from
         # which ffmpeg could read the way to the task's credentials. The worker reaps its children.

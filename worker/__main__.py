@@ -17,9 +17,10 @@ from worker import logs
 from worker.agent import Protection, agent_from
 from worker.clock import MachineClock
 from worker.control import HttpControlReader
-from worker.encode import Encoding, wipe
+from worker.encode import Encoding
 from worker.http import HostRule
 from worker.loop import Loop
+from worker.room import wipe
 from worker.stop import Stop
 
 _LOG = logging.getLogger("mayfly.worker")

@@ -67,22 +67,38 @@ class Plan:
 
 def compile_plan(recipe: Recipe, material: Material, *, ffmpeg_path: str, threads: int) -> Plan:
     """The one command line of a recipe."""
-    source = ffmpeg.input(f"file:{SOURCE}", **_input_options(threads, material))
-    promises = tuple(_promise(output, material) for output in recipe.outputs)
-    pictures = _pictures(source, material, [p for p in promises if p.size is not None])
-    sounds = _sounds(source, material, [p for p in promises if p.channels is not None])
+    source = ffmpeg.input(f"file:{SOURCE}", **input_options(threads, material))
+    promises = tuple(promise(output, material) for output in recipe.outputs)
+    pictured = [p for p in promises if p.size is not None]
+    pictures: dict[str, Any] = {}
+    if material.picture is not None and pictured:
+        # ffmpeg turns the picture upright by itself before the first filter (-autorotate).
+        decoded = steady_picture(source[str(material.picture.index)], material)
+        pictures = shown_in(decoded, material, pictured)
+    sounds: dict[str, Any] = {}
+    sounding = [p for p in promises if p.channels is not None]
+    if material.sound is not None and sounding:
+        sounds = heard_in(source[str(material.sound.index)], material, sounding)
     outputs = [_output(p, material, pictures, sounds, threads) for p in promises]
-    arguments = ffmpeg.merge_outputs(*outputs).get_args()
-    # Filters run in a thread each and may use more of their own: bounded like the encoder's.
-    graph = ("-filter_complex_threads", str(threads))
     # The first error of a demuxer or decoder ends it; without, a damaged source exits 0. Where a
     # stream is spliced the demuxer's word counts for nothing, so there the decoder alone is
     # strict (`err_detect`), and the proof reads how many errors it met.
     strict = () if material.spliced else ("-xerror",)
-    return Plan(argv=(ffmpeg_path, *_GLOBAL, *strict, *graph, *arguments), promises=promises)
+    return Plan(argv=command(ffmpeg_path, threads, strict, outputs), promises=promises)
 
 
-def _input_options(threads: int, material: Material) -> dict[str, Any]:
+def command(
+    ffmpeg_path: str, threads: int, flags: Sequence[str], outputs: Sequence[Any]
+) -> tuple[str, ...]:
+    """The line of one run that makes all these."""
+    # Filters run in a thread each and may use more of their own: bounded like the encoder's.
+    graph = ("-filter_complex_threads", str(threads))
+    arguments = ffmpeg.merge_outputs(*outputs).get_args()
+    return (ffmpeg_path, *_GLOBAL, *flags, *graph, *arguments)
+
+
+def input_options(threads: int, material: Material) -> dict[str, Any]:
+    """What keeps a hostile source within its bounds."""
     protocols, demuxers = INPUT_GUARD[1], INPUT_GUARD[3]
     return {
         **({"err_detect": "explode"} if material.spliced else {}),
@@ -93,7 +109,8 @@ def _input_options(threads: int, material: Material) -> dict[str, Any]:
     }
 
 
-def _promise(output: Output, material: Material) -> Promise:
+def promise(output: Output, material: Material) -> Promise:
+    """What becomes of an output with this source."""
     match output:
         case VideoOutput():
             assert material.picture is not None
@@ -116,19 +133,20 @@ def _channels(sound: Stream, aac: Aac) -> int:
     return max(count for count in _LAYOUTS if count <= wanted)
 
 
-def _pictures(source: Any, material: Material, promises: Sequence[Promise]) -> dict[str, Any]:
+def steady_picture(decoded: Any, material: Material) -> Any:
+    """Whole frames. What stands before this or in it remembers frames, so it comes before a cut."""
+    assert material.picture is not None
+    if material.picture.field_order not in _INTERLACED:
+        return decoded
+    # One frame for one frame, and only those that say they are interlaced.
+    return decoded.filter("bwdif", mode="send_frame", parity="auto", deint="interlaced")
+
+
+def shown_in(steady: Any, material: Material, promises: Sequence[Promise]) -> dict[str, Any]:
     """A filtered stream for each output that shows a picture, all from one decode."""
-    if not promises or material.picture is None:
-        return {}
-    # ffmpeg turns the picture upright by itself before the first filter (-autorotate).
-    decoded = source[str(material.picture.index)]
-    if material.picture.field_order in _INTERLACED:
-        # One frame for one frame, and only those that say they are interlaced.
-        decoded = decoded.filter("bwdif", mode="send_frame", parity="auto", deint="interlaced")
-    branches = _branches(decoded, "split", len(promises))
     return {
         promise.output.file: _filtered(branch, promise, material)
-        for branch, promise in zip(branches, promises, strict=True)
+        for branch, promise in zip(branches(steady, "split", len(promises)), promises, strict=True)
     }
 
 
@@ -151,16 +169,20 @@ def _filtered(branch: Any, promise: Promise, material: Material) -> Any:
     )
 
 
+def poster_frame(poster: PosterOutput, material: Material) -> int:
+    """Which frame is wanted, counted from 0."""
+    return round(poster.at_fraction * (material.scan.frames - 1))
+
+
 def _chosen(poster: PosterOutput, material: Material) -> str:
     """Selects the poster's picture. By its moment: a decoder that swallows the first pictures of a
     recording shifts the numbers. By number only where the clock is not to be trusted."""
-    scan = material.scan
-    number = round(poster.at_fraction * (scan.frames - 1))
+    scan, number = material.scan, poster_frame(poster, material)
     if not scan.regular or number == 0:
         return f"gte(n,{number})"
     # ffmpeg counts time from the container's start. Half a picture early, against rounding.
-    early = (scan.moments[number] - scan.moments[number - 1]) / 2
-    moment = scan.moments[number] - early - (material.probe.format.start_time or 0.0)
+    early = (scan.ticks[number] + scan.ticks[number - 1]) / 2 * float(scan.tick)
+    moment = early - (material.probe.format.start_time or 0.0)
     return f"gte(t,{moment:.6f})"
 
 
@@ -175,31 +197,33 @@ def _output(
     match output:
         case VideoOutput():
             streams = [pictures[output.file]]
-            options = _h264(output, material, threads)
+            options = h264(output, material, threads)
             if promise.channels is not None and output.audio is not None:
                 streams.append(sounds[output.file])
-                options |= _aac(output.audio)
-            return ffmpeg.output(*streams, target, **options, **_mp4("mp4"))
+                options |= aac(output.audio)
+            return ffmpeg.output(*streams, target, **options, **mp4("mp4"))
         case AudioOutput():
-            return ffmpeg.output(sounds[output.file], target, **_aac(output.audio), **_mp4("ipod"))
+            return ffmpeg.output(sounds[output.file], target, **aac(output.audio), **mp4("ipod"))
         case PosterOutput():
-            return ffmpeg.output(
-                pictures[output.file],
-                target,
-                **{
-                    "format": "image2",
-                    "update": 1,  # one file, whatever its name
-                    "c:v": "mjpeg",
-                    "q:v": output.quality,
-                    "frames:v": 1,
-                    "fps_mode:v": "passthrough",  # the one chosen, none for the gap before
-                    "map_metadata": -1,
-                    "threads": 1,
-                },
-            )
+            return ffmpeg.output(pictures[output.file], target, **jpeg(output))
 
 
-def _h264(output: VideoOutput, material: Material, threads: int) -> dict[str, Any]:
+def jpeg(poster: PosterOutput) -> dict[str, Any]:
+    """One still picture."""
+    return {
+        "format": "image2",
+        "update": 1,  # one file, whatever its name
+        "c:v": "mjpeg",
+        "q:v": poster.quality,
+        "frames:v": 1,
+        "fps_mode:v": "passthrough",  # the one chosen, none for the gap before
+        "map_metadata": -1,
+        "threads": 1,
+    }
+
+
+def h264(output: VideoOutput, material: Material, threads: int) -> dict[str, Any]:
+    """The encoder and its clock."""
     assert material.picture is not None
     beat = output.keyframe_seconds
     distance = beat - _BEAT_SLACK_SECONDS
@@ -225,17 +249,17 @@ def _h264(output: VideoOutput, material: Material, threads: int) -> dict[str, An
     return options
 
 
-def _aac(aac: Aac) -> dict[str, Any]:
-    return {"c:a": "aac", "b:a": f"{aac.bitrate_kbps}k"}
+def aac(wanted: Aac) -> dict[str, Any]:
+    """The encoder of sound."""
+    return {"c:a": "aac", "b:a": f"{wanted.bitrate_kbps}k"}
 
 
-def _sounds(source: Any, material: Material, promises: Sequence[Promise]) -> dict[str, Any]:
+def heard_in(decoded: Any, material: Material, promises: Sequence[Promise]) -> dict[str, Any]:
     """A filtered stream for each output that has sound."""
-    if not promises or material.sound is None:
-        return {}
+    assert material.sound is not None
     # Gaps are filled with silence, so that sound and picture stay together; and it begins where
     # the picture's clock does, since players treat a late start in different ways.
-    steady = source[str(material.sound.index)].filter("aresample", **{"async": 1, "first_pts": 0})
+    steady = decoded.filter("aresample", **{"async": 1, "first_pts": 0})
     rate = material.sound.sample_rate
     return {
         promise.output.file: branch.filter(
@@ -244,24 +268,27 @@ def _sounds(source: Any, material: Material, promises: Sequence[Promise]) -> dic
             sample_rates=rate if rate in _RATES_HZ else _RATES_HZ[-1],
             channel_layouts=_LAYOUTS[promise.channels or 1],
         )
-        for promise, branch in zip(
-            promises, _branches(steady, "asplit", len(promises)), strict=True
-        )
+        for promise, branch in zip(promises, branches(steady, "asplit", len(promises)), strict=True)
     }
 
 
-def _branches(stream: Any, split: str, count: int) -> list[Any]:
+def branches(stream: Any, split: str, count: int) -> list[Any]:
+    """The same stream so many times."""
     if count == 1:
         return [stream]
     node = stream.filter_multi_output(split, count)
     return [node[index] for index in range(count)]
 
 
-def _mp4(container: str) -> dict[str, Any]:
-    return {
-        "format": container,
-        "movflags": "+faststart",  # the index in front: playback starts before it is loaded
-        # Telephones write where and when a film was made; what is published must not tell.
-        "map_metadata": -1,
-        "map_chapters": -1,  # they would become a track of their own
-    }
+def mp4(container: str) -> dict[str, Any]:
+    """A file to deliver."""
+    # The index in front: playback starts before it is loaded.
+    return {"format": container, "movflags": "+faststart", **ANONYMOUS}
+
+
+#: What is not taken over from the source.
+ANONYMOUS = {
+    # Telephones write where and when a film was made; what is published must not tell.
+    "map_metadata": -1,
+    "map_chapters": -1,  # they would become a track of their own
+}

@@ -9,11 +9,13 @@ import contextlib
 import dataclasses
 import errno
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from urllib3.response import BaseHTTPResponse
 
+from mayfly.contract.task import Fetch
 from mayfly.core import limits
 from worker import http
 from worker.ends import Halted, Reason, WorkFailed
@@ -43,11 +45,13 @@ class _Progress:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Fetcher:
-    """Downloads one source."""
+    """Downloads one file."""
 
     rule: HostRule
     grants: HeldGrants
     halt: Halt
+    #: Where it is, asked anew at every try: grants are renewed meanwhile.
+    granted: Callable[[], Fetch]
 
     def fetch(self, path: Path, size_bytes: int | None) -> int:
         """The number of bytes. Raises WorkFailed, Halted."""
@@ -68,7 +72,7 @@ class Fetcher:
 
     def _try(self, file: BinaryIO, progress: _Progress) -> bool:
         """True when the file is whole."""
-        granted = self.grants.source
+        granted = self.granted()
         headers = dict(granted.headers)
         if progress.have:
             headers["Range"] = f"bytes={progress.have}-"

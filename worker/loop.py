@@ -22,12 +22,12 @@ from mayfly.perform.ports import Dice, Gone, HandleLost, Message, Queue, Tempora
 from worker.agent import Identity, Protection
 from worker.clock import WorkerClock
 from worker.control import ControlReader
-from worker.encode import Order, Work
 from worker.ends import Halted, Reason, WorkFailed
 from worker.extent import Extent
 from worker.grants import HeldGrants
 from worker.halt import Halt
 from worker.heartbeat import Heartbeat, Progress
+from worker.order import Order, Work
 from worker.pulse import Pulse, ThreadPulse
 from worker.speak import Speaker
 from worker.stop import Stop

@@ -8,6 +8,7 @@ import dataclasses
 import re
 from array import array
 from collections.abc import Callable
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -44,12 +45,16 @@ _ENDED_EARLY = ("File ended prematurely", "partial file")
 
 _STREAM_FIELDS = (
     "index,codec_type,codec_name,width,height,sample_aspect_ratio,pix_fmt,field_order,"
-    "avg_frame_rate,r_frame_rate,start_time,duration,nb_frames,nb_read_packets,sample_rate,channels"
+    "avg_frame_rate,r_frame_rate,time_base,start_time,duration,nb_frames,nb_read_packets,"
+    "sample_rate,channels"
 )
 _SHOWN = (
     f"stream={_STREAM_FIELDS}:stream_disposition:stream_side_data=rotation"
     ":format=format_name,start_time,duration,nb_streams"
 )
+
+#: ffprobe prints them in this order, whatever the order in which they are asked for.
+_PACKET_FIELDS = "stream_index,pts,pts_time,dts,duration_time,flags"
 
 
 class SideData(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +76,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     field_order: str = ""
     avg_frame_rate: str = "0/0"
     r_frame_rate: str = "0/0"
+    time_base: str = "0/1"
     start_time: float | None = None
     duration: float | None = None
     nb_frames: int | None = None
@@ -84,6 +90,12 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     def rotation(self) -> float:
         """Degrees, counter-clockwise."""
         return next((side.rotation for side in self.side_data_list if side.rotation), 0.0)
+
+    @property
+    def tick(self) -> Fraction:
+        """Seconds of a tick of its clock."""
+        above, _, below = self.time_base.partition("/")
+        return Fraction(int(above), int(below or 1))
 
     @property
     def frames_per_second(self) -> float:
@@ -151,11 +163,17 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 class Scan:
     """The packets of the two streams that are used: the reference that no decoder can bend."""
 
-    #: Packets of the picture that are meant to be shown, and the moments of those that say one.
+    #: Packets of the picture that are meant to be shown, and the moments of those that say one, in
+    #: order, in ticks of the picture's clock.
     frames: int = 0
-    moments: "array[float]" = dataclasses.field(default_factory=lambda: array("d"))
+    ticks: "array[int]" = dataclasses.field(default_factory=lambda: array("q"))
+    tick: Fraction = Fraction(1)
+    #: Those at which a decoder can begin.
+    key_ticks: "array[int]" = dataclasses.field(default_factory=lambda: array("q"))
     #: Every moment is known, and none comes twice or jumps back further than B-frames do.
     regular: bool = False
+    #: Some packet is to be decoded before the one that stands in front of it.
+    goes_back: bool = False
     #: All packets of the picture, hidden ones too: what an index counts.
     packets: int = 0
     #: The demuxer said that the file ends early.
@@ -169,7 +187,7 @@ class Scan:
 
     def span_seconds(self) -> float:
         """From the first frame's moment to the last one's."""
-        return self.moments[-1] - self.moments[0] if self.moments else 0.0
+        return float((self.ticks[-1] - self.ticks[0]) * self.tick) if self.ticks else 0.0
 
 
 def ratio(text: str) -> float:
@@ -214,7 +232,7 @@ class Prober:
         """Reads every packet once, decodes none. Raises WorkFailed, Halted."""
         reader = _PacketReader(probe)
         ending = self._run(
-            ["-show_entries", "packet=stream_index,pts_time,duration_time,flags", "-of", "csv=p=0"],
+            ["-show_entries", f"packet={_PACKET_FIELDS}", "-of", "csv=p=0"],
             name, folder, halt, reader.line, seconds=_SCAN_SECONDS_MAX,
         )  # fmt: skip
         if ending.fate is not Fate.SUCCEEDED:
@@ -262,17 +280,19 @@ class Prober:
 
 
 class _PacketReader:
-    """Adds up the scan's lines: `0,1.480000,0.040000,K__`."""
+    """Adds up the scan's lines: `0,133200,1.480000,126000,0.040000,K__`."""
 
     def __init__(self, probe: Probe) -> None:
         picture, sound = probe.picture(), probe.sound()
         self._picture = str(picture.index).encode() if picture else b""
         self._sound = str(sound.index).encode() if sound else b""
-        self._moments = array("d")
+        self._tick = picture.tick if picture else Fraction(1)
+        self._reorder_ticks = _REORDER_SECONDS_MAX / float(self._tick or 1)
+        self._ticks, self._key_ticks = array("q"), array("q")
         self._frames = 0
         self._packets = 0
-        self._latest = float("-inf")
-        self._jumped = False
+        self._latest = self._latest_dts = float("-inf")
+        self._jumped = self._goes_back = False
         self._broken = 0
         self._seconds = 0.0
         self._reach: tuple[float, float] | None = None
@@ -281,23 +301,28 @@ class _PacketReader:
     def line(self, line: bytes) -> None:
         """One packet."""
         fields = line.rstrip().split(b",")
-        if len(fields) < 4:
+        if len(fields) < 6:
             return
-        index, moment, seconds, flags = fields[:4]
+        index, tick, moment, decoded_at, seconds, flags = fields[:6]
         if index == self._picture:
             self._packets += 1
             self._broken += b"C" in flags
+            if decoded_at != b"N/A":
+                self._goes_back |= int(decoded_at) < self._latest_dts
+                self._latest_dts = max(self._latest_dts, int(decoded_at))
             if b"D" not in flags:  # an edit list may hide packets
                 self._frames += 1
-                if moment != b"N/A":
-                    self._see(float(moment))
+                if tick != b"N/A":
+                    self._see(int(tick), is_key=b"K" in flags)
         elif index == self._sound and b"D" not in flags:
             self._hear(moment, seconds)
 
-    def _see(self, moment: float) -> None:
-        self._moments.append(moment)
-        self._jumped |= moment < self._latest - _REORDER_SECONDS_MAX
-        self._latest = max(self._latest, moment)
+    def _see(self, tick: int, *, is_key: bool) -> None:
+        self._ticks.append(tick)
+        if is_key:
+            self._key_ticks.append(tick)
+        self._jumped |= tick < self._latest - self._reorder_ticks
+        self._latest = max(self._latest, tick)
 
     def _hear(self, moment: bytes, seconds: bytes) -> None:
         if moment == b"N/A" or seconds == b"N/A":
@@ -310,16 +335,19 @@ class _PacketReader:
 
     def scan(self, said: str) -> Scan:
         """What all lines come to; `said` is what the demuxer complained of."""
-        moments = array("d", sorted(self._moments))
+        ticks = array("q", sorted(self._ticks))
         known = self._sound_known and self._reach is not None
         return Scan(
             frames=self._frames,
             packets=self._packets,
-            moments=moments,
+            ticks=ticks,
+            tick=self._tick,
+            key_ticks=array("q", sorted(self._key_ticks)),
+            goes_back=self._goes_back,
             ended_early=any(words in said for words in _ENDED_EARLY),
-            regular=len(moments) == self._frames
+            regular=len(ticks) == self._frames
             and not self._jumped
-            and all(a < b for a, b in pairwise(moments)),
+            and all(a < b for a, b in pairwise(ticks)),
             broken_packets=self._broken,
             sound_seconds=self._seconds if known else None,
             sound_span_seconds=self._reach[1] - self._reach[0] if known and self._reach else None,

@@ -23,7 +23,7 @@ from worker.compile import SOURCE, Plan, Promise
 from worker.ends import WorkFailed
 from worker.halt import Halt
 from worker.preflight import Material
-from worker.probe import Probe, Prober, Scan
+from worker.probe import Probe, Prober, Scan, Stream
 from worker.run import Ending
 
 _PICTURE_SECONDS_OFF_MAX = 0.1
@@ -67,30 +67,50 @@ class Judge:
             raise WorkFailed("source_corrupt", f"none of its {packets} packets is a picture")
         return decoded
 
-    def _one(self, promise: Promise, material: Material, frames: int | None) -> Media:
+    def sound(self, promise: Promise, material: Material) -> Media:
+        """What the sound of one output is. Raises WorkFailed(output_broken), Halted."""
+        probe = self._probed(promise, "mov")
+        _prove_sound(promise, probe, material)
+        return probe.media()
+
+    def joined(self, promise: Promise, frames: int) -> Media:
+        """What an output is that was joined of proven parts. Raises WorkFailed, Halted."""
+        match promise.output:
+            case PosterOutput():
+                return self._probed(promise, "jpeg_pipe").media(frames=1)
+            case AudioOutput():
+                return self._probed(promise, "mov").media()
+            case VideoOutput():
+                probe = self._probed(promise, "mov")
+                _prove_frames(promise.output.file, probe, "h264", frames)
+                return probe.media(frames=frames)
+
+    def _probed(self, promise: Promise, demuxer: str) -> Probe:
         name = promise.output.file
         if not (self.folder / promise.path).is_file():
             _broken(f"{name} was not written")
-        demuxer = "jpeg_pipe" if isinstance(promise.output, PosterOutput) else "mov"
         try:
-            probe = self.prober.probe(
+            return self.prober.probe(
                 promise.path, folder=self.folder, halt=self.halt, demuxer=demuxer
             )
         except WorkFailed as error:
             _broken(f"{name} cannot be read: {error.detail}")
+
+    def _one(self, promise: Promise, material: Material, frames: int | None) -> Media:
         match promise.output:
             case PosterOutput():
+                probe = self._probed(promise, "jpeg_pipe")
                 _prove_picture(promise, probe, "mjpeg", frames=1)
                 return probe.media(frames=1)
             case VideoOutput():
                 assert frames is not None
+                probe = self._probed(promise, "mov")
                 _prove_picture(promise, probe, "h264", frames=frames)
-                _prove_length(name, probe, material.scan, frames)
+                _prove_length(promise.output.file, probe, material.scan, frames)
                 _prove_sound(promise, probe, material)
                 return probe.media(frames=frames)
             case AudioOutput():
-                _prove_sound(promise, probe, material)
-                return probe.media()
+                return self.sound(promise, material)
 
 
 def _decoded(ending: Ending, index: int) -> int | None:
@@ -101,16 +121,22 @@ def _decoded(ending: Ending, index: int) -> int | None:
 
 
 def _prove_picture(promise: Promise, probe: Probe, codec: str, *, frames: int) -> None:
-    name, picture, size = promise.output.file, probe.picture(), promise.size
-    if picture is None or picture.codec_name != codec:
-        _broken(f"{name} has no {codec} picture")
+    name, size = promise.output.file, promise.size
+    picture = _prove_frames(name, probe, codec, frames)
     assert size is not None
     if (picture.width, picture.height) != (size.width, size.height) or picture.rotation:
         _broken(f"{name} is {picture.width}x{picture.height}, not {size.width}x{size.height}")
     if picture.sample_aspect_ratio not in ("", "1:1", "0:1"):
         _broken(f"{name} has pixels of {picture.sample_aspect_ratio}")
+
+
+def _prove_frames(name: str, probe: Probe, codec: str, frames: int) -> Stream:
+    picture = probe.picture()
+    if picture is None or picture.codec_name != codec:
+        _broken(f"{name} has no {codec} picture")
     if picture.nb_read_packets != frames:
         _broken(f"{name} has {picture.nb_read_packets} pictures, the source has {frames}")
+    return picture
 
 
 def _prove_length(name: str, probe: Probe, scan: Scan, frames: int) -> None:
@@ -118,7 +144,7 @@ def _prove_length(name: str, probe: Probe, scan: Scan, frames: int) -> None:
     picture = probe.picture()
     if not scan.regular or frames != scan.frames or frames < 2 or picture is None:
         return
-    gaps = [b - a for a, b in pairwise(scan.moments)]
+    gaps = [float((b - a) * scan.tick) for a, b in pairwise(scan.ticks)]
     # A last picture lasts as long as an ordinary one; where the rate varies, as any of them.
     last = max(gaps) if max(gaps) > 2 * min(gaps) else gaps[-1]
     wanted, length = scan.span_seconds(), picture.duration or 0.0

@@ -99,6 +99,10 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     source_hosts: tuple[str, ...] = (".amazonaws.com",)
     ffmpeg: str = "ffmpeg"
     ffprobe: str = "ffprobe"
+    #: The most workers of its pool: among so many is a long source divided.
+    workers_max: int = 1
+    #: Media seconds of a chunk, when an operator wants them so; 0: as the work asks.
+    chunk_seconds: int = 0
 
     def to_env(self) -> dict[str, str]:
         """The variables that `from_env` reads."""
@@ -112,6 +116,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
             "MAYFLY_SOURCE_HOSTS": ",".join(self.source_hosts),
             "MAYFLY_FFMPEG": self.ffmpeg,
             "MAYFLY_FFPROBE": self.ffprobe,
+            "MAYFLY_WORKERS_MAX": str(self.workers_max),
+            "MAYFLY_CHUNK_SECONDS": str(self.chunk_seconds),
         }
 
     @classmethod
@@ -127,6 +133,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
             source_hosts=_split(env.get("MAYFLY_SOURCE_HOSTS", ".amazonaws.com")),
             ffmpeg=env.get("MAYFLY_FFMPEG", "ffmpeg"),
             ffprobe=env.get("MAYFLY_FFPROBE", "ffprobe"),
+            workers_max=int(env.get("MAYFLY_WORKERS_MAX", "1")),
+            chunk_seconds=int(env.get("MAYFLY_CHUNK_SECONDS", "0")),
         )
 
 

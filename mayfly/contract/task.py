@@ -91,6 +91,8 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     fetch: Fetch
     size_bytes: int
     sha256: str
+    #: Of a chunk's file: the interval.
+    scope: Scope | None = None
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):

@@ -87,6 +87,19 @@ SOURCE_SECONDS_MAX = 24 * 3600
 #: which an SQS message (1 MiB) and a row (400 KB) hold.
 CHUNKS_MAX = 10_000
 
+#: Less work than this is done by one worker: another needs as long to start (Fargate: 1 to 3 min).
+SPLIT_SECONDS_MIN = 180
+
+#: Wall seconds of encoding a chunk: less, and what each costs beside would count; more, and it does
+#: not fit into Spot's notice together with that.
+WORK_SECONDS_MIN, WORK_SECONDS_MAX = 8, 110
+
+#: What a chunk costs beside its encode: to take it, find its beginning, store it, say so.
+CHUNK_COST_SECONDS = 3.0
+
+#: Of its length, what the last chunk makes all wait for: half to all of it.
+TAIL_FACTOR = 0.75
+
 #: Sound tracks of one source, as many as it may have streams.
 AUDIO_TRACKS_MAX = SOURCE_STREAMS_MAX
 

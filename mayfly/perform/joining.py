@@ -29,6 +29,7 @@ def write_inputs(world: World, job_id: str) -> Fetch:
             fetch=world.signer.get(bucket, artifact.key),
             size_bytes=artifact.size_bytes,
             sha256=artifact.sha256,
+            scope=row.scope,
         )
         for row in listed
         for artifact in row.artifacts

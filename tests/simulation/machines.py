@@ -16,8 +16,8 @@ from tests.simulation.trouble import Trouble
 from tests.simulation.wires import Wires
 from tests.simulation.work import SimWork
 from worker.agent import Identity, Protection
-from worker.encode import Order
 from worker.loop import Loop
+from worker.order import Order
 from worker.stop import Stop
 
 

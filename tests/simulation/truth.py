@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from mayfly.perform.ports import Temporary
-from worker.encode import Order
+from worker.order import Order
 
 #: Jobs of tasks that people brought have no id that the fake encoder knows.
 THEIRS = "their own"

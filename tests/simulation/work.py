@@ -19,8 +19,8 @@ from tests.simulation.kinds import Kind
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.trouble import Trouble
 from tests.simulation.wires import Wires
-from worker.encode import Done, Order
 from worker.ends import Reason, WorkFailed
+from worker.order import Done, Order
 
 #: A slice of encoding, after which the work looks whether it shall stop.
 _SLICE_SECONDS = 5.0

@@ -18,9 +18,10 @@ from tests.worker import clips, store
 from tests.worker.doing import Doing
 from worker.agent import Identity, NoAgent, Protection
 from worker.control import HttpControlReader
-from worker.encode import Encoding, Work
+from worker.encode import Encoding
 from worker.http import HostRule
 from worker.loop import Loop
+from worker.order import Work
 from worker.stop import Stop
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from mayfly.contract.report import Artifact, Media
-from worker.encode import Done, Order
+from worker.order import Done, Order
 
 MEDIA = Media(container="mov")
 DONE = Done(

@@ -1,6 +1,7 @@
 """Golden command lines: what changes here changes what people get."""
 
 from array import array
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -32,8 +33,8 @@ def material(**changed: Any) -> Material:
         format=Format(format_name=changed.pop("container", "mov,mp4"), start_time=10.0),
         streams=streams,
     )
-    moments = array("d", [10 + n / 25 for n in range(101)])
-    scan = Scan(**{"frames": 101, "packets": 101, "regular": True, "moments": moments, **changed})
+    clock = {"ticks": array("q", range(250, 351)), "tick": Fraction(1, 25)}
+    scan = Scan(**{"frames": 101, "packets": 101, "regular": True, **clock, **changed})
     return Material(probe=probe, scan=scan, picture=probe.picture(), sound=probe.sound())
 
 

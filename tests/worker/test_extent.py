@@ -14,9 +14,9 @@ from mayfly.perform.ports import Temporary
 from tests.unit.given import PLAN
 from tests.worker.conftest import Rig, kinds, left, own
 from tests.worker.doing import DONE, Doing
-from worker.encode import Done, Order
 from worker.ends import Halted, Reason
 from worker.grants import HeldGrants
+from worker.order import Done, Order
 
 
 def a_chunk(rig: Rig, number: int = 1) -> dict[str, Any]:

@@ -27,7 +27,8 @@ def fetcher(url: str, headers: dict[str, str] | None = None, **changed: Any) -> 
         grants_end_at=clock.now() + changed.pop("lives_seconds", 3600),
     )
     rule = HostRule(changed.pop("hosts", ("127.0.0.1",)))
-    return Fetcher(rule=rule, grants=HeldGrants(task, clock), halt=changed.pop("halt", Halt()))
+    grants, halt = HeldGrants(task, clock), changed.pop("halt", Halt())
+    return Fetcher(rule=rule, grants=grants, halt=halt, granted=lambda: grants.source)
 
 
 def test_a_file_arrives_whole_with_exactly_the_signed_headers(

@@ -8,8 +8,8 @@ from mayfly.perform.ports import Message, Temporary
 from tests.worker.conftest import Rig, kinds, left, own
 from tests.worker.doing import DONE, Doing
 from worker.agent import Identity
-from worker.encode import Done, Order
 from worker.ends import Halted, Reason, WorkFailed
+from worker.order import Done, Order
 
 
 class Agent:

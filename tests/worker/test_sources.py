@@ -229,7 +229,7 @@ def test_the_moments_of_a_variable_rate_are_kept(
         prober = Prober(str(ffprobe))
         probe = prober.probe(path.name, folder=path.parent, halt=Halt())
         scan = prober.scan(path.name, probe, folder=path.parent, halt=Halt())
-        return [moment - scan.moments[0] for moment in scan.moments]
+        return [float((tick - scan.ticks[0]) * scan.tick) for tick in scan.ticks]
 
     wanted, found = moments(source), moments(output)
     assert len(wanted) == len(found) > 60

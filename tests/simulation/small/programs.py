@@ -38,9 +38,9 @@ from tests.simulation.small.asking import (
 )
 from tests.simulation.small.calls import Code, Program
 from worker.agent import Identity, Protection
-from worker.encode import Done, Order
 from worker.ends import Reason
 from worker.loop import Loop
+from worker.order import Done, Order
 from worker.stop import Stop
 
 #: Two chunks, no sound.

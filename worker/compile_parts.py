@@ -1,0 +1,171 @@
+"""Compiles the parts of a source that was cut: one interval of its picture, one sound track whole,
+and what joins them. Pure.
+
+Whole and parts are made by the same filters (`compile`) on one clock: `setpts` sets it to 0 at the
+plan's origin before the first filter, whatever a container says; then come the filters that
+remember frames, then the cut, in ticks, then all others.
+"""
+
+import dataclasses
+from fractions import Fraction
+from typing import Any
+
+import ffmpeg
+
+from mayfly.contract.plan import PlanClock, Scope
+from mayfly.contract.recipe import AudioOutput, Output, PosterOutput, Recipe, VideoOutput
+from worker import compile as whole
+from worker.compile import ANONYMOUS, OUTPUTS, SOURCE, Plan, Promise
+from worker.preflight import Material
+
+#: Every frame of the interval, and of what comes just before it: time and hash, as ffmpeg lists
+#: them (`-f framehash`), on the plan's clock.
+FRAMES = "frames.txt"
+
+#: So much of its predecessor does a chunk hash as well: the seam's two sides must agree.
+SEAM_SECONDS = Fraction(1, 2)
+
+#: Fragments of a chunk are numbered from its number times this: unique in the joined file.
+_FRAGMENTS_MAX = 100_000
+
+#: Found on ffmpeg 9: with these all chunks have one and the same beginning, times that fit behind
+#: each other, and no edit list that a player could read in another way.
+_FRAGMENTS = "+cmaf+frag_keyframe+delay_moov+frag_discont"
+_SOUND = "+cmaf+delay_moov"
+
+
+def compile_chunk(
+    recipe: Recipe, material: Material, scope: Scope, *, ffmpeg_path: str, threads: int
+) -> Plan:
+    """The pictures of one interval, and the list of its frames."""
+    assert material.picture is not None
+    promises = tuple(
+        dataclasses.replace(whole.promise(output, material), channels=None)
+        for output in recipe.outputs
+        if _shows(output, material, scope)
+    )
+    source = ffmpeg.input(
+        f"file:{SOURCE}", **_seek(scope), **whole.input_options(threads, material)
+    )
+    clocked = source[str(material.picture.index)].filter("setpts", f"PTS-({_origin(scope)})")
+    decoded, listed = whole.branches(clocked, "split", 2)
+    steady = _trimmed(whole.steady_picture(decoded, material), scope)
+    pictures = whole.shown_in(steady, material, promises)
+    outputs = [_picture(promise, pictures, material, scope, threads) for promise in promises]
+    outputs.append(
+        ffmpeg.output(
+            _trimmed(listed, scope, early_ticks=seam_ticks(scope.clock)),
+            f"file:{OUTPUTS}/{FRAMES}",
+            format="framehash",
+            hash="murmur3",
+            **{"fps_mode:v": "passthrough", "enc_time_base:v": "demux"},
+        )
+    )
+    flags = ("-xerror", "-copyts")
+    return Plan(argv=whole.command(ffmpeg_path, threads, flags, outputs), promises=promises)
+
+
+def compile_sound(
+    recipe: Recipe, material: Material, clock: PlanClock, *, ffmpeg_path: str, threads: int
+) -> Plan:
+    """The sound of every output, whole, from the plan's origin on."""
+    assert material.sound is not None
+    promises = tuple(
+        dataclasses.replace(promise, size=None)
+        for promise in (whole.promise(output, material) for output in recipe.outputs)
+        if promise.channels is not None
+    )
+    source = ffmpeg.input(f"file:{SOURCE}", **whole.input_options(threads, material))
+    origin = clock.origin_ticks * Fraction(*clock.time_base)
+    clocked = source[str(material.sound.index)].filter("asetpts", f"PTS-({origin})/TB")
+    sounds = whole.heard_in(clocked, material, promises)
+    outputs = [_sound(promise, sounds) for promise in promises]
+    flags = ("-xerror", "-copyts")
+    return Plan(argv=whole.command(ffmpeg_path, threads, flags, outputs), promises=promises)
+
+
+def compile_join(
+    picture: str, sound: str | None, promise: Promise, *, ffmpeg_path: str, threads: int
+) -> Plan:
+    """One file to deliver out of the joined pictures and the sound: nothing is encoded."""
+    guard = {"protocol_whitelist": "file", "format_whitelist": "mov", "f": "mov"}
+    streams = [ffmpeg.input(f"file:{picture}", **guard)["v:0"]]
+    if sound is not None:
+        streams.append(ffmpeg.input(f"file:{sound}", **guard)["a:0"])
+    output = ffmpeg.output(*streams, f"file:{promise.path}", c="copy", **whole.mp4("mp4"))
+    flags = ("-xerror", "-copyts")
+    return Plan(argv=whole.command(ffmpeg_path, threads, flags, [output]), promises=(promise,))
+
+
+def seam_ticks(clock: PlanClock) -> int:
+    """SEAM_SECONDS on the plan's clock."""
+    return round(SEAM_SECONDS / Fraction(*clock.time_base))
+
+
+def _shows(output: Output, material: Material, scope: Scope) -> bool:
+    """Whether a chunk has to do with an output. A still picture is one chunk's alone."""
+    match output:
+        case VideoOutput():
+            return True
+        case AudioOutput():
+            return False
+        case PosterOutput():
+            tick = material.scan.ticks[whole.poster_frame(output, material)]
+            begun = scope.start_ticks is None or scope.start_ticks <= tick
+            return begun and (scope.end_ticks is None or tick < scope.end_ticks)
+
+
+def _seek(scope: Scope) -> dict[str, Any]:
+    """To a keyframe before the interval. By timestamp: else ffmpeg adds where the container begins;
+    and not to the frame itself, which the cut finds."""
+    if scope.start_ticks is None:
+        return {}
+    tick = Fraction(*scope.clock.time_base)
+    begin = float(scope.start_ticks * tick - SEAM_SECONDS) - scope.clock.margin_seconds
+    if begin <= float(scope.clock.origin_ticks * tick):
+        return {}
+    return {"ss": f"{begin:.6f}", "seek_timestamp": 1, "noaccurate_seek": None}
+
+
+def _origin(scope: Scope) -> int:
+    return scope.clock.origin_ticks
+
+
+def _trimmed(stream: Any, scope: Scope, *, early_ticks: int = 0) -> Any:
+    """Only the frames of the interval. Some filters halve the tick; cuts are in the plan's."""
+    numerator, denominator = scope.clock.time_base
+    stream = stream.filter("settb", f"{numerator}/{denominator}")
+    ends = {}
+    if scope.start_ticks is not None:
+        ends["start_pts"] = scope.start_ticks - _origin(scope) - early_ticks
+    if scope.end_ticks is not None:
+        ends["end_pts"] = scope.end_ticks - _origin(scope)
+    return stream.filter("trim", **ends)
+
+
+def _picture(
+    promise: Promise, pictures: dict[str, Any], material: Material, scope: Scope, threads: int
+) -> Any:
+    stream, target = pictures[promise.output.file], f"file:{promise.path}"
+    if isinstance(promise.output, PosterOutput):
+        return ffmpeg.output(stream, target, **whole.jpeg(promise.output))
+    assert isinstance(promise.output, VideoOutput)
+    return ffmpeg.output(
+        stream,
+        target,
+        **whole.h264(promise.output, material, threads),
+        format="mp4",
+        movflags=_FRAGMENTS,
+        fragment_index=scope.number * _FRAGMENTS_MAX + 1,
+        video_track_timescale=scope.clock.time_base[1],  # times stay the source's own
+        **ANONYMOUS,
+    )
+
+
+def _sound(promise: Promise, sounds: dict[str, Any]) -> Any:
+    stream, target = sounds[promise.output.file], f"file:{promise.path}"
+    if isinstance(promise.output, AudioOutput):
+        return ffmpeg.output(stream, target, **whole.aac(promise.output.audio), **whole.mp4("ipod"))
+    assert isinstance(promise.output, VideoOutput) and promise.output.audio is not None
+    options = {"format": "mp4", "movflags": _SOUND, **ANONYMOUS}
+    return ffmpeg.output(stream, target, **whole.aac(promise.output.audio), **options)

@@ -1,0 +1,161 @@
+"""Whether one source becomes many tasks, and where it is cut. Pure: packets in, a plan out.
+
+It must never cut where a chunk could not be proven: a clock that repeats itself, runs backwards or
+is missing, a decoder that could not begin near a cut. Such a source is encoded whole, and that is
+never an error.
+"""
+
+import dataclasses
+import itertools
+import math
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+
+from mayfly.contract.plan import Plan
+from mayfly.contract.recipe import Recipe, VideoOutput
+from mayfly.core import limits, parts
+from worker.picture import fit
+from worker.preflight import Material
+
+#: Processor milliseconds of a frame of a million pixels, by x264's preset, measured on 720p, and of
+#: its decoding and scaling.
+_ENCODE_MS = {
+    "ultrafast": 5.0,
+    "veryfast": 12.0,
+    "faster": 20.0,
+    "fast": 27.0,
+    "medium": 37.0,
+    "slow": 60.0,
+    "slower": 120.0,
+}
+_DECODE_MS = 4.0
+
+#: Beyond the longest distance of two keyframes: B-frames are shown before what they are made of.
+_MARGIN_SECONDS = 1.0
+#: A longer way to the last keyframe costs more than it saves.
+_MARGIN_SECONDS_MAX = 60.0
+#: Fewer frames at an end would be a chunk with an edit list of its own.
+_FRAMES_MIN = 12
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How work is to be divided."""
+
+    #: Processors of a worker.
+    threads: int
+    #: Workers to count on.
+    workers: int
+    #: Media seconds of a chunk, when somebody wants them so; 0 leaves it to the work.
+    chunk_seconds: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Whole:
+    """Why a source is not cut."""
+
+    why: str
+
+
+def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
+    """The plan of a source that pays to be cut."""
+    if why := _uncuttable(material, recipe):
+        return Whole(why)
+    scan = material.scan
+    margin = _gap_seconds(material) + _MARGIN_SECONDS
+    if margin > _MARGIN_SECONDS_MAX:
+        return Whole(f"its keyframes are up to {margin - _MARGIN_SECONDS:.0f} s apart")
+    work = predicted_seconds(material, recipe, policy.threads)
+    if not policy.chunk_seconds and work < limits.SPLIT_SECONDS_MIN:
+        return Whole("it is short")
+    seconds = policy.chunk_seconds or _media_seconds(work, material.scan.span_seconds(), policy)
+    boundaries = _boundaries(material, seconds)
+    if not boundaries:
+        return Whole("it is short")
+    plan = Plan(
+        time_base=(scan.tick.numerator, scan.tick.denominator),
+        origin_ticks=_origin(material),
+        margin_seconds=round(margin, 3),
+        boundaries=boundaries,
+        audio_tracks=int(any(_sounds(material, recipe))),
+    )
+    return Whole(flaw) if (flaw := parts.flaw(plan)) else plan
+
+
+def predicted_seconds(material: Material, recipe: Recipe, threads: int) -> float:
+    """Wall seconds that the pictures take one worker."""
+    assert material.picture is not None
+    ms = _DECODE_MS * material.picture.width * material.picture.height
+    for output in recipe.outputs:
+        if isinstance(output, VideoOutput):
+            size = fit(material.picture, output.box)
+            ms += _ENCODE_MS[output.speed] * size.width * size.height
+    return ms / 1e6 / 1e3 * material.scan.frames / threads
+
+
+def _uncuttable(material: Material, recipe: Recipe) -> str:
+    scan = material.scan
+    if not any(isinstance(output, VideoOutput) for output in recipe.outputs):
+        return "no video is wanted"
+    if material.picture is None or not scan.ticks:
+        return "no frame says its time"
+    if not scan.regular or material.spliced:
+        return "its clock is set anew, repeats itself or is missing"
+    if scan.goes_back:
+        return "its packets are out of order"
+    if not scan.key_ticks:
+        return "it has no keyframe"
+    return ""
+
+
+def _gap_seconds(material: Material) -> float:
+    """The longest way to a keyframe, the ends included."""
+    scan = material.scan
+    marks = (scan.ticks[0], *scan.key_ticks, scan.ticks[-1])
+    return float(max(b - a for a, b in itertools.pairwise(marks)) * scan.tick)
+
+
+def _media_seconds(work: float, span: float, policy: Policy) -> float:
+    """Of a chunk: so long that what each costs beside its encode does not count, and so short that
+    all are done soon and a Spot notice suffices for one."""
+    wanted = math.sqrt(work * limits.CHUNK_COST_SECONDS / (policy.workers * limits.TAIL_FACTOR))
+    return min(max(wanted, limits.WORK_SECONDS_MIN), limits.WORK_SECONDS_MAX) * span / work
+
+
+def _boundaries(material: Material, seconds: float) -> tuple[int, ...]:
+    """Ticks of frames, about so far apart; of keyframes where one is near."""
+    scan = material.scan
+    step = seconds / float(scan.tick)
+    if not math.isfinite(step):
+        return ()
+    found: list[int] = []
+    last = 0
+    first, end = scan.ticks[0], scan.ticks[-1]
+    count = max(1, round((end - first) / step))
+    for number in range(1, count):
+        wanted = first + number * (end - first) / count
+        at = bisect_left(scan.ticks, _near_key(scan.key_ticks, wanted, step / 4))
+        if at - last >= _FRAMES_MIN and scan.frames - at >= _FRAMES_MIN:
+            found.append(scan.ticks[at])
+            last = at
+    return tuple(found[: limits.CHUNKS_MAX - 1])
+
+
+def _near_key(keys: Sequence[int], wanted: float, reach: float) -> float:
+    """The nearest keyframe that is no further than that; else where it was wanted."""
+    at = bisect_left(keys, wanted)
+    near = [key for key in keys[max(0, at - 1) : at + 1] if abs(key - wanted) <= reach]
+    return min(near, key=lambda key: abs(key - wanted), default=wanted)
+
+
+def _origin(material: Material) -> int:
+    """The tick that is 0 from now on: where the container begins, so that sound which is there
+    before the picture is kept."""
+    start = material.probe.format.start_time
+    first = material.scan.ticks[0]
+    return first if start is None else min(first, round(start / float(material.scan.tick)))
+
+
+def _sounds(material: Material, recipe: Recipe) -> Iterator[bool]:
+    for output in recipe.outputs:
+        yield material.sound is not None and getattr(output, "audio", None) is not None

@@ -1,0 +1,73 @@
+"""What ffmpeg says: how far it is, and what it means that it did not succeed. Pure."""
+
+import re
+
+from worker.ends import WorkFailed
+from worker.heartbeat import Progress
+from worker.probe import last_words
+from worker.run import Ending, Fate
+
+#: The share of an attempt's progress that is the encode; the rest is storing.
+_ENCODE_SHARE = 0.97
+
+
+class ProgressReader:
+    """Reads ffmpeg's `-progress`: blocks of key=value, each ended by `progress=`."""
+
+    def __init__(self, progress: Progress, seconds: float | None) -> None:
+        self._progress = progress
+        self._seconds = seconds
+        self._block: dict[str, str] = {}
+        self._mark = ("", "")
+
+    def line(self, line: bytes) -> bool:
+        """True when the encode moved on."""
+        name, _, value = line.decode("ascii", "replace").strip().partition("=")
+        self._block[name] = value.strip()
+        if name != "progress":
+            return False
+        mark = (self._block.get("frame", ""), self._block.get("out_time_us", ""))
+        moved, self._mark = mark != self._mark, mark
+        self._take()
+        self._block.clear()
+        return moved
+
+    def _take(self) -> None:
+        done, speed = self._block.get("out_time_us", ""), self._block.get("speed", "")
+        if self._seconds and done.isdecimal():
+            fraction = min(1.0, int(done) / 1e6 / self._seconds)
+            self._progress.fraction = max(self._progress.fraction, _ENCODE_SHARE * fraction)
+        try:
+            self._progress.speed = float(speed.removesuffix("x"))
+        except ValueError:
+            self._progress.speed = None  # N/A, until the first frame is out
+
+
+#: ffmpeg's words for media that it could not decode or read to its end.
+_CUT_OFF = re.compile(r"ended prematurely|partial file|moov atom not found|End of file", re.I)
+_UNDECODABLE = re.compile(
+    r"Error processing packet in decoder|corrupt (?:input packet|decoded frame)|Packet corrupt"
+    r"|Error while decoding|Decoding error|Error submitting packet to decoder"
+    r"|Invalid data found when processing input|Error during demuxing",
+    re.I,
+)
+
+
+def meaning(ending: Ending) -> WorkFailed:
+    """What it means that ffmpeg did not succeed."""
+    words = last_words(ending)
+    match ending.fate:
+        case Fate.TIME_LIMIT:
+            return WorkFailed("time_limit", f"after {ending.wall_seconds:.0f} s")
+        case Fate.STALLED:
+            return WorkFailed("encoder_failed", "it did not move on any more")
+        case Fate.MEMORY_LIMIT:
+            return WorkFailed("memory_limit", words)
+        case Fate.OUTPUT_LIMIT:
+            return WorkFailed("output_limit", words)
+        case Fate.FAILED | Fate.SUCCEEDED:
+            if _CUT_OFF.search(words):
+                return WorkFailed("source_truncated", words)
+            if _UNDECODABLE.search(words):
+                return WorkFailed("source_corrupt", words)
+            return WorkFailed("encoder_failed", f"exit code {ending.exit_code}: {words}")

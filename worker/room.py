@@ -1,0 +1,126 @@
+"""Where one attempt works: its folder, what bounds its programs, how it fetches and stores.
+
+Shared by all kinds of tasks; it knows none of them. It must never outlive its attempt: the folder
+is empty before and gone afterwards.
+"""
+
+import contextlib
+import dataclasses
+import logging
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from mayfly.contract.report import Artifact, Media
+from mayfly.contract.settings import WorkerSettings
+from mayfly.contract.task import Fetch, PostForm
+from mayfly.core import limits
+from worker import preflight, run, sniff
+from worker.compile import SOURCE, Plan
+from worker.deliver import Deliverer
+from worker.fetch import Fetcher
+from worker.ffmpeg_words import ProgressReader, meaning
+from worker.http import HostRule
+from worker.order import Order
+from worker.preflight import Material
+from worker.probe import Prober
+from worker.prove import Judge
+from worker.run import Bounds, Ending, Fate
+
+_LOG = logging.getLogger("mayfly.worker")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """One attempt's."""
+
+    order: Order
+    settings: WorkerSettings
+    folder: Path
+    encode_seconds_max: float
+    stall_seconds_max: float
+
+    @contextlib.contextmanager
+    def cleared(self) -> Iterator[None]:
+        """Empty before, gone afterwards."""
+        wipe(self.folder)
+        try:
+            for part in ("in", "out"):
+                (self.folder / part).mkdir(parents=True)
+            yield
+        finally:
+            wipe(self.folder)
+
+    @property
+    def prober(self) -> Prober:
+        """ffprobe."""
+        return Prober(self.settings.ffprobe)
+
+    @property
+    def judge(self) -> Judge:
+        """Who proves what was made."""
+        return Judge(prober=self.prober, folder=self.folder, halt=self.order.halt)
+
+    def fetch(self, granted: Callable[[], Fetch], path: str, size_bytes: int | None) -> Path:
+        """One file, to a path beneath the folder. Raises WorkFailed, Halted."""
+        target = self.folder / path
+        order = self.order
+        Fetcher(rule=self._rule, grants=order.grants, halt=order.halt, granted=granted).fetch(
+            target, size_bytes
+        )
+        return target
+
+    def source(self) -> Material:
+        """The whole source, fetched and looked at. Raises WorkFailed, Halted."""
+        order, recipe = self.order, self.order.task.recipe
+        self.fetch(lambda: order.grants.source, SOURCE, order.task.source.size_bytes)
+        preflight.check_bytes(sniff.sniff(self.folder / SOURCE))
+        probe = self.prober.probe(SOURCE, folder=self.folder, halt=order.halt)
+        preflight.check_probe(probe, recipe)
+        scan = self.prober.scan(SOURCE, probe, folder=self.folder, halt=order.halt)
+        return preflight.check_scan(probe, scan, recipe)
+
+    def run(self, plan: Plan, seconds: float | None) -> Ending:
+        """Runs ffmpeg; `seconds` is how long what it makes will be. Raises WorkFailed, Halted."""
+        self.order.progress.stage = "encoding"
+        ending = run.run(
+            plan.argv,
+            folder=self.folder,
+            bounds=self._bounds(),
+            halt=self.order.halt,
+            on_line=ProgressReader(self.order.progress, seconds).line,
+        )
+        if ending.fate is not Fate.SUCCEEDED:
+            raise meaning(ending)
+        return ending
+
+    def store(self, files: list[tuple[str, Media]]) -> tuple[Artifact, ...]:
+        """Files beneath the folder, and what they are. Raises WorkFailed, Halted."""
+        order = self.order
+        order.progress.stage = "storing"
+        store = Deliverer(rule=self._rule, grants=order.grants, halt=order.halt, nonce=order.nonce)
+        return tuple(store.deliver(self.folder / path, media) for path, media in files)
+
+    @property
+    def _rule(self) -> HostRule:
+        return HostRule(self.settings.source_hosts)
+
+    def _bounds(self) -> Bounds:
+        memory_mib = max(self.settings.memory_mib - limits.RESERVED_MEMORY_MIB, 256)
+        upload = self.order.grants.upload
+        form_bytes = upload.size_bytes_max if isinstance(upload, PostForm) else 1 << 62
+        free_bytes = shutil.disk_usage(self.folder).free
+        return Bounds(
+            seconds=self.encode_seconds_max,
+            stall_seconds=self.stall_seconds_max,
+            memory_bytes=memory_mib << 20,
+            file_bytes=min(limits.OUTPUT_BYTES_MAX, form_bytes, free_bytes),
+            stdout_bytes=1 << 30,
+        )
+
+
+def wipe(folder: Path) -> None:
+    """Whatever a task left is gone; the next may be somebody else's."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        _LOG.error("The scratch folder could not be emptied.")

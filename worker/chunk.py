@@ -14,9 +14,6 @@ from worker.order import Done
 from worker.preflight import Material
 from worker.room import Room
 
-#: When each packet of the whole source is shown, on the plan's clock: the first chunk's to list.
-PACKETS = "packets.txt"
-
 
 def do(room: Room) -> Done:
     """Raises WorkFailed, Halted."""
@@ -45,10 +42,6 @@ def made_of(room: Room, material: Material, scope: Scope) -> Done:
             _prove(room.folder / promise.path, wanted, scope.clock.time_base[0])
         files.append((promise.path, Media(container="part", frames=len(wanted))))
     files.append((f"{OUTPUTS}/{FRAMES}", Media(container="list")))
-    if scope.number == 0:
-        path = f"{OUTPUTS}/{PACKETS}"
-        (room.folder / path).write_text("\n".join(map(str, packets)))
-        files.append((path, Media(container="list")))
     source = material.probe.media(frames=material.scan.frames)
     return Done(outputs=room.store(files), source=source, cpu_seconds=ending.cpu_seconds)
 

@@ -22,6 +22,9 @@ from worker.preflight import Material
 #: them (`-f framehash`), on the plan's clock.
 FRAMES = "frames.txt"
 
+#: When each packet of the whole source is shown, on the same clock.
+PACKETS = "packets.txt"
+
 #: So much of its predecessor does a chunk hash as well: the seam's two sides must agree.
 SEAM_SECONDS = Fraction(1, 2)
 
@@ -68,13 +71,14 @@ def compile_chunk(
 def compile_sound(
     recipe: Recipe, material: Material, clock: PlanClock, *, ffmpeg_path: str, threads: int
 ) -> Plan:
-    """The sound of every output, whole, from the plan's origin on."""
-    assert material.sound is not None
+    """The sound of every output, whole, from the plan's origin on. Without any, nothing to run."""
     promises = tuple(
         dataclasses.replace(promise, size=None)
         for promise in (whole.promise(output, material) for output in recipe.outputs)
         if promise.channels is not None
     )
+    if material.sound is None or not promises:
+        return Plan(argv=(), promises=())
     source = ffmpeg.input(f"file:{SOURCE}", **whole.input_options(threads, material))
     origin = clock.origin_ticks * Fraction(*clock.time_base)
     clocked = source[str(material.sound.index)].filter("asetpts", f"PTS-({origin})/TB")

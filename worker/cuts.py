@@ -9,7 +9,7 @@ import dataclasses
 import itertools
 import math
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from mayfly.contract.plan import Plan
 from mayfly.contract.recipe import Recipe, VideoOutput
@@ -77,7 +77,7 @@ def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
         origin_ticks=_origin(material),
         margin_seconds=round(margin, 3),
         boundaries=boundaries,
-        audio_tracks=int(any(_sounds(material, recipe))),
+        audio_tracks=1,  # which lists the packets, too, and has nothing else to do without sound
     )
     return Whole(flaw) if (flaw := parts.flaw(plan)) else plan
 
@@ -154,8 +154,3 @@ def _origin(material: Material) -> int:
     start = material.probe.format.start_time
     first = material.scan.ticks[0]
     return first if start is None else min(first, round(start / float(material.scan.tick)))
-
-
-def _sounds(material: Material, recipe: Recipe) -> Iterator[bool]:
-    for output in recipe.outputs:
-        yield material.sound is not None and getattr(output, "audio", None) is not None

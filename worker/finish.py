@@ -13,9 +13,8 @@ from mayfly.contract.recipe import VideoOutput
 from mayfly.contract.report import Media
 from mayfly.contract.task import Fetch, Input, Inputs
 from worker import boxes, seams
-from worker.chunk import PACKETS
 from worker.compile import Promise
-from worker.compile_parts import FRAMES, compile_join, seam_ticks
+from worker.compile_parts import FRAMES, PACKETS, compile_join, seam_ticks
 from worker.ends import WorkFailed
 from worker.order import Done
 from worker.room import Room

@@ -1,26 +1,45 @@
-"""The sound of a source that was cut: each output's track, once and whole.
+"""The sound of a source that was cut: each output's track, once and whole; and the list of its
+packets, against which the chunks are proven.
 
-Why whole: an encoder that begins anew at every seam adds 46 ms of silence to each.
+Why whole: an encoder that begins anew at every seam adds 46 ms of silence to each. Why here: this
+task reads the whole source in any case, and knows nothing of the chunks.
 """
 
-from worker.compile_parts import compile_sound
+from mayfly.contract.plan import PlanClock
+from mayfly.contract.report import Media
+from worker.compile import OUTPUTS
+from worker.compile_parts import PACKETS, compile_sound
 from worker.ends import WorkFailed
 from worker.order import Done
+from worker.preflight import Material
 from worker.room import Room
 
 
 def do(room: Room) -> Done:
     """Raises WorkFailed, Halted."""
-    settings, order = room.settings, room.order
-    clock = order.task.plan_clock
+    clock = room.order.task.plan_clock
     if clock is None:
         raise WorkFailed("worker_failed", "sound without the plan's clock")
     material = room.source()
+    files, cpu_seconds = _encode(room, material, clock)
+    path = f"{OUTPUTS}/{PACKETS}"
+    ticks = (tick - clock.origin_ticks for tick in material.scan.ticks)
+    (room.folder / path).write_text("\n".join(map(str, ticks)))
+    files.append((path, Media(container="list")))
+    stored = room.store(files)
+    return Done(outputs=stored, source=material.probe.media(), cpu_seconds=cpu_seconds)
+
+
+def _encode(
+    room: Room, material: Material, clock: PlanClock
+) -> tuple[list[tuple[str, Media]], float]:
+    settings, order = room.settings, room.order
     plan = compile_sound(
         order.task.recipe, material, clock, ffmpeg_path=settings.ffmpeg, threads=settings.threads
     )
+    if not plan.promises:
+        return [], 0.0
     ending = room.run(plan, material.seconds())
     order.progress.stage = "proving"
-    media = [room.judge.sound(promise, material) for promise in plan.promises]
-    stored = room.store([(p.path, seen) for p, seen in zip(plan.promises, media, strict=True)])
-    return Done(outputs=stored, source=material.probe.media(), cpu_seconds=ending.cpu_seconds)
+    files = [(promise.path, room.judge.sound(promise, material)) for promise in plan.promises]
+    return files, ending.cpu_seconds

@@ -137,7 +137,8 @@ def note_of(progress: Progress) -> str:
 def outcome_lines(outcome: Outcome) -> list[str]:
     """How it ended, for people."""
     if outcome.state == "succeeded":
-        return [output_line(output) for output in outcome.outputs]
+        note = [outcome.note] if outcome.note else []
+        return [*(output_line(output) for output in outcome.outputs), *note]
     if outcome.failure is not None:
         return failure_lines(outcome.failure)
     return [f"The job was {outcome.state}."]

@@ -52,14 +52,16 @@ class Policy:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Whole:
-    """Why a source is not cut."""
+    """Why a source is not cut; empty where nobody would expect it to be."""
 
-    why: str
+    why: str = ""
 
 
 def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
     """The plan of a source that pays to be cut."""
-    if why := _uncuttable(material, recipe):
+    if not any(isinstance(output, VideoOutput) for output in recipe.outputs):
+        return Whole()
+    if why := _uncuttable(material):
         return Whole(why)
     scan = material.scan
     margin = _gap_seconds(material) + _MARGIN_SECONDS
@@ -67,7 +69,7 @@ def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
         return Whole(f"its keyframes are up to {margin - _MARGIN_SECONDS:.0f} s apart")
     work = predicted_seconds(material, recipe, policy.threads)
     if not policy.chunk_seconds and work < limits.SPLIT_SECONDS_MIN:
-        return Whole("it is short")
+        return Whole()
     seconds = policy.chunk_seconds or _media_seconds(work, material.scan.span_seconds(), policy)
     boundaries = _boundaries(material, seconds)
     if not boundaries:
@@ -93,10 +95,8 @@ def predicted_seconds(material: Material, recipe: Recipe, threads: int) -> float
     return ms / 1e6 / 1e3 * material.scan.frames / threads
 
 
-def _uncuttable(material: Material, recipe: Recipe) -> str:
+def _uncuttable(material: Material) -> str:
     scan = material.scan
-    if not any(isinstance(output, VideoOutput) for output in recipe.outputs):
-        return "no video is wanted"
     if material.picture is None or not scan.ticks:
         return "no frame says its time"
     if not scan.regular or material.spliced:

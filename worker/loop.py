@@ -199,6 +199,7 @@ class Loop:
             source=done.source,
             busy_seconds=busy_seconds,
             cpu_seconds=done.cpu_seconds,
+            note=done.note,
             scope=attempt.order.extent.scope,
         )
         _LOG.info("The task is done.", extra={**speaker.log_fields, "seconds": busy_seconds})

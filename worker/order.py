@@ -42,6 +42,8 @@ class Done:
     outputs: tuple[Artifact, ...]
     source: Media
     cpu_seconds: float
+    #: How the work was divided and proven, or why it was not divided.
+    note: str = ""
 
 
 class Work(Protocol):

@@ -1,19 +1,16 @@
 """A source that nobody has looked at: cut it and go on with the first chunk, or encode it whole."""
 
-import logging
-
 from worker import chunk, cuts
 from worker.compile import compile_plan
 from worker.order import Done
 from worker.preflight import Material
 from worker.room import Room
 
-_LOG = logging.getLogger("mayfly.worker")
-
 
 def do(room: Room) -> Done:
     """Raises WorkFailed, Halted, and Temporary when nobody hears the plan."""
     material, order = room.source(), room.order
+    note = ""
     if order.may_plan:
         policy = cuts.Policy(
             threads=room.settings.threads,
@@ -23,11 +20,11 @@ def do(room: Room) -> Done:
         found = cuts.cut(material, order.task.recipe, policy)
         if not isinstance(found, cuts.Whole):
             return chunk.made_of(room, material, order.split(found))
-        _LOG.info("The source is encoded whole: %s.", found.why)
-    return _encode(room, material)
+        note = f"Encoded whole: {found.why}." if found.why else ""
+    return _encode(room, material, note)
 
 
-def _encode(room: Room, material: Material) -> Done:
+def _encode(room: Room, material: Material, note: str) -> Done:
     settings, order = room.settings, room.order
     plan = compile_plan(
         order.task.recipe, material, ffmpeg_path=settings.ffmpeg, threads=settings.threads
@@ -37,4 +34,4 @@ def _encode(room: Room, material: Material) -> Done:
     media = room.judge.prove(plan, material, ending)
     stored = room.store([(p.path, seen) for p, seen in zip(plan.promises, media, strict=True)])
     source = material.probe.media(frames=material.scan.frames or None)
-    return Done(outputs=stored, source=source, cpu_seconds=ending.cpu_seconds)
+    return Done(outputs=stored, source=source, cpu_seconds=ending.cpu_seconds, note=note)

@@ -55,5 +55,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     interruptions: int
     outputs: tuple[Published, ...] = ()
     failure: Failure | None = None
+    #: How the work was divided and proven, or why it was not divided.
+    note: str = ""
     request_ids: tuple[str, ...] = ()
     version: Version = 1

@@ -85,6 +85,8 @@ class Encoded(_Said, frozen=True, kw_only=True, tag="encoded"):
     busy_seconds: float
     #: CPU seconds of ffmpeg.
     cpu_seconds: float = 0.0
+    #: How the work was divided and proven, or why it was not divided: a sentence for people.
+    note: str = ""
 
 
 class Interrupted(_Said, frozen=True, kw_only=True, tag="interrupted"):

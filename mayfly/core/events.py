@@ -188,6 +188,8 @@ class TaskEncoded(_Attempted):
     busy_seconds: float
     #: Which chunk; None for the whole source, or for whatever else the task is.
     scope: Scope | None = None
+    #: How it was made, in a sentence.
+    note: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,6 +97,7 @@ def working_on_task_encoded(head: JobHead, task: TaskRow, event: events.TaskEnco
                 event,
                 TaskState.DONE,
                 artifacts=event.artifacts,
+                note=event.note,
                 fraction=1.0,
                 stage="done",
                 worker=event.worker,

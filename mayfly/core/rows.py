@@ -161,6 +161,8 @@ class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
     services: tuple[str, ...] = ()
     last_failure: Failure | None = None
     artifacts: tuple[Artifact, ...] = ()
+    #: How they were made, in a sentence.
+    note: str = ""
     busy_seconds: float = 0.0
     #: (event, from, to), newest last, bounded.
     story: tuple[str, ...] = ()

@@ -3,11 +3,22 @@
 Sent at least once; whoever must not act twice keeps the ids it has seen.
 """
 
+from collections.abc import Sequence
+
 from mayfly.contract import wire
 from mayfly.contract.outcome import Outcome, OutcomeState, Published
-from mayfly.core import naming, rows
-from mayfly.core.rows import ENDS, JobHead, JobSpec, JobState, from_item, head_key, spec_key
-from mayfly.perform.publishing import artifacts_of
+from mayfly.core import naming
+from mayfly.core.rows import (
+    ENDS,
+    JobHead,
+    JobSpec,
+    JobState,
+    TaskRow,
+    from_item,
+    head_key,
+    spec_key,
+)
+from mayfly.perform.publishing import delivering
 from mayfly.perform.world import World
 
 DETAIL_TYPE = "Mayfly Outcome"
@@ -44,6 +55,7 @@ def outcome_of(world: World, job_id: str) -> Outcome | None:
         return None
     spec = from_item(JobSpec, spec_item) if spec_item else None
     requests = world.table.rows(f"job#{job_id}", "request#")
+    tasks = delivering(world, head) if head.state is JobState.SUCCEEDED else []
     return Outcome(
         job_id=job_id,
         event_id=f"{job_id}-{head.run}",
@@ -56,14 +68,17 @@ def outcome_of(world: World, job_id: str) -> Outcome | None:
         ended_at=head.ended_at or head.updated_at,
         attempts=head.attempts,
         interruptions=head.interruptions,
-        outputs=_published(world, head, spec),
+        outputs=_published(head, spec, tasks),
         failure=head.failure,
+        note=" ".join(task.note for task in tasks if task.note),
         request_ids=tuple(str(row["request_id"]) for row in requests),
     )
 
 
-def _published(world: World, head: JobHead, spec: JobSpec | None) -> tuple[Published, ...]:
-    if head.state is not rows.JobState.SUCCEEDED or spec is None:
+def _published(
+    head: JobHead, spec: JobSpec | None, tasks: Sequence[TaskRow]
+) -> tuple[Published, ...]:
+    if spec is None:
         return ()
     source = spec.source
     return tuple(
@@ -76,5 +91,6 @@ def _published(world: World, head: JobHead, spec: JobSpec | None) -> tuple[Publi
             sha256=artifact.sha256,
             media=artifact.media,
         )
-        for artifact in artifacts_of(world, head)
+        for task in tasks
+        for artifact in task.artifacts
     )

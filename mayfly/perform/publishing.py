@@ -39,7 +39,7 @@ def publish(world: World, job_id: str) -> OutputsPublished | PublishFailed:
     """Copies every output to its clean name. Raises Temporary."""
     head_item, spec_item = world.table.get(head_key(job_id), spec_key(job_id))
     head, spec = from_item(JobHead, head_item), from_item(JobSpec, spec_item)
-    artifacts = artifacts_of(world, head)
+    artifacts = tuple(made for row in delivering(world, head) for made in row.artifacts)
     if problem := _not_whole(job_id, spec, artifacts):
         return PublishFailed(at=world.clock.now(), failure=failure("output_broken", problem))
     assert spec.source is not None
@@ -57,14 +57,14 @@ def publish(world: World, job_id: str) -> OutputsPublished | PublishFailed:
     return OutputsPublished(at=world.clock.now())
 
 
-def artifacts_of(world: World, head: JobHead) -> tuple[Artifact, ...]:
-    """The deliverables, as the attempts that won have stored them: of a job that was cut into
-    parts, what the finish made of these."""
+def delivering(world: World, head: JobHead) -> list[TaskRow]:
+    """The tasks whose artifacts are the deliverables: of a job that was cut into parts, the finish
+    that joined these."""
     if head.parts > 1:
-        (joined,) = world.table.get(task_key(head.job_id, FINISH_TASK))
-        return from_item(TaskRow, joined).artifacts if joined else ()
-    rows = world.table.rows(f"job#{head.job_id}", "task#")
-    return tuple(artifact for row in rows for artifact in from_item(TaskRow, row).artifacts)
+        rows = [row for row in world.table.get(task_key(head.job_id, FINISH_TASK)) if row]
+    else:
+        rows = world.table.rows(f"job#{head.job_id}", "task#")
+    return [from_item(TaskRow, row) for row in rows]
 
 
 def _not_whole(job_id: str, spec: JobSpec, artifacts: tuple[Artifact, ...]) -> str:

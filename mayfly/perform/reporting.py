@@ -71,6 +71,7 @@ def _encoded(report: r.Encoded, said: dict[str, Any]) -> events.TaskEvent:
         artifacts=report.outputs,
         busy_seconds=report.busy_seconds,
         scope=report.scope,
+        note=report.note[: limits.DETAIL_CHARACTERS_MAX],
     )
 
 

@@ -125,6 +125,7 @@ def test_outputs_end_the_task_and_their_cost_is_kept() -> None:
         e.TaskEncoded,
         "done",
         artifacts=(msgspec.to_builtins(ARTIFACT),),
+        note="",
         fraction=1.0,
         stage="done",
         worker="w1",

@@ -155,3 +155,13 @@ def test_a_receipt_adds_up_what_each_service_of_the_job_cost(w: MemoryWorld) -> 
         final=False,
         on_demand_seconds=200.0,
     )
+
+
+def test_how_the_work_was_divided_is_told_with_the_outcome(w: MemoryWorld) -> None:
+    head = ended(JobState.SUCCEEDED, parts=2)
+    joined = a_task(TaskState.DONE, task_id="finish", artifacts=(ARTIFACT,), note="In 2 chunks.")
+    part = a_task(TaskState.DONE, note="Nobody asks.")
+    rows = {task_key("job1", "finish"): joined, task_key("job1", "encode"): part}
+    stands(w, {head_key("job1"): head, spec_key("job1"): SPEC, **rows})
+    found = announcing.outcome_of(w.world, "job1")
+    assert found is not None and found.note == "In 2 chunks."

@@ -134,15 +134,19 @@ def test_an_output_that_has_gone_was_published_before_or_never_will_be(w: Memory
     assert publishing.publish(w.world, "job1") == OutputsPublished(at=w.clock.now())
 
 
+def delivered(w: MemoryWorld, head: JobHead) -> tuple[Artifact, ...]:
+    return tuple(a for row in publishing.delivering(w.world, head) for a in row.artifacts)
+
+
 def test_what_the_finish_made_is_what_a_planned_job_delivers(w: MemoryWorld) -> None:
     head = a_job(JobState.PUBLISHING, parts=2)
     stands(w, artifact("a.mp4"), head=head)
-    assert publishing.artifacts_of(w.world, head) == ()
+    assert delivered(w, head) == ()
     joined = a_task(TaskState.DONE, task_id="finish", artifacts=BOTH)
     w.table.commit([Create(key=task_key("job1", "finish"), item=to_item(joined))])
-    assert publishing.artifacts_of(w.world, head) == BOTH
+    assert delivered(w, head) == BOTH
     whole = msgspec.structs.replace(head, parts=1)
-    assert publishing.artifacts_of(w.world, whole) == (artifact("a.mp4"), *BOTH)
+    assert delivered(w, whole) == (artifact("a.mp4"), *BOTH)
 
 
 def named(w: MemoryWorld, **fields: Any) -> None:

@@ -27,7 +27,7 @@ _NO_ROUND = BEGAN_AT + 1e9
 
 #: Told to people, and read by no decision: stories, bars and figures of heads and tasks.
 ERASED = frozenset(
-    {"story", "stage", "fraction", "speed", "attempts", "interruptions", "busy_seconds"}
+    {"story", "note", "stage", "fraction", "speed", "attempts", "interruptions", "busy_seconds"}
     | {"heard_attempts", "expires_at"}
 )
 #: Of a task's row, what nothing asks for in these states of it.

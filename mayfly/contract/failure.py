@@ -134,11 +134,6 @@ KNOWN: dict[str, _Known] = {
         "The source was cut into chunks in a way that cannot be carried out",
         "Report it with the source; a recipe or pool for shorter work may help.",
     ),
-    "worker_too_old": _Known(
-        _UNKNOWN,
-        "The worker does not know this kind of task",
-        "Deploy again, so that workers and functions are of one version; then rerun the job.",
-    ),
     "worker_failed": _Known(_UNKNOWN, "The worker failed", "See its log; rerun the job."),
     "task_unreadable": _Known(
         _BAD, "A message on the jobs queue is not a task", "Compare it with `mayfly schema task`."

@@ -68,6 +68,7 @@ def other_template(staged: Path, tmp_path_factory: pytest.TempPathFactory) -> Te
         lambda_architecture="x86_64",
         log_retention_days="30",
         source_hosts=".amazonaws.com,media.example.com",
+        chunk_seconds="30",
         alarm_topic="arn:aws:sns:eu-west-1:123456789012:ops",
     )
 

@@ -65,6 +65,8 @@ def test_json_values_are_read_like_words() -> None:
         ({"vpc": "default", "subnets": "subnet-0a1b"}, "it must look like vpc-0a1b2c3d"),
         ({"alarm_topic": "ops"}, "it must look like arn:aws:sns"),
         ({"source_hosts": "https://x"}, "it must look like .amazonaws.com"),
+        ({"chunk_seconds": "0.5"}, "chunk_seconds is '0.5'; it must be a whole number."),
+        ({"chunk_seconds": "86401"}, "it must be 0 to 86400"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_a_sentence(

@@ -79,7 +79,7 @@ def test_a_slow_log_does_not_stop_an_encode(template: Template) -> None:
 
 
 def test_a_worker_is_told_its_queues_and_its_size(other_template: Template) -> None:
-    for pool, threads, memory_mib in (("small", 1, 2048), ("standard", 2, 4096)):
+    for pool, threads, memory_mib, workers in (("small", 1, 2048, 4), ("standard", 2, 4096, 3)):
         environment = {
             pair["Name"]: pair["Value"]
             for pair in container_of(other_template, pool)["Environment"]
@@ -92,6 +92,8 @@ def test_a_worker_is_told_its_queues_and_its_size(other_template: Template) -> N
             threads=threads,
             memory_mib=memory_mib,
             source_hosts=(".amazonaws.com", "media.example.com"),
+            workers_max=workers,
+            chunk_seconds=30,
         )
 
 

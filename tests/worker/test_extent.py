@@ -142,14 +142,24 @@ def test_an_interruption_after_the_plan_is_told_like_any_other(given: Rig) -> No
     assert left(given) == (0, 0, 0)
 
 
-@pytest.mark.parametrize("kind", ["chunk", "audio", "finish"])
-def test_the_encoder_refuses_a_kind_of_task_that_it_does_not_know(rig: Rig, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "detail"),
+    [
+        ("chunk", "a chunk without its interval"),
+        ("audio", "sound without the plan's clock"),
+        ("finish", "a finish without its inputs"),
+    ],
+)
+def test_a_part_that_lacks_what_makes_it_one_fails_before_anything_is_fetched(
+    rig: Rig, kind: str, detail: str
+) -> None:
     rig.put(rig.task(b"", kind=kind, task_id="another"))
     said = rig.run_once()
     failed = said[-1]
     assert isinstance(failed, report.Failed)
-    assert (failed.code, failed.detail) == ("worker_too_old", f"a task of the kind {kind}")
-    assert left(rig) == (0, 1, 0)  # a newer worker may know it
+    assert (failed.code, failed.detail) == ("worker_failed", detail)
+    assert rig.bucket.seen == []
+    assert left(rig) == (0, 1, 0)  # a newer worker may know what to do
 
 
 def test_renewed_grants_bring_the_list_of_what_a_finish_joins(given: Rig) -> None:

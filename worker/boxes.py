@@ -9,6 +9,7 @@ import dataclasses
 import struct
 from array import array
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +17,9 @@ from typing import BinaryIO
 _BEGINNING, _FRAGMENT = (b"ftyp", b"moov"), (b"moof", b"mdat")
 #: A `moof` of ten thousand samples has 160 KB.
 _PARSED_BYTES_MAX = 64 << 20
+
+#: Beyond these times no sum of two fits into 64 bits.
+_TICKS_MAX = 1 << 62
 
 _NON_SYNC = 0x10000
 
@@ -76,36 +80,53 @@ def samples(path: Path) -> Samples:
         shown_at=array("q"), decoded_at=array("q"), sync=array("q"), fragments=array("q"), end=0
     )
     end = early = 0
+    samples_max = path.stat().st_size  # none is smaller than a byte
     with path.open("rb") as file:
         for box in boxes(path):
             if box.kind == b"moov":
                 early = _edited(_read(file, box)[8:])
             elif box.kind == b"moof":
-                end = _add(found, _read(file, box)[8:], early)
+                end = _add(found, _read(file, box)[8:], early, samples_max)
     return dataclasses.replace(found, end=end)
+
+
+def astray(found: Samples, shown_at: "array[int]") -> str:
+    """Why these are not frames for just these times, which are in order; else nothing."""
+    if array("q", sorted(found.shown_at)) != shown_at:
+        return f"{len(found.shown_at)} frames, not {len(shown_at)} in their places"
+    # What copies them later would move them out of each other's way, and say so only in its log.
+    if any(later <= one for one, later in pairwise(found.decoded_at)):
+        return "frames that are to be decoded at one time"
+    if not found.sync or found.sync[0] != 0:
+        return "no keyframe to begin with"
+    return ""
 
 
 def _edited(moov: bytes) -> int:
     """How much earlier samples are shown than they say: `elst`, of one entry."""
-    (trak,) = _inside(moov, b"trak")
-    edits = [elst for edts in _inside(trak, b"edts") for elst in _inside(edts, b"elst")]
-    if not edits:
+    trak = _one(moov, b"trak")
+    if not _inside(trak, b"edts"):
         return 0
-    (elst,) = edits
+    elst = _one(_one(trak, b"edts"), b"elst")
     (count,) = _unpack(">I", elst, 4)
     (media_time,) = _unpack(">q", elst, 16) if elst[0] == 1 else _unpack(">i", elst, 12)
-    if count != 1 or media_time < 0:
+    if count != 1 or not 0 <= media_time <= _TICKS_MAX:
         raise Malformed("an edit list of more than one piece")
     return media_time
 
 
-def _add(found: Samples, moof: bytes, early: int) -> int:
-    (traf,) = _inside(moof, b"traf")
-    (tfhd,), (tfdt,) = _inside(traf, b"tfhd"), _inside(traf, b"tfdt")
+def _add(found: Samples, moof: bytes, early: int, samples_max: int) -> int:
+    traf = _one(moof, b"traf")
+    tfhd, tfdt = _one(traf, b"tfhd"), _one(traf, b"tfdt")
     default = _defaults(tfhd)
-    at = _unpack(">Q", tfdt, 4)[0] if tfdt[0] == 1 else _unpack(">I", tfdt, 4)[0]
+    (short,) = _unpack(">I", tfdt, 4)
+    at = _unpack(">Q", tfdt, 4)[0] if tfdt[0] == 1 else short
+    if at > _TICKS_MAX:
+        raise Malformed(f"a fragment that begins at {at}")
     found.fragments.append(at)
     for trun in _inside(traf, b"trun"):
+        if _unpack(">I", trun, 4)[0] > samples_max - len(found.decoded_at):
+            raise Malformed("more samples than bytes")
         for duration, flags, shown_after in _run(trun, default):
             if not flags & _NON_SYNC:
                 found.sync.append(len(found.decoded_at))
@@ -169,6 +190,13 @@ def _inside(body: bytes, kind: bytes) -> list[bytes]:
             found.append(body[at + 8 : at + length])
         at += length
     return found
+
+
+def _one(body: bytes, kind: bytes) -> bytes:
+    found = _inside(body, kind)
+    if len(found) != 1:
+        raise Malformed(f"{len(found)} boxes {kind.decode()}")
+    return found[0]
 
 
 def _header(start: bytes, left: int) -> tuple[int, bytes]:

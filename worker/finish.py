@@ -2,6 +2,7 @@
 and fit each other. Nothing is decoded or encoded.
 """
 
+import hashlib
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from worker.room import Room
 
 _PICTURES, _SOUND = "in/pictures.mp4", "in/sound.mp4"
 _BLOCK_BYTES = 1 << 20
+#: A fetch speaks of sources; what a part is not there for is no fault of anybody's source.
+_NOT_AS_STORED = ("source_missing", "source_replaced")
 
 
 def do(room: Room) -> Done:
@@ -31,16 +34,16 @@ def do(room: Room) -> Done:
         raise WorkFailed("worker_failed", "a finish without its inputs")
     order.progress.stage = "fetching"
     parts = _listed(room)
-    frames = _prove(room, parts, clock)
-    cpu_seconds, files = 0.0, []
+    packets = _prove(room, parts, clock)
+    frames, cpu_seconds, files = len(packets), 0.0, []
     for output in order.task.recipe.outputs:
         brought = [part for part in parts if part.file == output.file]
         promise = Promise(output=output)
         if isinstance(output, VideoOutput):
-            cpu_seconds += _join(room, promise, brought)
+            shown_at = array("q", (tick * clock.time_base[0] for tick in packets))
+            cpu_seconds += _join(room, promise, brought, shown_at)
         else:
-            (only,) = brought
-            _bring(room, only, promise.path)
+            _bring(room, _only(brought, output.file), promise.path)
         files.append((promise.path, room.judge.joined(promise, frames)))
     stored = room.store(files)
     count = sum(part.file == FRAMES for part in parts)
@@ -62,12 +65,32 @@ def _listed(room: Room) -> tuple[Input, ...]:
 
 
 def _bring(room: Room, part: Input, path: str) -> Path:
-    return room.fetch(lambda: part.fetch, path, part.size_bytes)
+    """A part as it was stored, or none."""
+    try:
+        found = room.fetch(lambda: part.fetch, path, part.size_bytes)
+    except WorkFailed as failed:
+        if failed.code not in _NOT_AS_STORED:
+            raise
+        raise _unlike(part) from None
+    with found.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != part.sha256:
+            raise _unlike(part)
+    return found
 
 
-def _prove(room: Room, parts: tuple[Input, ...], clock: PlanClock) -> int:
-    """How many frames there are. Raises WorkFailed when they are not the source's."""
-    (listed,) = [part for part in parts if part.file == PACKETS]
+def _unlike(part: Input) -> WorkFailed:
+    return WorkFailed("output_broken", f"{part.file} of {part.kind} {part.number} is not as stored")
+
+
+def _only(brought: Sequence[Input], file: str) -> Input:
+    if len(brought) != 1:
+        raise WorkFailed("output_broken", f"{len(brought)} parts brought {file}")
+    return brought[0]
+
+
+def _prove(room: Room, parts: tuple[Input, ...], clock: PlanClock) -> "array[int]":
+    """When each frame is shown. Raises WorkFailed when the parts' are not the source's."""
+    listed = _only([part for part in parts if part.file == PACKETS], PACKETS)
     packets = array("q", map(int, _bring(room, listed, "in/packets").read_text().split()))
     chunks = []
     for part in parts:
@@ -79,14 +102,15 @@ def _prove(room: Room, parts: tuple[Input, ...], clock: PlanClock) -> int:
         raise WorkFailed("output_broken", flaw)
     if torn := seams.torn(chunks, seam_ticks(clock)):
         raise WorkFailed("output_broken", f"the chunks {torn[:10]} do not fit those before them")
-    return len(packets)
+    return packets
 
 
-def _join(room: Room, promise: Promise, brought: Sequence[Input]) -> float:
+def _join(room: Room, promise: Promise, brought: Sequence[Input], shown_at: "array[int]") -> float:
     """The CPU seconds of it."""
     pictures, sounds = _pictures(room, brought), [p for p in brought if p.kind == "audio"]
-    for part in sounds:
-        _bring(room, part, _SOUND)
+    _check_joined(pictures, promise.output.file, shown_at)
+    if sounds:
+        _bring(room, _only(sounds, promise.output.file), _SOUND)
     settings = room.settings
     plan = compile_join(
         _PICTURES,
@@ -98,6 +122,16 @@ def _join(room: Room, promise: Promise, brought: Sequence[Input]) -> float:
     ending = room.run(plan, None)
     pictures.unlink()
     return ending.cpu_seconds
+
+
+def _check_joined(pictures: Path, file: str, shown_at: "array[int]") -> None:
+    """The lists say what was decoded; this, what was encoded, and in which order it stands here."""
+    try:
+        astray = boxes.astray(boxes.samples(pictures), shown_at)
+    except boxes.Malformed as error:
+        astray = str(error)
+    if astray:
+        raise WorkFailed("output_broken", f"{file}, joined: {astray}")
 
 
 def _pictures(room: Room, brought: Sequence[Input]) -> Path:

@@ -15,6 +15,7 @@ import ffmpeg
 from mayfly.contract.plan import PlanClock, Scope
 from mayfly.contract.recipe import AudioOutput, Output, PosterOutput, Recipe, VideoOutput
 from worker import compile as whole
+from worker import pace
 from worker.compile import ANONYMOUS, OUTPUTS, SOURCE, Plan, Promise
 from worker.preflight import Material
 
@@ -153,10 +154,15 @@ def _picture(
     stream, target = pictures[promise.output.file], f"file:{promise.path}"
     if isinstance(promise.output, PosterOutput):
         return ffmpeg.output(stream, target, **whole.jpeg(promise.output))
-    assert isinstance(promise.output, VideoOutput)
+    assert isinstance(promise.output, VideoOutput) and material.picture is not None
+    one_delay = {}
+    if pace.reorders(promise.output):
+        delay = pace.delay_ticks(material.picture)
+        one_delay = {"bsf:v": f"setts=pts=PTS:dts=DTS-{delay}+STARTPTS-STARTDTS"}
     return ffmpeg.output(
         stream,
         target,
+        **one_delay,
         **whole.h264(promise.output, material, threads),
         format="mp4",
         movflags=_FRAGMENTS,

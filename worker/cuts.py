@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from mayfly.contract.plan import Plan
 from mayfly.contract.recipe import Recipe, VideoOutput
 from mayfly.core import limits, parts
+from worker import pace
 from worker.picture import fit
 from worker.preflight import Material
 
@@ -59,7 +60,8 @@ class Whole:
 
 def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
     """The plan of a source that pays to be cut."""
-    if not any(isinstance(output, VideoOutput) for output in recipe.outputs):
+    videos = [output for output in recipe.outputs if isinstance(output, VideoOutput)]
+    if not videos:
         return Whole()
     if why := _uncuttable(material):
         return Whole(why)
@@ -70,6 +72,8 @@ def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
     work = predicted_seconds(material, recipe, policy.threads)
     if not policy.chunk_seconds and work < limits.SPLIT_SECONDS_MIN:
         return Whole()
+    if any(map(pace.reorders, videos)) and not pace.is_even(material):
+        return Whole("its frames do not follow each other evenly")
     seconds = policy.chunk_seconds or _media_seconds(work, material.scan.span_seconds(), policy)
     boundaries = _boundaries(material, seconds)
     if not boundaries:

@@ -138,6 +138,14 @@ class Clips:
             "-x265-params", "log-level=none",
         )  # fmt: skip
 
+    def rounded(self, container: str) -> Path:
+        """Film's rate, which no clock of whole milliseconds hits."""
+        return self.make(
+            f"rounded.{container}",
+            "-f", "lavfi", "-i", _PICTURE.format(size="320x180", rate="24000/1001", seconds=3),
+            "-c:v", "libx264", "-preset", "veryfast", "-g", "24", "-pix_fmt", "yuv420p",
+        )  # fmt: skip
+
     def truncated(self, of: Path, share: float = 0.6) -> Path:
         """The same file, cut off."""
         path = of.with_name(f"cut-{of.name}")

@@ -146,6 +146,31 @@ def test_the_parts_show_what_the_whole_shows(
     assert (one.width, one.height) == (other.width, other.height)
 
 
+@pytest.mark.parametrize("container", ["mkv", "flv", "ts"])
+def test_frames_that_a_container_rounds_are_joined_with_b_frames(
+    rig: Rig, made: Clips, looked_at: Any, container: str
+) -> None:
+    """41 or 42 ms, as Matroska and Flash have them: each chunk begins with another length."""
+    source = made.rounded(container).read_bytes()
+    film = Film(rig, source, VideoOutput(speed="veryfast", box=SMALL)).work()
+    done(film.finish())
+    times = looked_at(film.stored("finish")["video.mp4"])[0]
+    wanted = looked_at(source)[0]
+    assert times == [time - wanted[0] for time in wanted]
+
+
+def test_uneven_frames_are_cut_only_where_no_b_frames_come_of_it(
+    rig: Rig, made: Clips, looked_at: Any
+) -> None:
+    source = made.variable().read_bytes()
+    film = Film(rig, source, VideoOutput(speed="ultrafast", box=SMALL)).work()
+    done(film.finish())
+    assert looked_at(film.stored("finish")["video.mp4"])[0] == looked_at(source)[0]
+    whole = Film(rig, source, VideoOutput(speed="veryfast", box=SMALL))
+    assert kinds(whole.begin()) == ["Started", "Encoded"]
+    assert "evenly" in whole.brought["encode"].note
+
+
 def test_the_same_part_done_twice_is_the_same(rig: Rig, made: Clips) -> None:
     film = Film(rig, made.plain(seconds=3, name="three.mp4").read_bytes(), VIDEO).work()
     part = film.part(2)

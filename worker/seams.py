@@ -73,7 +73,8 @@ def torn(chunks: Sequence[tuple[Scope, Frames]], seam_ticks: int) -> list[int]:
         start = _since(later_scope.start_ticks, later_scope)
         assert start is not None
         tail = own(frames, scope).between(start - seam_ticks, None)
-        if tail != before(later, later_scope):
+        # A chunk may be shorter than that; what came before it is another seam's.
+        if tail != before(later, later_scope).between(_since(scope.start_ticks, scope), None):
             found.append(later_scope.number)
     return found
 

@@ -15,6 +15,7 @@ from mayfly.contract.plan import Plan
 from mayfly.contract.recipe import Recipe, VideoOutput
 from mayfly.core import limits, parts
 from worker import pace
+from worker.compile_parts import SEAM_SECONDS
 from worker.picture import fit
 from worker.preflight import Material
 
@@ -77,7 +78,7 @@ def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
     seconds = policy.chunk_seconds or _media_seconds(work, material.scan.span_seconds(), policy)
     boundaries = _boundaries(material, seconds)
     if not boundaries:
-        return Whole("it is short")
+        return Whole("there is no place to cut it")
     plan = Plan(
         time_base=(scan.tick.numerator, scan.tick.denominator),
         origin_ticks=_origin(material),
@@ -139,7 +140,9 @@ def _boundaries(material: Material, seconds: float) -> tuple[int, ...]:
     for number in range(1, count):
         wanted = first + number * (end - first) / count
         at = bisect_left(scan.ticks, _near_key(scan.key_ticks, wanted, step / 4))
-        if at - last >= _FRAMES_MIN and scan.frames - at >= _FRAMES_MIN:
+        is_chunk = at - last >= _FRAMES_MIN and scan.frames - at >= _FRAMES_MIN
+        # A seam at which neither side sees a frame of the other is proven by nobody.
+        if is_chunk and (scan.ticks[at] - scan.ticks[at - 1]) * scan.tick <= SEAM_SECONDS:
             found.append(scan.ticks[at])
             last = at
     return tuple(found[: limits.CHUNKS_MAX - 1])

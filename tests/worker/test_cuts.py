@@ -69,7 +69,7 @@ def why(source: Material, policy: Policy = EVERY_10_S, recipe: Recipe = FILM) ->
 @st.composite
 def sources(draw: st.DrawFn) -> Material:
     """Frames at any distances on any clock, with keyframes anywhere."""
-    step, uneven = draw(st.sampled_from([(40, 0), (33, 1), (1001, 0), (40, 200)]))
+    step, uneven = draw(st.sampled_from([(40, 0), (33, 1), (1001, 0), (40, 2000)]))
     count = draw(st.integers(1, 1500))
     bumps = draw(st.lists(st.integers(0, uneven), min_size=8, max_size=8))
     first = draw(st.integers(-(2**40), 2**40))
@@ -99,6 +99,8 @@ def test_every_plan_can_be_carried_out_and_proven(source: Material, policy: Poli
     assert set(plan.boundaries) <= set(ticks), "each cut is a frame's own tick"
     marks = [0, *(ticks.index(cut) for cut in plan.boundaries), len(ticks)]
     assert all(later - at >= 12 for at, later in pairwise(marks)), "no chunk is a handful"
+    beside = [cut - ticks[ticks.index(cut) - 1] for cut in plan.boundaries]
+    assert max(beside) * scan.tick <= Fraction(1, 2), "two chunks see a frame at each seam"
     assert plan.origin_ticks <= ticks[0], "no frame is before the clock's beginning"
     assert plan.time_base == (scan.tick.numerator, scan.tick.denominator)
     # From wherever a chunk begins, so far back there is a keyframe or the beginning.
@@ -223,7 +225,20 @@ def test_without_a_video_nothing_is_cut(output: Any) -> None:
 @pytest.mark.parametrize("seconds", [0.04, 0.9])
 def test_less_than_two_chunks_of_twelve_frames_are_not_cut(seconds: float) -> None:
     one = dataclasses.replace(POLICY, chunk_seconds=1)
-    assert why(material(even(seconds)), one) == "it is short"
+    assert why(material(even(seconds)), one) == "there is no place to cut it"
+
+
+def test_pictures_that_stand_longer_than_a_seam_are_not_cut() -> None:
+    """Slides: no frame would be seen by two chunks."""
+    slides = material(even(3000, step=1000), rate="1/1")
+    assert why(slides) == "there is no place to cut it"
+    assert plan_of(material(even(3000, step=500), rate="2/1"), EVERY_10_S).chunks > 100
+
+
+def test_a_film_is_not_cut_behind_a_long_pause() -> None:
+    ticks = [tick for tick in even(40) if not 17_000 < tick < 20_000]
+    plan = plan_of(material(ticks, [0, 20_000], frames=len(ticks)), EVERY_10_S, QUICK)
+    assert plan.boundaries == (10_000, 30_000)
 
 
 def test_dropped_frames_keep_a_film_with_b_frames_whole() -> None:

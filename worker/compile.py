@@ -7,6 +7,7 @@ never a URL on the line.
 
 import dataclasses
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import ffmpeg
@@ -67,24 +68,34 @@ class Plan:
 
 def compile_plan(recipe: Recipe, material: Material, *, ffmpeg_path: str, threads: int) -> Plan:
     """The one command line of a recipe."""
-    source = ffmpeg.input(f"file:{SOURCE}", **input_options(threads, material))
+    source = ffmpeg.input(
+        f"file:{SOURCE}", **_torn_clock(material), **input_options(threads, material)
+    )
+    origin_ticks = material.origin_ticks
     promises = tuple(promise(output, material) for output in recipe.outputs)
     pictured = [p for p in promises if p.size is not None]
     pictures: dict[str, Any] = {}
     if material.picture is not None and pictured:
         # ffmpeg turns the picture upright by itself before the first filter (-autorotate).
-        decoded = steady_picture(source[str(material.picture.index)], material)
-        pictures = shown_in(decoded, material, pictured)
+        decoded = source[str(material.picture.index)]
+        if origin_ticks is not None:
+            decoded = picture_since(decoded, origin_ticks)
+        pictures = shown_in(steady_picture(decoded, material), material, pictured)
     sounds: dict[str, Any] = {}
     sounding = [p for p in promises if p.channels is not None]
     if material.sound is not None and sounding:
-        sounds = heard_in(source[str(material.sound.index)], material, sounding)
+        heard = source[str(material.sound.index)]
+        if origin_ticks is not None:
+            heard = sound_since(heard, origin_ticks * material.scan.tick)
+        sounds = heard_in(heard, material, sounding)
     outputs = [_output(p, material, pictures, sounds, threads) for p in promises]
     # The first error of a demuxer or decoder ends it; without, a damaged source exits 0. Where a
     # stream is spliced the demuxer's word counts for nothing, so there the decoder alone is
     # strict (`err_detect`), and the proof reads how many errors it met.
     strict = () if material.spliced else ("-xerror",)
-    return Plan(argv=command(ffmpeg_path, threads, strict, outputs), promises=promises)
+    clock = () if origin_ticks is None else ("-copyts",)
+    flags = (*strict, *clock)
+    return Plan(argv=command(ffmpeg_path, threads, flags, outputs), promises=promises)
 
 
 def command(
@@ -107,6 +118,25 @@ def input_options(threads: int, material: Material) -> dict[str, Any]:
         "max_pixels": limits.SOURCE_PIXELS_MAX,  # a 1 MB picture can decode to gigabytes
         "threads": threads,  # fixed: the same task takes the same memory everywhere
     }
+
+
+def _torn_clock(material: Material) -> dict[str, Any]:
+    """Where two recordings meet, a packet of the first may come behind the second's first ones.
+    ffmpeg takes it for a third recording, and shifts what follows once more, unless it believes
+    such a jump as soon as it is a long one."""
+    if not material.spliced or material.scan.regular:
+        return {}
+    return {"dts_delta_threshold": 2}
+
+
+def picture_since(decoded: Any, origin_ticks: int) -> Any:
+    """On a clock that is 0 at that tick, whatever a container says."""
+    return decoded.filter("setpts", f"PTS-({origin_ticks})")
+
+
+def sound_since(decoded: Any, origin_seconds: Fraction) -> Any:
+    """On the picture's clock, to the nearest sample: an expression's fraction would be cut off."""
+    return decoded.filter("asetpts", f"round(PTS-({origin_seconds})/TB)")
 
 
 def promise(output: Output, material: Material) -> Promise:
@@ -180,9 +210,12 @@ def _chosen(poster: PosterOutput, material: Material) -> str:
     scan, number = material.scan, poster_frame(poster, material)
     if not scan.regular or number == 0:
         return f"gte(n,{number})"
-    # ffmpeg counts time from the container's start. Half a picture early, against rounding.
-    early = (scan.ticks[number] + scan.ticks[number - 1]) / 2 * float(scan.tick)
-    moment = early - (material.probe.format.start_time or 0.0)
+    # Half a picture early, against rounding.
+    early = (scan.ticks[number] + scan.ticks[number - 1]) / 2
+    if (origin_ticks := material.origin_ticks) is not None:
+        moment = (early - origin_ticks) * float(scan.tick)
+    else:  # ffmpeg counts time from the container's start
+        moment = early * float(scan.tick) - (material.probe.format.start_time or 0.0)
     return f"gte(t,{moment:.6f})"
 
 

@@ -29,6 +29,10 @@ PACKETS = "packets.txt"
 #: So much of its predecessor does a chunk hash as well: the seam's two sides must agree.
 SEAM_SECONDS = Fraction(1, 2)
 
+#: ffmpeg seeks a little earlier than it is told, and by times of decoding. Where that lies before
+#: the first keyframe, some demuxers (FLV's) answer that the file has ended.
+_SEEKABLE_SECONDS = 2.0
+
 #: Fragments of a chunk are numbered from its number times this: unique in the joined file.
 _FRAGMENTS_MAX = 100_000
 
@@ -49,9 +53,9 @@ def compile_chunk(
         if _shows(output, material, scope)
     )
     source = ffmpeg.input(
-        f"file:{SOURCE}", **_seek(scope), **whole.input_options(threads, material)
+        f"file:{SOURCE}", **_seek(scope, material), **whole.input_options(threads, material)
     )
-    clocked = source[str(material.picture.index)].filter("setpts", f"PTS-({_origin(scope)})")
+    clocked = whole.picture_since(source[str(material.picture.index)], _origin(scope))
     decoded, listed = whole.branches(clocked, "split", 2)
     steady = _trimmed(whole.steady_picture(decoded, material), scope)
     pictures = whole.shown_in(steady, material, promises)
@@ -82,7 +86,7 @@ def compile_sound(
         return Plan(argv=(), promises=())
     source = ffmpeg.input(f"file:{SOURCE}", **whole.input_options(threads, material))
     origin = clock.origin_ticks * Fraction(*clock.time_base)
-    clocked = source[str(material.sound.index)].filter("asetpts", f"PTS-({origin})/TB")
+    clocked = whole.sound_since(source[str(material.sound.index)], origin)
     sounds = whole.heard_in(clocked, material, promises)
     outputs = [_sound(promise, sounds) for promise in promises]
     flags = ("-xerror", "-copyts")
@@ -120,14 +124,15 @@ def _shows(output: Output, material: Material, scope: Scope) -> bool:
             return begun and (scope.end_ticks is None or tick < scope.end_ticks)
 
 
-def _seek(scope: Scope) -> dict[str, Any]:
+def _seek(scope: Scope, material: Material) -> dict[str, Any]:
     """To a keyframe before the interval. By timestamp: else ffmpeg adds where the container begins;
     and not to the frame itself, which the cut finds."""
     if scope.start_ticks is None:
         return {}
     tick = Fraction(*scope.clock.time_base)
     begin = float(scope.start_ticks * tick - SEAM_SECONDS) - scope.clock.margin_seconds
-    if begin <= float(scope.clock.origin_ticks * tick):
+    first = float(material.scan.key_ticks[0] * tick)
+    if begin <= max(first, float(scope.clock.origin_ticks * tick)) + _SEEKABLE_SECONDS:
         return {}
     return {"ss": f"{begin:.6f}", "seek_timestamp": 1, "noaccurate_seek": None}
 

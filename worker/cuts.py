@@ -66,7 +66,8 @@ def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
         return Whole()
     if why := _uncuttable(material):
         return Whole(why)
-    scan = material.scan
+    scan, origin_ticks = material.scan, material.origin_ticks
+    assert origin_ticks is not None
     margin = _gap_seconds(material) + _MARGIN_SECONDS
     if margin > _MARGIN_SECONDS_MAX:
         return Whole(f"its keyframes are up to {margin - _MARGIN_SECONDS:.0f} s apart")
@@ -81,7 +82,7 @@ def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
         return Whole("there is no place to cut it")
     plan = Plan(
         time_base=(scan.tick.numerator, scan.tick.denominator),
-        origin_ticks=_origin(material),
+        origin_ticks=origin_ticks,
         margin_seconds=round(margin, 3),
         boundaries=boundaries,
         audio_tracks=1,  # which lists the packets, too, and has nothing else to do without sound
@@ -104,7 +105,7 @@ def _uncuttable(material: Material) -> str:
     scan = material.scan
     if material.picture is None or not scan.ticks:
         return "no frame says its time"
-    if not scan.regular or material.spliced:
+    if material.origin_ticks is None:
         return "its clock is set anew, repeats itself or is missing"
     if scan.goes_back:
         return "its packets are out of order"
@@ -153,11 +154,3 @@ def _near_key(keys: Sequence[int], wanted: float, reach: float) -> float:
     at = bisect_left(keys, wanted)
     near = [key for key in keys[max(0, at - 1) : at + 1] if abs(key - wanted) <= reach]
     return min(near, key=lambda key: abs(key - wanted), default=wanted)
-
-
-def _origin(material: Material) -> int:
-    """The tick that is 0 from now on: where the container begins, so that sound which is there
-    before the picture is kept."""
-    start = material.probe.format.start_time
-    first = material.scan.ticks[0]
-    return first if start is None else min(first, round(start / float(material.scan.tick)))

@@ -29,6 +29,17 @@ class Material:
         its demuxer calls a whole picture damaged there."""
         return "mpegts" in self.probe.format.format_name and self.scan.broken_packets > 0
 
+    @property
+    def origin_ticks(self) -> int | None:
+        """The tick of the picture's clock that is 0 from now on: where the container begins, so
+        that sound which is there before the picture is kept. None where that clock repeats itself,
+        runs backwards or is missing."""
+        scan, start = self.scan, self.probe.format.start_time
+        if self.picture is None or not scan.ticks or not scan.regular or self.spliced:
+            return None
+        first = scan.ticks[0]
+        return first if start is None else min(first, round(start / float(scan.tick)))
+
     def seconds(self) -> float | None:
         """How long the source plays; what the container says, else what its packets say."""
         spans = (self.scan.sound_span_seconds or 0.0, self.scan.span_seconds())

@@ -17,7 +17,7 @@ GUARD = (
 )
 HEAD = (
     "ffmpeg -hide_banner -nostdin -v level+verbose -nostats -progress pipe:1 -stats_period 1 "
-    "-max_alloc 1073741824 -y -xerror -filter_complex_threads 2"
+    "-max_alloc 1073741824 -y -xerror -copyts -filter_complex_threads 2"
 )
 INPUT = f"{GUARD} -max_pixels 67108864 -protocol_whitelist file -threads 2 -i file:in/source"
 
@@ -51,10 +51,11 @@ def line(*outputs: Any, **changed: Any) -> str:
 def test_a_film() -> None:
     assert line(VideoOutput()) == (
         f"{HEAD} {INPUT} -filter_complex "
-        "[0:0]scale=1280:720:flags=bicubic[s0];[s0]setsar=1[s1];[s1]format=yuv420p[s2];"
-        "[0:1]aresample=async=1:first_pts=0[s3];"
-        "[s3]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s4] "
-        "-map [s2] -map [s4] -f mp4 -b:a 128k -c:a aac -c:v libx264 -crf 23 "
+        "[0:0]setpts=PTS-(250)[s0];"
+        "[s0]scale=1280:720:flags=bicubic[s1];[s1]setsar=1[s2];[s2]format=yuv420p[s3];"
+        "[0:1]asetpts=round(PTS-(10)/TB)[s4];[s4]aresample=async=1:first_pts=0[s5];"
+        "[s5]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s6] "
+        "-map [s3] -map [s6] -f mp4 -b:a 128k -c:a aac -c:v libx264 -crf 23 "
         "-enc_time_base:v demux -force_key_frames:v "
         "expr:isnan(prev_forced_t)+gte(t,prev_forced_t+1.999) -fps_mode:v passthrough -g 50 "
         "-map_chapters -1 -map_metadata -1 -max_muxing_queue_size 9999 -movflags +faststart "
@@ -64,18 +65,20 @@ def test_a_film() -> None:
 
 def test_sound_alone() -> None:
     assert line(AudioOutput(audio=Aac(bitrate_kbps=96, channels_max=8))) == (
-        f"{HEAD} {INPUT} -filter_complex [0:1]aresample=async=1:first_pts=0[s0];"
-        "[s0]aformat=channel_layouts=5.1:sample_fmts=fltp:sample_rates=48000[s1] "
-        "-map [s1] -f ipod -b:a 96k -c:a aac -map_chapters -1 -map_metadata -1 "
+        f"{HEAD} {INPUT} -filter_complex [0:1]asetpts=round(PTS-(10)/TB)[s0];"
+        "[s0]aresample=async=1:first_pts=0[s1];"
+        "[s1]aformat=channel_layouts=5.1:sample_fmts=fltp:sample_rates=48000[s2] "
+        "-map [s2] -f ipod -b:a 96k -c:a aac -map_chapters -1 -map_metadata -1 "
         "-movflags +faststart file:out/audio.m4a"
     )
 
 
-def test_a_poster_is_chosen_by_its_moment_on_ffmpegs_clock() -> None:
+def test_a_poster_is_chosen_by_its_moment_on_the_one_clock() -> None:
     assert line(PosterOutput(at_fraction=0.5)) == (
-        f"{HEAD} {INPUT} -filter_complex [0:0]select=gte(t\\,1.980000)[s0];"
-        "[s0]scale=1280:720:flags=bicubic:out_range=full[s1];[s1]setsar=1[s2];"
-        "[s2]format=yuvj420p[s3] -map [s3] -f image2 -c:v mjpeg -fps_mode:v passthrough "
+        f"{HEAD} {INPUT} -filter_complex [0:0]setpts=PTS-(250)[s0];"
+        "[s0]select=gte(t\\,1.980000)[s1];"
+        "[s1]scale=1280:720:flags=bicubic:out_range=full[s2];[s2]setsar=1[s3];"
+        "[s3]format=yuvj420p[s4] -map [s4] -f image2 -c:v mjpeg -fps_mode:v passthrough "
         "-frames:v 1 -map_metadata -1 -q:v 3 -threads 1 -update 1 file:out/poster.jpg"
     )
 
@@ -110,7 +113,7 @@ def test_a_recipe_without_sound_maps_none() -> None:
 @pytest.mark.parametrize("order", ["tt", "bb", "tb", "bt"])
 def test_fields_become_pictures_before_they_are_scaled(order: str) -> None:
     graph = line(VideoOutput(), picture={"field_order": order})
-    assert "bwdif=deint=interlaced:mode=send_frame:parity=auto[s0];[s0]scale" in graph
+    assert "bwdif=deint=interlaced:mode=send_frame:parity=auto[s1];[s1]scale" in graph
 
 
 def test_a_spliced_stream_is_strict_in_the_decoder_alone() -> None:
@@ -118,6 +121,13 @@ def test_a_spliced_stream_is_strict_in_the_decoder_alone() -> None:
     assert "-xerror" not in argv
     assert argv[argv.index("-err_detect") + 1] == "explode"
     assert argv.index("-err_detect") < argv.index("-i")
+
+
+def test_a_torn_clock_is_left_to_ffmpeg() -> None:
+    argv = plan(VideoOutput(), container="mpegts", broken_packets=1, regular=False).argv
+    assert "-copyts" not in argv
+    assert not any("setpts" in word for word in argv)
+    assert argv.index("-dts_delta_threshold") < argv.index("-i")
 
 
 def test_the_guards_come_before_the_input() -> None:

@@ -1,0 +1,167 @@
+"""Holds what the cut source became against what the same source becomes whole, and against the
+source itself. It knows frames and times, and nothing of how they were made.
+"""
+
+import dataclasses
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from mayfly.contract.recipe import Aac, Box, PosterOutput, Recipe, VideoOutput
+from mayfly.contract.settings import WorkerSettings
+from tests.matrix.cases import Case
+from tests.matrix.decode import Seen, decoded
+from tests.matrix.drive import Delivered, Driver, Refused, lossless
+from tests.matrix.sources import Sources
+from tests.worker.store import Store
+from worker import cuts, preflight
+from worker.ends import WorkFailed
+from worker.halt import Halt
+from worker.preflight import Material
+from worker.probe import Prober
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What became of one case."""
+
+    seed: int
+    case: Case
+    chunks: int = 0
+    frames: int = 0
+    #: Why the source was not cut.
+    whole: str = ""
+    #: What is wrong, each in a sentence.
+    wrong: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    def told(self) -> str:
+        """In one line."""
+        became = f"{self.chunks} chunks" if self.chunks else f"whole: {self.whole}"
+        told = f"{self.seed}: {self.case.told()} -> {became}, {self.frames} frames"
+        return f"{told}, {self.seconds:.1f}s" + "".join(f"\n  WRONG: {one}" for one in self.wrong)
+
+
+class Court:
+    """Judges cases, one after another, in a folder of its own."""
+
+    def __init__(self, settings: WorkerSettings, store: Store, folder: Path) -> None:
+        self._settings = settings
+        self._driver = Driver(store, settings)
+        self._folder = folder
+        (folder / "clips").mkdir(parents=True, exist_ok=True)
+        self._sources = Sources(Path(settings.ffmpeg), folder / "clips")
+
+    def judge(self, seed: int, case: Case) -> Verdict:
+        """One case, from its clip to its verdict."""
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder, lossless():
+            verdict = self._judged(seed, case, Path(folder))
+        return dataclasses.replace(verdict, seconds=time.monotonic() - began)
+
+    def _judged(self, seed: int, case: Case, folder: Path) -> Verdict:
+        source, recipe = self._sources.path(case.clip), recipe_of(case)
+        try:
+            material = self._looked_at(source, recipe, folder)
+            policy = cuts.Policy(threads=1, workers=4, chunk_seconds=case.chunk_seconds)
+            found = cuts.cut(material, recipe, policy)
+            made = self._driver.encode(source, recipe, case.chunk_seconds)
+        except (Refused, WorkFailed) as refused:
+            return Verdict(seed=seed, case=case, whole="?", wrong=(str(refused),))
+        seen = self._decoded(made, folder)
+        assert material.picture is not None
+        wanted = decoded(
+            Path(self._settings.ffmpeg), source, stream=str(material.picture.index), sound=False
+        )
+        if made.plan is None:
+            assert isinstance(found, cuts.Whole)
+            wrong = () if case.clip.interlaced else _of_pictures(seen, wanted)
+            return Verdict(
+                seed=seed, case=case, whole=found.why, wrong=wrong, frames=len(seen.times)
+            )
+        try:
+            whole = self._driver.encode(source, recipe, 0)
+        except Refused as refused:
+            return Verdict(seed=seed, case=case, whole="?", wrong=(f"whole: {refused}",))
+        wrong = _compared(seen, self._decoded(whole, folder))
+        if made.files.get("poster.jpg") != whole.files.get("poster.jpg"):
+            wrong += ("the poster is another picture",)
+        if not case.clip.interlaced:
+            wrong += _of_pictures(seen, wanted)
+        wrong += _of_times(seen, wanted, made, material)
+        return Verdict(
+            seed=seed, case=case, chunks=made.plan.chunks, frames=len(seen.times), wrong=wrong
+        )
+
+    def _looked_at(self, source: Path, recipe: Recipe, folder: Path) -> Material:
+        shutil.copyfile(source, folder / "source")
+        prober, halt = Prober(self._settings.ffprobe), Halt()
+        probe = prober.probe("source", folder=folder, halt=halt)
+        preflight.check_probe(probe, recipe)
+        scan = prober.scan("source", probe, folder=folder, halt=halt)
+        return preflight.check_scan(probe, scan, recipe)
+
+    def _decoded(self, made: Delivered, folder: Path) -> Seen:
+        path = folder / "made.mp4"
+        path.write_bytes(made.files["video.mp4"])
+        return decoded(Path(self._settings.ffmpeg), path)
+
+
+def recipe_of(case: Case) -> Recipe:
+    """What is to be made of a case."""
+    video = VideoOutput(
+        box=Box(width=128, height=72),
+        speed=case.speed,  # type: ignore[arg-type]  # drawn from the recipe's own words
+        keyframe_seconds=case.keyframe_seconds,
+        audio=None if case.clip.sound == "without" else Aac(),
+    )
+    if not case.poster:
+        return Recipe(outputs=(video,))
+    return Recipe(outputs=(video, PosterOutput(at_fraction=0.4, box=Box(width=128, height=72))))
+
+
+def _compared(seen: Seen, whole: Seen) -> tuple[str, ...]:
+    """The cut source's film against the whole one's."""
+    wrong = []
+    if seen.hashes != whole.hashes:
+        wrong.append(f"pictures differ from whole: {_differ(seen.hashes, whole.hashes)}")
+    if seen.times != whole.times:
+        wrong.append(f"times differ from whole: {_differ(seen.times, whole.times)}")
+    if seen.samples != whole.samples:
+        wrong.append(f"{seen.samples} samples of sound, whole has {whole.samples}")
+    if (seen.sound_start is None) != (whole.sound_start is None):
+        wrong.append("sound in one of the two only")
+    if (
+        seen.sound_start is not None
+        and whole.sound_start is not None
+        and seen.times
+        and whole.times
+    ):
+        offsets = seen.sound_start - seen.times[0], whole.sound_start - whole.times[0]
+        if abs(offsets[0] - offsets[1]) > max(seen.ticks):
+            wrong.append(f"sound begins {float(offsets[0]):.6f} s, not {float(offsets[1]):.6f}")
+    return tuple(wrong)
+
+
+def _of_pictures(seen: Seen, wanted: Seen) -> tuple[str, ...]:
+    if seen.hashes == wanted.hashes:
+        return ()
+    return (f"pictures differ from the source: {_differ(seen.hashes, wanted.hashes)}",)
+
+
+def _of_times(seen: Seen, wanted: Seen, made: Delivered, material: Material) -> tuple[str, ...]:
+    """Each frame is shown when the source shows it, counted from the plan's origin."""
+    assert made.plan is not None
+    origin = made.plan.origin_ticks * material.scan.tick
+    moments = tuple(moment - origin for moment in wanted.times)
+    if seen.times == moments:
+        return ()
+    return (f"times differ from the source: {_differ(seen.times, moments)}",)
+
+
+def _differ(found: tuple[object, ...], wanted: tuple[object, ...]) -> str:
+    if len(found) != len(wanted):
+        return f"{len(found)} instead of {len(wanted)}"
+    at = [n for n, pair in enumerate(zip(found, wanted, strict=True)) if pair[0] != pair[1]]
+    return f"{len(at)} of {len(found)}, first {at[0]}: {found[at[0]]} instead of {wanted[at[0]]}"

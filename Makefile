@@ -83,6 +83,11 @@ sim-exhaustive: setup ## Look at every state of a small model: make sim-exhausti
 sim-planted: setup ## Does the search find the bugs that others shipped? make sim-planted [BUG=n] [SEEDS=n]
 	@$(BIN)/python -m tests.simulation.recall $(if $(BUG),--bug $(BUG)) $(if $(SEEDS),--seeds $(SEEDS)) $(FLAGS)
 
+.PHONY: matrix
+matrix: setup ## Cut sources by the hundred, each against itself whole [CASES=n] [SEED=n] [CORES=n] [CASE=n replays one]
+	@$(BIN)/python -m tests.matrix.main $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(CORES),--cores $(CORES)) $(if $(CASE),--case $(CASE)) $(FLAGS)
+
 .PHONY: bench
 bench: setup ## Measure; each measurement ends with one JSON line
 	@for file in bench/[a-z]*.py; do $(BIN)/python -m "bench.$$(basename "$$file" .py)" || exit 1; done

@@ -93,14 +93,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How many lives were simulated: each block of them says so of itself, whatever process it ran
-    in."""
+    """How much was searched: each block of seeds says so of itself, whatever process it ran in."""
+    for name, told in (
+        ("lives", "simulated: {1} lives from seed {0} on, {2} jobs"),
+        ("matrix", "matrix: {1} sources from seed {0} on, {2} of them cut"),
+    ):
+        blocks = _blocks(terminalreporter, name)
+        if blocks:
+            sums = (sum(block[index] for block in blocks) for index in (1, 2))
+            terminalreporter.write_line(told.format(min(block[0] for block in blocks), *sums))
+
+
+def _blocks(terminalreporter: pytest.TerminalReporter, name: str) -> list[tuple[int, int, int]]:
     passed = terminalreporter.getreports("passed")
-    blocks = [told for report in passed for name, told in report.user_properties if name == "lives"]
-    if blocks:
-        first = min(block[0] for block in blocks)
-        lives, jobs = (sum(block[index] for block in blocks) for index in (1, 2))
-        terminalreporter.write_line(f"simulated: {lives} lives from seed {first} on, {jobs} jobs")
+    return [told for report in passed for its, told in report.user_properties if its == name]
 
 
 def _is_scene(item: pytest.Item) -> bool:

@@ -1,7 +1,7 @@
 """What sources people have, drawn from a seed: one case is a clip, a recipe and a chunk's length.
 Pure: the same seed gives the same case on every machine.
 
-What no muxer or encoder can make is drawn again; so no seed is without a case.
+What no muxer or encoder can make is not drawn, so no seed is without a case.
 """
 
 import dataclasses
@@ -24,11 +24,24 @@ _CODECS = {
     "avi": ("mpeg4", "mpeg4", "h264", "mpeg2"),
     "flv": ("h264", "h264", "hevc", "av1", "vp9"),
     "webm": ("vp9", "av1"),
+    "mxf": ("mpeg2", "h264"),
+    "ogv": ("theora",),
+    "mpg": ("mpeg2",),
 }
-_CONTAINERS = ("mp4", "mp4", "fmp4", "mov", "mkv", "mkv", "mpegts", "mpegts", "avi", "flv", "webm")
+#: The last three are rare, and their clocks of another kind.
+_CONTAINERS = (
+    *("mp4", "mp4", "fmp4", "mov", "mkv", "mkv", "mpegts", "mpegts", "avi", "flv", "webm") * 2,
+    *("avi", "fmp4", "mov", "mxf", "ogv", "mpg"),
+)
+#: They know a picture's number and no time of it.
+_COUNTING = frozenset({"avi", "mxf", "ogv"})
 _RATES = ("25", "25", "30000/1001", "24000/1001", "12", "50")
 _GOP_SECONDS = (0.5, 1.0, 2.0, 3.7, 5.0, 10.0)
-_OPEN = frozenset({"h264", "hevc", "mpeg2"})
+_GOPS: dict[str, tuple[Gop, ...]] = {
+    "h264": ("closed", "closed", "open", "open", "intra-refresh"),
+    "hevc": ("closed", "closed", "open", "open", "intra-refresh"),
+    "mpeg2": ("closed", "open"),
+}
 _TEN_BITS = frozenset({"h264", "hevc", "vp9", "av1", "prores"})
 _FIELDS = frozenset({"h264", "mpeg2", "prores"})
 _SECONDS_MAX = 25
@@ -93,16 +106,15 @@ def draw(seed: int) -> Case:
     """The case of a seed."""
     # Neighbouring seeds give the Mersenne Twister neighbouring first draws; these do not.
     dice = random.Random(f"matrix {seed}")
-    while True:
-        clip = _clip(dice)
-        if _possible(clip):
-            return Case(
-                clip=clip,
-                chunk_seconds=dice.choice([n for n in (1, 2, 3, 5, 8) if 2 * n <= clip.seconds]),
-                keyframe_seconds=dice.choice((0.5, 2.0, 5.0)),
-                speed=dice.choice(("ultrafast", "veryfast", "medium")),
-                poster=dice.random() < 0.2,
-            )
+    clip = _clip(dice)
+    return Case(
+        clip=clip,
+        # More than six chunks cost time and show no more.
+        chunk_seconds=dice.choice([n for n in (1, 2, 3, 5, 8) if 2 * n <= clip.seconds <= 6 * n]),
+        keyframe_seconds=dice.choice((0.5, 2.0, 5.0)),
+        speed=dice.choice(("ultrafast", "veryfast", "medium")),
+        poster=dice.random() < 0.2,
+    )
 
 
 def cases(first: int) -> Iterator[tuple[int, Case]]:
@@ -118,49 +130,49 @@ def cases(first: int) -> Iterator[tuple[int, Case]]:
 
 
 def _clip(dice: random.Random) -> Clip:
+    """Each thing is drawn from what those before it leave possible."""
     container = dice.choice(_CONTAINERS)
     codec = dice.choice(_CODECS[container])
-    gop_seconds = dice.choice(_GOP_SECONDS)
+    rate = dice.choice(_rates(container, codec))
+    # The long ones at a quick rate would take most of the time.
+    gop_seconds = dice.choice(_GOP_SECONDS[:4] if rate == "50" else _GOP_SECONDS)
+    gop_seconds = 0.0 if codec == "prores" else gop_seconds
     # Longer than two groups of pictures, so that cuts lie inside of one and between two.
     seconds = min(_SECONDS_MAX, max(3, round(gop_seconds * 2.3)) + dice.choice((0, 0, 2, 5)))
+    gop = dice.choice(_GOPS.get(codec, ("closed",)))
+    fields = codec in _FIELDS and gop != "intra-refresh" and Fraction(rate) <= 30
+    interlaced = fields and dice.random() < 0.3
+    variable = container not in _COUNTING and not interlaced and dice.random() < 0.2
     return Clip(
         container=container,
         codec=codec,
-        rate=dice.choice(_RATES),
+        rate=rate,
         seconds=seconds,
         gop_seconds=gop_seconds,
-        gop=dice.choice(("closed", "closed", "open", "open", "intra-refresh")),
-        bframes=dice.choice((0, 2, 3)),
-        depth=dice.choice((8, 8, 8, 10)),
-        variable=dice.random() < 0.2,
-        interlaced=dice.random() < 0.15,
-        start_seconds=dice.choice((None, 0.0, 1.4, 1000.0)),
+        gop=gop,
+        bframes=dice.choice(_bframes(codec, gop)),
+        depth=10 if codec == "prores" or (codec in _TEN_BITS and dice.random() < 0.25) else 8,
+        variable=variable,
+        interlaced=interlaced,
+        start_seconds=None if container in _COUNTING else dice.choice(_starts(container)),
         sound=dice.choice(("with", "without", "late", "early")),
-        splice=dice.choice(("", "", "", "", "reset", "continued")),
-        edited=dice.random() < 0.25,
+        splice=dice.choice(("", "", "", "reset", "continued")) if container == "mpegts" else "",
+        edited=container in ("mp4", "mov") and dice.random() < 0.25,
     )
 
 
-def _possible(clip: Clip) -> bool:
-    """Whether there is such a thing, and only one way to write it down."""
-    codec, container = clip.codec, clip.container
-    slow = Fraction(clip.rate) <= 30
-    return (
-        (clip.gop == "closed" or (codec in _OPEN and codec != "mpeg2") or _open_mpeg2(clip))
-        and not (codec in ("prores", "vp9", "av1") and clip.bframes)
-        and not (codec == "prores" and (clip.gop_seconds != 0.5 or clip.depth != 10))
-        and not (codec == "av1" and clip.rate == "12")  # its encoder is slow, and so few
-        and not (clip.depth == 10 and codec not in _TEN_BITS)
-        and not (clip.interlaced and (codec not in _FIELDS or clip.variable or not slow))
-        and not (clip.interlaced and codec == "h264" and clip.gop == "intra-refresh")
-        and not (clip.gop == "open" and clip.bframes == 0)
-        and not (clip.gop == "intra-refresh" and clip.bframes and codec == "h264")
-        and not (container == "avi" and (clip.variable or clip.start_seconds not in (None, 0.0)))
-        and not (clip.splice and container != "mpegts")
-        and not (clip.edited and container not in ("mp4", "mov"))
-        and not (codec in ("mpeg2", "mpeg4") and clip.rate == "12")  # MPEG-2 knows no such rate
-    )
+def _rates(container: str, codec: str) -> tuple[str, ...]:
+    if codec in ("mpeg2", "mpeg4") or container == "mxf":  # MPEG-2 knows no other rates
+        return ("25", "25", "30000/1001", "24000/1001", "50")
+    return _RATES
 
 
-def _open_mpeg2(clip: Clip) -> bool:
-    return clip.codec == "mpeg2" and clip.gop == "open"
+def _bframes(codec: str, gop: Gop) -> tuple[int, ...]:
+    if codec in ("prores", "vp9", "av1", "theora") or (codec, gop) == ("h264", "intra-refresh"):
+        return (0,)
+    return (2, 3) if gop == "open" else (0, 2, 3)
+
+
+def _starts(container: str) -> tuple[float | None, ...]:
+    # The pack headers of MPEG-PS say when they come; its muxer begins them at 0.
+    return (None, 0.0, 1.4) if container == "mpg" else (None, 0.0, 1.4, 1000.0)

@@ -61,6 +61,7 @@ def settings(scratch: Path) -> WorkerSettings:
 
 def judged(drawn: Iterable[tuple[int, Case]], cores: int) -> Iterator[Verdict]:
     """Verdicts in the order of their cases."""
+    logging.disable(logging.CRITICAL)  # failures are told in verdicts
     with tempfile.TemporaryDirectory(prefix="matrix-") as folder:
         if cores == 1:
             with court(Path(folder)) as own:
@@ -75,12 +76,8 @@ def judged(drawn: Iterable[tuple[int, Case]], cores: int) -> Iterator[Verdict]:
 @contextlib.contextmanager
 def court(folder: Path) -> Iterator[Court]:
     """While inside, its storage is served."""
-    logging.disable(logging.CRITICAL)  # failures are told in verdicts
-    try:
-        with store.running() as running:
-            yield Court(settings(folder / "scratch"), running, folder)
-    finally:
-        logging.disable(logging.NOTSET)
+    with store.running() as running:
+        yield Court(settings(folder / "scratch"), running, folder)
 
 
 _open = contextlib.ExitStack()
@@ -89,6 +86,7 @@ _open = contextlib.ExitStack()
 @functools.cache
 def _own_court(folder: str) -> Court:
     """Of this process."""
+    logging.disable(logging.CRITICAL)
     name = multiprocessing.current_process().name
     return _open.enter_context(court(Path(folder) / name))
 

@@ -21,6 +21,9 @@ _SOUND = {
     "avi": ("libmp3lame",),
     "flv": ("aac", "-ar", "44100"),
     "webm": ("libopus",),
+    "mxf": ("pcm_s16le",),
+    "ogv": ("libvorbis",),
+    "mpg": ("mp2",),
 }
 
 
@@ -120,6 +123,8 @@ def _codec(clip: Clip) -> list[str]:
         case "vp9":
             return ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "200k",
                     "-auto-alt-ref", "1", "-lag-in-frames", "12", *common]  # fmt: skip
+        case "theora":
+            return ["-c:v", "libtheora", "-q:v", "5", *common]
         case "av1":
             return ["-c:v", "libsvtav1", "-preset", "12", "-crf", "45",
                     "-svtav1-params", "lp=1", *common]  # fmt: skip

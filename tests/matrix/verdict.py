@@ -84,7 +84,7 @@ class Court:
             whole = self._driver.encode(source, recipe, 0)
         except Refused as refused:
             return Verdict(seed=seed, case=case, whole="?", wrong=(f"whole: {refused}",))
-        wrong = _compared(seen, self._decoded(whole, folder))
+        wrong = compared(seen, self._decoded(whole, folder))
         if made.files.get("poster.jpg") != whole.files.get("poster.jpg"):
             wrong += ("the poster is another picture",)
         if not case.clip.interlaced:
@@ -121,7 +121,7 @@ def recipe_of(case: Case) -> Recipe:
     return Recipe(outputs=(video, PosterOutput(at_fraction=0.4, box=Box(width=128, height=72))))
 
 
-def _compared(seen: Seen, whole: Seen) -> tuple[str, ...]:
+def compared(seen: Seen, whole: Seen) -> tuple[str, ...]:
     """The cut source's film against the whole one's."""
     wrong = []
     if seen.hashes != whole.hashes:

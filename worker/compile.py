@@ -31,6 +31,10 @@ _INTERLACED = ("tt", "bb", "tb", "bt")
 #: Keyframes are forced a little before the beat, since 2 s of 23.976 fps are no whole frames.
 _BEAT_SLACK_SECONDS = 0.001
 
+#: Where nobody says when a frame is shown, ffmpeg guesses, and two may fall upon the same moment or
+#: change places: the later one comes a tick after the other. What goes back further is no guess.
+_FORWARD = "if(gte(PREV_OUTPTS-PTS,0)*lt(PREV_OUTPTS-PTS,0.5/TB),PREV_OUTPTS+1,PTS)"
+
 _GLOBAL = (
     "-hide_banner",
     "-nostdin",  # a key press on a terminal must not stop an encode
@@ -80,6 +84,8 @@ def compile_plan(recipe: Recipe, material: Material, *, ffmpeg_path: str, thread
         decoded = source[str(material.picture.index)]
         if origin_ticks is not None:
             decoded = picture_since(decoded, origin_ticks)
+        else:
+            decoded = decoded.filter("setpts", _FORWARD)
         pictures = shown_in(steady_picture(decoded, material), material, pictured)
     sounds: dict[str, Any] = {}
     sounding = [p for p in promises if p.channels is not None]

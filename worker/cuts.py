@@ -105,10 +105,14 @@ def _uncuttable(material: Material) -> str:
     scan = material.scan
     if material.picture is None or not scan.ticks:
         return "no frame says its time"
+    if material.decoding_order:
+        return "its packets say when they are decoded, not when they are shown"
     if material.origin_ticks is None:
         return "its clock is set anew, repeats itself or is missing"
     if scan.goes_back:
         return "its packets are out of order"
+    if scan.headless:
+        return "it begins between two keyframes"
     if not scan.key_ticks:
         return "it has no keyframe"
     return ""

@@ -30,12 +30,21 @@ class Material:
         return "mpegts" in self.probe.format.format_name and self.scan.broken_packets > 0
 
     @property
+    def decoding_order(self) -> bool:
+        """Its packets say when they are decoded, and not that some are shown later than that."""
+        return (
+            self.picture is not None and self.picture.has_b_frames > 0 and not self.scan.reordered
+        )
+
+    @property
     def origin_ticks(self) -> int | None:
         """The tick of the picture's clock that is 0 from now on: where the container begins, so
         that sound which is there before the picture is kept. None where that clock repeats itself,
-        runs backwards or is missing."""
+        runs backwards, is missing, or tells of decoding alone."""
         scan, start = self.scan, self.probe.format.start_time
         if self.picture is None or not scan.ticks or not scan.regular or self.spliced:
+            return None
+        if self.decoding_order:
             return None
         first = scan.ticks[0]
         return first if start is None else min(first, round(start / float(scan.tick)))

@@ -45,7 +45,7 @@ _ENDED_EARLY = ("File ended prematurely", "partial file")
 
 _STREAM_FIELDS = (
     "index,codec_type,codec_name,width,height,sample_aspect_ratio,pix_fmt,field_order,"
-    "avg_frame_rate,r_frame_rate,time_base,start_time,duration,nb_frames,nb_read_packets,"
+    "has_b_frames,avg_frame_rate,r_frame_rate,time_base,start_time,duration,nb_frames,nb_read_packets,"
     "sample_rate,channels"
 )
 _SHOWN = (
@@ -74,6 +74,8 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     sample_aspect_ratio: str = ""
     pix_fmt: str = ""
     field_order: str = ""
+    #: How many frames a decoder holds back, since some are shown later than they are decoded.
+    has_b_frames: int = 0
     avg_frame_rate: str = "0/0"
     r_frame_rate: str = "0/0"
     time_base: str = "0/1"
@@ -174,6 +176,10 @@ class Scan:
     regular: bool = False
     #: Some packet is to be decoded before the one that stands in front of it.
     goes_back: bool = False
+    #: Some frame is shown before the first at which a decoder can begin: it may come out or not.
+    headless: bool = False
+    #: Some packet says that it is shown at another time than it is decoded.
+    reordered: bool = False
     #: All packets of the picture, hidden ones too: what an index counts.
     packets: int = 0
     #: The demuxer said that the file ends early.
@@ -292,7 +298,8 @@ class _PacketReader:
         self._frames = 0
         self._packets = 0
         self._latest = self._latest_dts = float("-inf")
-        self._jumped = self._goes_back = False
+        self._jumped = self._goes_back = self._headless = self._reordered = False
+        self._first_key_tick: int | None = None
         self._broken = 0
         self._seconds = 0.0
         self._reach: tuple[float, float] | None = None
@@ -308,8 +315,11 @@ class _PacketReader:
             self._packets += 1
             self._broken += b"C" in flags
             if decoded_at != b"N/A":
+                self._reordered |= tick not in (b"N/A", decoded_at)
                 self._goes_back |= int(decoded_at) < self._latest_dts
                 self._latest_dts = max(self._latest_dts, int(decoded_at))
+            if self._first_key_tick is None and b"K" in flags and tick != b"N/A":
+                self._first_key_tick = int(tick)
             if b"D" not in flags:  # an edit list may hide packets
                 self._frames += 1
                 if tick != b"N/A":
@@ -318,6 +328,7 @@ class _PacketReader:
             self._hear(moment, seconds)
 
     def _see(self, tick: int, *, is_key: bool) -> None:
+        self._headless |= self._first_key_tick is None or tick < self._first_key_tick
         self._ticks.append(tick)
         if is_key:
             self._key_ticks.append(tick)
@@ -344,6 +355,8 @@ class _PacketReader:
             tick=self._tick,
             key_ticks=array("q", sorted(self._key_ticks)),
             goes_back=self._goes_back,
+            headless=self._headless,
+            reordered=self._reordered,
             ended_early=any(words in said for words in _ENDED_EARLY),
             regular=len(ticks) == self._frames
             and not self._jumped

@@ -37,6 +37,8 @@ _CONTAINERS = (
 _COUNTING = frozenset({"avi", "mxf", "ogv"})
 _RATES = ("25", "25", "30000/1001", "24000/1001", "12", "50")
 _GOP_SECONDS = (0.5, 1.0, 2.0, 3.7, 5.0, 10.0)
+#: Without edit lists, or with few.
+_RECORDED = frozenset({"mkv", "mpegts", "flv", "fmp4"})
 _GOPS: dict[str, tuple[Gop, ...]] = {
     "h264": ("closed", "closed", "open", "open", "intra-refresh"),
     "hevc": ("closed", "closed", "open", "open", "intra-refresh"),
@@ -66,8 +68,11 @@ class Clip:
     sound: Sound
     #: Two recordings in one stream: the second one's clock begins anew, or goes on.
     splice: Splice
-    #: Cut without encoding, so that an edit list hides what its first frames are made of.
+    #: Cut without encoding: an edit list hides what its first frames are made of; or, where there
+    #: are none, its first group of pictures is open.
     edited: bool
+    #: Recorded from the middle of a group of pictures on.
+    headless: bool = False
 
     def told(self) -> str:
         """In one line."""
@@ -79,7 +84,7 @@ class Clip:
         words += ["vfr"] * self.variable + ["interlaced"] * self.interlaced
         words += [f"from {self.start_seconds:g}s"] if self.start_seconds is not None else []
         words += [f"spliced {self.splice}"] if self.splice else []
-        words += ["edited"] * self.edited
+        words += ["edited"] * self.edited + ["headless"] * self.headless
         return " ".join(words)
 
 
@@ -107,7 +112,7 @@ def draw(seed: int) -> Case:
     # Neighbouring seeds give the Mersenne Twister neighbouring first draws; these do not.
     dice = random.Random(f"matrix {seed}")
     clip = _clip(dice)
-    return Case(
+    case = Case(
         clip=clip,
         # More than six chunks cost time and show no more.
         chunk_seconds=dice.choice([n for n in (1, 2, 3, 5, 8) if 2 * n <= clip.seconds <= 6 * n]),
@@ -115,6 +120,7 @@ def draw(seed: int) -> Case:
         speed=dice.choice(("ultrafast", "veryfast", "medium")),
         poster=dice.random() < 0.2,
     )
+    return dataclasses.replace(case, clip=_opened(clip, dice))
 
 
 def cases(first: int) -> Iterator[tuple[int, Case]]:
@@ -134,9 +140,7 @@ def _clip(dice: random.Random) -> Clip:
     container = dice.choice(_CONTAINERS)
     codec = dice.choice(_CODECS[container])
     rate = dice.choice(_rates(container, codec))
-    # The long ones at a quick rate would take most of the time.
-    gop_seconds = dice.choice(_GOP_SECONDS[:4] if rate == "50" else _GOP_SECONDS)
-    gop_seconds = 0.0 if codec == "prores" else gop_seconds
+    gop_seconds = 0.0 if codec == "prores" else dice.choice(_gop_seconds(container, rate))
     # Longer than two groups of pictures, so that cuts lie inside of one and between two.
     seconds = min(_SECONDS_MAX, max(3, round(gop_seconds * 2.3)) + dice.choice((0, 0, 2, 5)))
     gop = dice.choice(_GOPS.get(codec, ("closed",)))
@@ -161,10 +165,29 @@ def _clip(dice: random.Random) -> Clip:
     )
 
 
+def _opened(clip: Clip, dice: random.Random) -> Clip:
+    """With another beginning, at times."""
+    if clip.splice or clip.container not in _RECORDED or dice.random() > 0.3:
+        return clip
+    # Whoever looks at the first five seconds of a stream must find a keyframe.
+    if clip.container == "mpegts" and (clip.gop == "intra-refresh" or clip.gop_seconds > 2):
+        return clip
+    if clip.container == "mpegts" and dice.random() < 0.5:
+        return dataclasses.replace(clip, headless=True)
+    return dataclasses.replace(clip, edited=True)
+
+
 def _rates(container: str, codec: str) -> tuple[str, ...]:
     if codec in ("mpeg2", "mpeg4") or container == "mxf":  # MPEG-2 knows no other rates
         return ("25", "25", "30000/1001", "24000/1001", "50")
     return _RATES
+
+
+def _gop_seconds(container: str, rate: str) -> tuple[float, ...]:
+    if container == "mxf":  # its index counts in 8 bits
+        return _GOP_SECONDS[:3]
+    # The long ones at a quick rate would take most of the time.
+    return _GOP_SECONDS[:4] if rate == "50" else _GOP_SECONDS
 
 
 def _bframes(codec: str, gop: Gop) -> tuple[int, ...]:

@@ -8,11 +8,10 @@ import argparse
 import collections
 import concurrent.futures
 import contextlib
-import functools
 import itertools
 import json
 import logging
-import multiprocessing
+import queue
 import sys
 import tempfile
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 from local import tools
 from mayfly.contract.settings import WorkerSettings
 from tests.matrix.cases import Case, cases, draw
+from tests.matrix.drive import lossless
 from tests.matrix.verdict import Court, Verdict
 from tests.worker import store
 
@@ -60,39 +60,33 @@ def settings(scratch: Path) -> WorkerSettings:
 
 
 def judged(drawn: Iterable[tuple[int, Case]], cores: int) -> Iterator[Verdict]:
-    """Verdicts in the order of their cases."""
+    """Verdicts in the order of their cases; so many are under way at once."""
     logging.disable(logging.CRITICAL)  # failures are told in verdicts
-    with tempfile.TemporaryDirectory(prefix="matrix-") as folder:
-        if cores == 1:
-            with court(Path(folder)) as own:
-                yield from (own.judge(seed, case) for seed, case in drawn)
-            return
-        with concurrent.futures.ProcessPoolExecutor(
-            cores, mp_context=multiprocessing.get_context("spawn")
-        ) as pool:
-            yield from pool.map(functools.partial(_judge_elsewhere, folder), drawn)
+    with (
+        tempfile.TemporaryDirectory(prefix="matrix-") as folder,
+        contextlib.ExitStack() as opened,
+        # Threads do: nearly all of the time is ffmpeg's.
+        concurrent.futures.ThreadPoolExecutor(cores) as threads,
+    ):
+        idle = queue.SimpleQueue[Court]()
+        for number in range(cores):
+            idle.put(opened.enter_context(court(Path(folder) / str(number))))
+
+        def judge(one: tuple[int, Case]) -> Verdict:
+            own = idle.get()
+            try:
+                return own.judge(*one)
+            finally:
+                idle.put(own)
+
+        yield from threads.map(judge, drawn)
 
 
 @contextlib.contextmanager
 def court(folder: Path) -> Iterator[Court]:
-    """While inside, its storage is served."""
-    with store.running() as running:
+    """While inside, its storage is served, and x264 loses nothing."""
+    with lossless(), store.running() as running:
         yield Court(settings(folder / "scratch"), running, folder)
-
-
-_open = contextlib.ExitStack()
-
-
-@functools.cache
-def _own_court(folder: str) -> Court:
-    """Of this process."""
-    logging.disable(logging.CRITICAL)
-    name = multiprocessing.current_process().name
-    return _open.enter_context(court(Path(folder) / name))
-
-
-def _judge_elsewhere(folder: str, drawn: tuple[int, Case]) -> Verdict:
-    return _own_court(folder).judge(*drawn)
 
 
 def summary(found: list[Verdict], seconds: float) -> dict[str, object]:

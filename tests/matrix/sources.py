@@ -11,6 +11,8 @@ _SIZE = "128x72"
 #: How much later the one begins than the other.
 _LATE_SECONDS = 0.7
 
+_PACKET_BYTES = 188
+
 _SUFFIX = {"fmp4": "mp4", "mpegts": "ts"}
 _SOUND = {
     "mp4": ("aac",),
@@ -25,6 +27,10 @@ _SOUND = {
     "ogv": ("libvorbis",),
     "mpg": ("mp2",),
 }
+
+
+class NotMade(Exception):
+    """The case is one that ffmpeg cannot write: not to be drawn."""
 
 
 class Sources:
@@ -53,7 +59,12 @@ class Sources:
             uncut = path.with_suffix(f".uncut{path.suffix}")
             self._run(_arguments(clip, None), uncut)
             offset = _offset(clip.start_seconds)
-            self._run(["-ss", "0.66", "-i", str(uncut), "-map", "0", "-c", "copy", *offset], path)
+            whole = ["-ss", "0.66", "-i", str(uncut), "-map", "0", "-c", "copy"]
+            self._run([*whole, *_muxer(clip), *offset], path)
+        elif clip.headless:
+            uncut = path.with_suffix(".uncut.ts")
+            self._run(_arguments(clip, clip.start_seconds), uncut)
+            path.write_bytes(_beheaded(uncut.read_bytes()))
         else:
             self._run(_arguments(clip, clip.start_seconds), path)
 
@@ -61,7 +72,7 @@ class Sources:
         command = [str(self._ffmpeg), "-v", "error", "-nostdin", "-y", *arguments, str(path)]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode:
-            raise RuntimeError(f"No such clip can be made: {done.stderr[-600:]}")
+            raise NotMade(f"no such clip can be made: {done.stderr[-600:]}")
 
 
 def _arguments(clip: Clip, start_seconds: float | None) -> list[str]:
@@ -71,7 +82,7 @@ def _arguments(clip: Clip, start_seconds: float | None) -> list[str]:
     arguments = ["-itsoffset", str(late[0]), "-f", "lavfi", "-i", picture]
     if clip.sound != "without":
         sine = f"sine=d={clip.seconds}:r=48000:b=4"
-        arguments += ["-itsoffset", str(late[1]), "-f", "lavfi", "-i", sine, "-map", "1:a"]
+        arguments += ["-itsoffset", str(late[1]), "-f", "lavfi", "-i", sine]
         arguments += ["-c:a", *_SOUND[clip.container]]
     # At such a size testsrc2's parts stand still for frames; noise makes each another.
     filters = ["noise=alls=24:allf=t+u:all_seed=7"]
@@ -80,12 +91,20 @@ def _arguments(clip: Clip, start_seconds: float | None) -> list[str]:
     if clip.variable:
         filters.append("select='not(mod(n\\,3))+gt(random(1)\\,0.55)'")
     arguments += ["-map", "0:v", "-vf", ",".join(filters), "-fps_mode", "passthrough"]
-    arguments += ["-threads", "1", *_codec(clip), *_offset(start_seconds)]
+    arguments += ["-map", "1:a"] if clip.sound != "without" else []
+    return [*arguments, "-threads", "1", *_codec(clip), *_muxer(clip), *_offset(start_seconds)]
+
+
+def _muxer(clip: Clip) -> list[str]:
     if clip.container == "fmp4":
-        arguments += ["-movflags", "+frag_keyframe+delay_moov"]
-    elif clip.container == "mov":
-        arguments += ["-movflags", "+faststart"]
-    return arguments
+        return ["-movflags", "+frag_keyframe+delay_moov"]
+    return ["-movflags", "+faststart"] if clip.container == "mov" else []
+
+
+def _beheaded(stream: bytes) -> bytes:
+    """Without most of its first second, but for the tables at its beginning."""
+    packets = [stream[at : at + _PACKET_BYTES] for at in range(0, len(stream), _PACKET_BYTES)]
+    return b"".join(packets[:3] + packets[len(packets) // 12 :])
 
 
 def _offset(start_seconds: float | None) -> list[str]:

@@ -12,8 +12,8 @@ from mayfly.contract.recipe import Aac, Box, PosterOutput, Recipe, VideoOutput
 from mayfly.contract.settings import WorkerSettings
 from tests.matrix.cases import Case
 from tests.matrix.decode import Seen, decoded
-from tests.matrix.drive import Delivered, Driver, Refused, lossless
-from tests.matrix.sources import Sources
+from tests.matrix.drive import Delivered, Driver, Refused
+from tests.matrix.sources import NotMade, Sources
 from tests.worker.store import Store
 from worker import cuts, preflight
 from worker.ends import WorkFailed
@@ -56,18 +56,19 @@ class Court:
     def judge(self, seed: int, case: Case) -> Verdict:
         """One case, from its clip to its verdict."""
         began = time.monotonic()
-        with tempfile.TemporaryDirectory(dir=self._folder) as folder, lossless():
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
             verdict = self._judged(seed, case, Path(folder))
         return dataclasses.replace(verdict, seconds=time.monotonic() - began)
 
     def _judged(self, seed: int, case: Case, folder: Path) -> Verdict:
-        source, recipe = self._sources.path(case.clip), recipe_of(case)
+        recipe = recipe_of(case)
         try:
+            source = self._sources.path(case.clip)
             material = self._looked_at(source, recipe, folder)
             policy = cuts.Policy(threads=1, workers=4, chunk_seconds=case.chunk_seconds)
             found = cuts.cut(material, recipe, policy)
             made = self._driver.encode(source, recipe, case.chunk_seconds)
-        except (Refused, WorkFailed) as refused:
+        except (Refused, WorkFailed, NotMade) as refused:
             return Verdict(seed=seed, case=case, whole="?", wrong=(str(refused),))
         seen = self._decoded(made, folder)
         assert material.picture is not None

@@ -23,18 +23,21 @@ _CODECS = {
     "mpegts": ("h264", "h264", "h264", "hevc", "hevc", "mpeg2", "mpeg2", "mpeg4"),
     "avi": ("mpeg4", "mpeg4", "h264", "mpeg2"),
     "flv": ("h264", "h264", "hevc", "av1", "vp9"),
-    "webm": ("vp9", "av1"),
+    "webm": ("vp9", "av1", "vp8"),
+    "live mkv": ("h264", "hevc", "vp8"),
+    "asf": ("wmv2",),
+    "gif": ("gif",),
     "mxf": ("mpeg2", "h264"),
     "ogv": ("theora",),
     "mpg": ("mpeg2",),
 }
-#: The last three are rare, and their clocks of another kind.
+#: The last ones are rare, and their clocks and indexes of another kind.
 _CONTAINERS = (
     *("mp4", "mp4", "fmp4", "mov", "mkv", "mkv", "mpegts", "mpegts", "avi", "flv", "webm") * 2,
-    *("avi", "fmp4", "mov", "mxf", "ogv", "mpg"),
+    *("avi", "fmp4", "mov", "mxf", "ogv", "mpg", "live mkv", "asf", "gif"),
 )
 #: They know a picture's number and no time of it.
-_COUNTING = frozenset({"avi", "mxf", "ogv"})
+_COUNTING = frozenset({"avi", "mxf", "ogv", "gif"})
 _RATES = ("25", "25", "30000/1001", "24000/1001", "12", "50")
 _GOP_SECONDS = (0.5, 1.0, 2.0, 3.7, 5.0, 10.0)
 #: Without edit lists, or with few.
@@ -47,6 +50,7 @@ _GOPS: dict[str, tuple[Gop, ...]] = {
 _TEN_BITS = frozenset({"h264", "hevc", "vp9", "av1", "prores"})
 _FIELDS = frozenset({"h264", "mpeg2", "prores"})
 _SECONDS_MAX = 25
+_WRAPS_SECONDS = 2**33 / 90_000 - 2.5
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +163,7 @@ def _clip(dice: random.Random) -> Clip:
         variable=variable,
         interlaced=interlaced,
         start_seconds=None if container in _COUNTING else dice.choice(_starts(container)),
-        sound=dice.choice(("with", "without", "late", "early")),
+        sound="without" if codec == "gif" else dice.choice(("with", "without", "late", "early")),
         splice=dice.choice(("", "", "", "reset", "continued")) if container == "mpegts" else "",
         edited=container in ("mp4", "mov") and dice.random() < 0.25,
     )
@@ -191,11 +195,13 @@ def _gop_seconds(container: str, rate: str) -> tuple[float, ...]:
 
 
 def _bframes(codec: str, gop: Gop) -> tuple[int, ...]:
-    if codec in ("prores", "vp9", "av1", "theora") or (codec, gop) == ("h264", "intra-refresh"):
+    if codec not in ("h264", "hevc", "mpeg2", "mpeg4") or (codec, gop) == ("h264", "intra-refresh"):
         return (0,)
     return (2, 3) if gop == "open" else (0, 2, 3)
 
 
 def _starts(container: str) -> tuple[float | None, ...]:
+    if container == "mpegts":  # of its 33 bits the last is full after 26.5 hours
+        return (None, 0.0, 1.4, 1000.0, 1000.0, _WRAPS_SECONDS)
     # The pack headers of MPEG-PS say when they come; its muxer begins them at 0.
-    return (None, 0.0, 1.4) if container == "mpg" else (None, 0.0, 1.4, 1000.0)
+    return (None, 0.0, 1.4) if container in ("mpg", "asf") else (None, 0.0, 1.4, 1000.0)

@@ -13,7 +13,7 @@ _LATE_SECONDS = 0.7
 
 _PACKET_BYTES = 188
 
-_SUFFIX = {"fmp4": "mp4", "mpegts": "ts"}
+_SUFFIX = {"fmp4": "mp4", "mpegts": "ts", "live mkv": "mkv"}
 _SOUND = {
     "mp4": ("aac",),
     "fmp4": ("aac",),
@@ -23,6 +23,8 @@ _SOUND = {
     "avi": ("libmp3lame",),
     "flv": ("aac", "-ar", "44100"),
     "webm": ("libopus",),
+    "live mkv": ("libopus",),
+    "asf": ("libmp3lame",),
     "mxf": ("pcm_s16le",),
     "ogv": ("libvorbis",),
     "mpg": ("mp2",),
@@ -98,6 +100,8 @@ def _arguments(clip: Clip, start_seconds: float | None) -> list[str]:
 def _muxer(clip: Clip) -> list[str]:
     if clip.container == "fmp4":
         return ["-movflags", "+frag_keyframe+delay_moov"]
+    if clip.container == "live mkv":  # neither cues nor a duration
+        return ["-live", "1"]
     return ["-movflags", "+faststart"] if clip.container == "mov" else []
 
 
@@ -140,8 +144,15 @@ def _codec(clip: Clip) -> list[str]:
             return ["-c:v", name, "-q:v", "6", *common, *bframes, "-sc_threshold", "1000000000",
                     *(["-flags", flags] if flags else [])]  # fmt: skip
         case "vp9":
-            return ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "200k",
+            return ["-c:v", "libvpx-vp9", "-deadline", "good", "-cpu-used", "6", "-b:v", "200k",
                     "-auto-alt-ref", "1", "-lag-in-frames", "12", *common]  # fmt: skip
+        case "vp8":
+            return ["-c:v", "libvpx", "-deadline", "good", "-cpu-used", "5", "-b:v", "200k",
+                    "-auto-alt-ref", "1", "-lag-in-frames", "12", *common]  # fmt: skip
+        case "wmv2":
+            return ["-c:v", "wmv2", "-b:v", "300k", *common]
+        case "gif":
+            return ["-c:v", "gif", "-g", gop]
         case "theora":
             return ["-c:v", "libtheora", "-q:v", "5", *common]
         case "av1":

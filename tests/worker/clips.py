@@ -146,6 +146,24 @@ class Clips:
             "-c:v", "libx264", "-preset", "veryfast", "-g", "24", "-pix_fmt", "yuv420p",
         )  # fmt: skip
 
+    def late_picture(self) -> Path:
+        """Sound that is there half a second before the picture."""
+        return self.make(
+            "late-picture.mkv",
+            "-itsoffset", "0.5",
+            "-f", "lavfi", "-i", _PICTURE.format(size="96x64", rate=30, seconds=3),
+            "-f", "lavfi", "-i", "sine=d=3:r=48000",
+            "-c:v", "libx264", "-g", "30", "-pix_fmt", "yuv420p", "-c:a", "aac",
+        )  # fmt: skip
+
+    def broadcast(self) -> Path:
+        """MXF, whose clock ticks whole frames: 1001/30000 s."""
+        return self.make(
+            "broadcast.mxf",
+            "-f", "lavfi", "-i", _PICTURE.format(size="320x240", rate="30000/1001", seconds=3),
+            "-c:v", "mpeg2video", "-g", "12", "-bf", "2", "-pix_fmt", "yuv420p",
+        )  # fmt: skip
+
     def truncated(self, of: Path, share: float = 0.6) -> Path:
         """The same file, cut off."""
         path = of.with_name(f"cut-{of.name}")

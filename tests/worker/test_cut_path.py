@@ -128,11 +128,14 @@ def test_two_sizes_are_cut_and_joined_beside_each_other(rig: Rig, made: Clips) -
     assert (small.frames, small.width, small.audio_codec) == (75, 64, None)
 
 
-@pytest.mark.parametrize("clip", ["offset_stream", "interlaced", "webm", "portrait"])
+@pytest.mark.parametrize(
+    "clip", ["offset_stream", "interlaced", "webm", "portrait", "late_picture", "broadcast"]
+)
 def test_the_parts_show_what_the_whole_shows(
     rig: Rig, made: Clips, looked_at: Any, clip: str
 ) -> None:
-    """A clock from 1000 s on with late sound; fields; hidden pictures; a picture that lies down."""
+    """A clock from 1000 s on with late sound; fields; hidden pictures; a picture that lies down;
+    one that comes late; a clock whose ticks are no whole part of a second."""
     source = getattr(made, clip)().read_bytes()
     video = VideoOutput(speed="veryfast", box=SMALL)
     film = Film(rig, source, video).work()
@@ -144,6 +147,10 @@ def test_the_parts_show_what_the_whole_shows(
     assert times == wanted_times
     one, other = probe.picture(), wanted.picture()
     assert (one.width, one.height) == (other.width, other.height)
+    if wanted.sound():
+        heard, wanted_heard = probe.sound(), wanted.sound()
+        assert heard.start_time == wanted_heard.start_time
+        assert heard.duration == pytest.approx(wanted_heard.duration, abs=0.001)
 
 
 @pytest.mark.parametrize("container", ["mkv", "flv", "ts"])

@@ -1,5 +1,6 @@
 """One interval of a source that was cut: its pictures, and what proves them."""
 
+import dataclasses
 from array import array
 from pathlib import Path
 
@@ -23,8 +24,24 @@ def do(room: Room) -> Done:
     return made_of(room, room.source(), scope)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded:
+    """One chunk's files beneath the folder, proven as far as one chunk can be."""
+
+    files: list[tuple[str, Media]]
+    cpu_seconds: float
+
+
 def made_of(room: Room, material: Material, scope: Scope) -> Done:
     """One chunk of a source that is here already. Raises WorkFailed, Halted."""
+    encoded = encode(room, material, scope)
+    source = material.probe.media(frames=material.scan.frames)
+    stored = room.store(encoded.files)
+    return Done(outputs=stored, source=source, cpu_seconds=encoded.cpu_seconds)
+
+
+def encode(room: Room, material: Material, scope: Scope) -> Encoded:
+    """The same, not stored yet. Raises WorkFailed, Halted."""
     settings, order = room.settings, room.order
     plan = compile_chunk(
         order.task.recipe, material, scope, ffmpeg_path=settings.ffmpeg, threads=settings.threads
@@ -42,8 +59,7 @@ def made_of(room: Room, material: Material, scope: Scope) -> Done:
             _prove(room.folder / promise.path, wanted, scope.clock.time_base[0])
         files.append((promise.path, Media(container="part", frames=len(wanted))))
     files.append((f"{OUTPUTS}/{FRAMES}", Media(container="list")))
-    source = material.probe.media(frames=material.scan.frames)
-    return Done(outputs=room.store(files), source=source, cpu_seconds=ending.cpu_seconds)
+    return Encoded(files=files, cpu_seconds=ending.cpu_seconds)
 
 
 def _prove(path: Path, wanted: "array[int]", factor: int) -> None:

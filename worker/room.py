@@ -80,6 +80,11 @@ class Room:
         scan = self.prober.scan(SOURCE, probe, folder=self.folder, halt=order.halt)
         return preflight.check_scan(probe, scan, recipe)
 
+    def empty_outputs(self) -> None:
+        """What was made so far is of no use."""
+        shutil.rmtree(self.folder / "out")
+        (self.folder / "out").mkdir()
+
     def run(self, plan: Plan, seconds: float | None) -> Ending:
         """Runs ffmpeg; `seconds` is how long what it makes will be. Raises WorkFailed, Halted."""
         self.order.progress.stage = "encoding"

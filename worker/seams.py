@@ -79,6 +79,15 @@ def torn(chunks: Sequence[tuple[Scope, Frames]], seam_ticks: int) -> list[int]:
     return found
 
 
+def amiss(packets: "array[int]", chunks: Sequence[tuple[Scope, Frames]]) -> list[int]:
+    """Numbers of the chunks whose frames are not the packets of their interval."""
+    return [
+        scope.number
+        for scope, frames in chunks
+        if own(frames, scope).ticks != of_interval(packets, scope)
+    ]
+
+
 def flaw(packets: "array[int]", chunks: Sequence[tuple[Scope, Frames]]) -> str:
     """Why the chunks' frames are not the source's packets, each once and in order; else nothing."""
     at = 0

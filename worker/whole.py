@@ -21,10 +21,11 @@ def do(room: Room) -> Done:
         if not isinstance(found, cuts.Whole):
             return chunk.made_of(room, material, order.split(found))
         note = f"Encoded whole: {found.why}." if found.why else ""
-    return _encode(room, material, note)
+    return encode(room, material, note)
 
 
-def _encode(room: Room, material: Material, note: str) -> Done:
+def encode(room: Room, material: Material, note: str) -> Done:
+    """All of it, in one. Raises WorkFailed, Halted."""
     settings, order = room.settings, room.order
     plan = compile_plan(
         order.task.recipe, material, ffmpeg_path=settings.ffmpeg, threads=settings.threads

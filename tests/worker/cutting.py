@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+import pytest
 
 from mayfly.contract import report, wire
 from mayfly.contract.plan import Plan
@@ -14,7 +15,18 @@ from mayfly.contract.recipe import Recipe
 from mayfly.contract.task import Fetch, Input, Inputs
 from mayfly.core import parts
 from tests.worker.conftest import Rig
+from worker import finish
 from worker.encode import Encoding
+from worker.ends import WorkFailed
+
+
+def unmended(patch: pytest.MonkeyPatch) -> None:
+    """What a finish doubts it does not make good: its doubt is its last word."""
+
+    def gives_up(_: object, doubt: WorkFailed) -> None:
+        raise doubt
+
+    patch.setattr(finish, "made_good", gives_up)
 
 
 class Film:

@@ -13,7 +13,7 @@ from mayfly.contract.task import Input
 from mayfly.core import parts
 from tests.worker.clips import Clips
 from tests.worker.conftest import Rig, kinds, left
-from tests.worker.cutting import Film
+from tests.worker.cutting import Film, unmended
 from worker import seams
 from worker.halt import Halt
 from worker.probe import Prober
@@ -49,6 +49,12 @@ def refused(said: report.Report) -> str:
     assert isinstance(said, report.Failed), said
     assert said.code == "output_broken", said
     return said.detail
+
+
+@pytest.fixture(autouse=True)
+def doubts_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How they are made good stands in `test_made_good.py`."""
+    unmended(monkeypatch)
 
 
 # --- What it comes to -------------------------------------------------------------------------

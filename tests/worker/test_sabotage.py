@@ -20,7 +20,7 @@ from mayfly.core import parts
 from tests.worker import store
 from tests.worker.clips import Clips
 from tests.worker.conftest import Rig
-from tests.worker.cutting import Film
+from tests.worker.cutting import Film, unmended
 from worker import boxes, seams
 
 pytestmark = pytest.mark.worker
@@ -203,6 +203,7 @@ SABOTAGES: list[tuple[Sabotage, set[str]]] = [
 def heard(film: Film, inputs: list[Input], patch: pytest.MonkeyPatch, *present: str) -> str:
     """What a finish says to which only these witnesses speak; nothing when it joins."""
     with patch.context() as absent:
+        unmended(absent)
         for name in WITNESSES.keys() - set(present):
             where, what, nothing = WITNESSES[name]
             absent.setattr(where, what, lambda *_, nothing=nothing: nothing)

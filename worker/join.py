@@ -1,0 +1,174 @@
+"""Proves that the parts of a source that was cut are all there, in order, and fit each other; then
+joins them. Nothing is decoded or encoded.
+
+It must never deliver what it doubts: what to do about that is the finish's to decide.
+"""
+
+import dataclasses
+import hashlib
+import shutil
+from array import array
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from mayfly.contract.plan import PlanClock
+from mayfly.contract.recipe import VideoOutput
+from mayfly.contract.report import Media
+from mayfly.contract.task import Input
+from worker import boxes, seams
+from worker.compile import Promise
+from worker.compile_parts import FRAMES, PACKETS, compile_join, seam_ticks
+from worker.ends import WorkFailed
+from worker.order import Done
+from worker.room import Room
+
+_PICTURES, _SOUND = "in/pictures.mp4", "in/sound.mp4"
+_BLOCK_BYTES = 1 << 20
+#: A fetch speaks of sources; what a part is not there for is no fault of anybody's source.
+_NOT_AS_STORED = ("source_missing", "source_replaced")
+
+
+class Doubted(WorkFailed):
+    """The parts are not what they should be: these chunks, or, when there are none, nobody knows
+    which."""
+
+    def __init__(self, detail: str, chunks: Sequence[int] = ()) -> None:
+        super().__init__("output_broken", detail)
+        self.chunks = tuple(chunks)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Joining:
+    """All parts of one source."""
+
+    room: Room
+    parts: Sequence[Input]
+    clock: PlanClock
+    #: Files of chunks that were made anew, by the chunk's number and the file's name.
+    anew: Mapping[tuple[int, str], Path] = dataclasses.field(default_factory=dict)
+
+    def join(self) -> Done:
+        """Every output. Raises Doubted, WorkFailed, Halted."""
+        room = self.room
+        packets = self._prove()
+        frames, cpu_seconds, files = len(packets), 0.0, []
+        for output in room.order.task.recipe.outputs:
+            brought = [part for part in self.parts if part.file == output.file]
+            promise = Promise(output=output)
+            if isinstance(output, VideoOutput):
+                shown_at = array("q", (tick * self.clock.time_base[0] for tick in packets))
+                cpu_seconds += self._join(promise, brought, shown_at)
+            else:
+                self._bring(_only(brought, output.file), promise.path)
+            files.append((promise.path, room.judge.joined(promise, frames)))
+        stored = room.store(files)
+        count = sum(part.file == FRAMES for part in self.parts)
+        note = f"Encoded in {count} chunks; each of {frames} frames is there once, every seam fits."
+        return Done(
+            outputs=stored, source=Media(container="parts"), cpu_seconds=cpu_seconds, note=note
+        )
+
+    def _bring(self, part: Input, path: str) -> Path:
+        """A part as it was stored, or none."""
+        made = self.anew.get((part.number, part.file)) if part.kind == "chunk" else None
+        if made is not None:
+            return Path(shutil.copyfile(made, self.room.folder / path))
+        try:
+            found = self.room.fetch(lambda: part.fetch, path, part.size_bytes)
+        except WorkFailed as failed:
+            if failed.code not in _NOT_AS_STORED:
+                raise
+            raise _unlike(part) from None
+        with found.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != part.sha256:
+                raise _unlike(part)
+        return found
+
+    def _prove(self) -> "array[int]":
+        """When each frame is shown. Raises Doubted when the parts' are not the source's."""
+        listed = _only([part for part in self.parts if part.file == PACKETS], PACKETS)
+        packets = array("q", map(int, self._bring(listed, "in/packets").read_text().split()))
+        chunks = []
+        for part in self.parts:
+            if part.file == FRAMES:
+                assert part.scope is not None
+                frames = seams.read_frames(self._bring(part, "in/frames"))
+                chunks.append((part.scope, frames))
+        if flaw := seams.flaw(packets, chunks):
+            raise Doubted(flaw, seams.amiss(packets, chunks))
+        if torn := seams.torn(chunks, seam_ticks(self.clock)):
+            raise Doubted(f"the chunks {torn[:10]} do not fit those before them", torn)
+        return packets
+
+    def _join(self, promise: Promise, brought: Sequence[Input], shown_at: "array[int]") -> float:
+        """The CPU seconds of it."""
+        pictures, sounds = self._pictures(brought), [p for p in brought if p.kind == "audio"]
+        _check_joined(pictures, promise.output.file, shown_at)
+        if sounds:
+            self._bring(_only(sounds, promise.output.file), _SOUND)
+        settings = self.room.settings
+        plan = compile_join(
+            _PICTURES,
+            _SOUND if sounds else None,
+            promise,
+            ffmpeg_path=settings.ffmpeg,
+            threads=settings.threads,
+        )
+        ending = self.room.run(plan, None)
+        pictures.unlink()
+        return ending.cpu_seconds
+
+    def _pictures(self, brought: Sequence[Input]) -> Path:
+        """All fragments in one file, behind the one beginning that all of them share."""
+        joined = self.room.folder / _PICTURES
+        beginning = b""
+        with joined.open("wb") as target:
+            for part in brought:
+                if part.kind != "chunk":
+                    continue
+                path = self._bring(part, "in/chunk")
+                try:
+                    its_own, held = boxes.beginning(path), boxes.fragments(path)
+                except boxes.Malformed as error:
+                    raise Doubted(f"chunk {part.number}: {error}", [part.number]) from None
+                if not beginning:
+                    beginning = its_own
+                    target.write(beginning)
+                if its_own != beginning:
+                    raise Doubted(f"chunk {part.number} is of another making")
+                with path.open("rb") as source:
+                    for box in held:
+                        source.seek(box.start)
+                        _copy(source, target, box.size)
+        return joined
+
+
+def _unlike(part: Input) -> Doubted:
+    number = [part.number] if part.kind == "chunk" else []
+    return Doubted(f"{part.file} of {part.kind} {part.number} is not as stored", number)
+
+
+def _only(brought: Sequence[Input], file: str) -> Input:
+    if len(brought) != 1:
+        raise Doubted(f"{len(brought)} parts brought {file}")
+    return brought[0]
+
+
+def _check_joined(pictures: Path, file: str, shown_at: "array[int]") -> None:
+    """The lists say what was decoded; this, what was encoded, and in which order it stands here."""
+    try:
+        astray = boxes.astray(boxes.samples(pictures), shown_at)
+    except boxes.Malformed as error:
+        astray = str(error)
+    if astray:
+        raise Doubted(f"{file}, joined: {astray}")
+
+
+def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:
+    while size:
+        block = source.read(min(size, _BLOCK_BYTES))
+        if not block:
+            raise Doubted("a part was cut off")
+        target.write(block)
+        size -= len(block)

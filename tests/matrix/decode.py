@@ -21,8 +21,14 @@ class Seen:
     hashes: tuple[str, ...]
     sound_start: Fraction | None
     samples: int
+    rate_hz: int
     #: Of each stream's clock.
     ticks: tuple[Fraction, ...]
+
+    def sound_end(self) -> Fraction:
+        """When the sound is over."""
+        assert self.sound_start is not None
+        return self.sound_start + Fraction(self.samples, self.rate_hz)
 
     def sound_offset(self) -> Fraction | None:
         """From the first picture to the first sound."""
@@ -31,44 +37,38 @@ class Seen:
         return self.sound_start - self.times[0]
 
 
-def decoded(ffmpeg: Path, path: Path, *, stream: str = "v:0", sound: bool = True) -> Seen:
-    """All of a file, by its own clock."""
+def decoded(ffmpeg: Path, path: Path, *, picture: int = 0, sound: int | None = 1) -> Seen:
+    """All of a file, by its own clock; of the streams of these numbers, if they are there."""
     command = [str(ffmpeg), "-v", "error", "-nostdin", "-threads", "1", "-copyts", "-i", str(path)]
-    command += ["-map", f"0:{stream}", *(("-map", "0:a:0?") if sound else ())]
+    command += ["-map", f"0:{picture}", *(("-map", f"0:{sound}?") if sound is not None else ())]
     command += ["-vf", "scale=128:72:flags=bicubic,setsar=1,format=yuv420p"]
-    command += ["-fps_mode:v", "passthrough", "-enc_time_base:v", "demux", "-c:a", "pcm_s16le"]
-    command += ["-f", "framehash", "-hash", "murmur3", "-"]
+    command += ["-fps_mode:v", "passthrough", "-enc_time_base:v", "demux"]
+    command += ["-c:a", "pcm_s16le", "-ac", "1", "-f", "framehash", "-hash", "murmur3", "-"]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     return _read(done.stdout)
 
 
 def _read(text: str) -> Seen:
-    ticks: dict[int, Fraction] = {}
-    layouts: dict[int, int] = {}
-    kinds: dict[int, str] = {}
+    told: dict[str, dict[int, str]] = defaultdict(dict)
     lines: dict[int, list[tuple[int, int, str]]] = defaultdict(list)
     for line in text.splitlines():
         if line.startswith("#"):
             name, _, rest = line.partition(" ")
-            if name in ("#tb", "#media_type", "#channel_layout_name"):
-                number, _, value = rest.partition(": ")
-                if name == "#tb":
-                    ticks[int(number)] = Fraction(value)
-                elif name == "#media_type":
-                    kinds[int(number)] = value
-                else:
-                    layouts[int(number)] = {"mono": 1, "stereo": 2}[value.split()[0]]
+            number, colon, value = rest.partition(": ")
+            if colon and number.isdecimal():
+                told[name][int(number)] = value
             continue
         stream, _, pts, _, size, found = (field.strip() for field in line.split(","))
         lines[int(stream)].append((int(pts), int(size), found))
-    video = next((n for n, kind in kinds.items() if kind == "video"), -1)
-    audio = next((n for n, kind in kinds.items() if kind == "audio"), -1)
+    ticks = {number: Fraction(value) for number, value in told["#tb"].items()}
+    numbers = {kind: number for number, kind in told["#media_type"].items()}
+    video, audio = numbers.get("video", -1), numbers.get("audio", -1)
     heard = lines[audio]
-    heard_bytes = sum(length for _, length, _ in heard)
     return Seen(
         times=tuple(pts * ticks[video] for pts, _, _ in lines[video]),
         hashes=tuple(found for _, _, found in lines[video]),
         sound_start=heard[0][0] * ticks[audio] if heard else None,
-        samples=heard_bytes // _SAMPLE_BYTES // layouts[audio] if heard else 0,
+        samples=sum(length for _, length, _ in heard) // _SAMPLE_BYTES,
+        rate_hz=int(told["#sample_rate"].get(audio, "1")),
         ticks=tuple(ticks[n] for n in (video, audio) if n in ticks),
     )

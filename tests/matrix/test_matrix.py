@@ -8,9 +8,11 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
+from mayfly.contract.recipe import Box, Recipe, VideoOutput
 from tests.matrix.cases import Case, cases, draw
 from tests.matrix.decode import Seen
 from tests.matrix.main import court
@@ -19,7 +21,7 @@ from tests.matrix.verdict import Court, compared
 pytestmark = pytest.mark.worker
 
 #: Blocks of seeds: together about two minutes of CPU. `tests/conftest.py` tells how many they were.
-_BLOCKS = range(16)
+_BLOCKS = range(12)
 _BLOCK_CASES = 5
 _DAYS_CASES = 10_000
 #: The date's own, so that tomorrow's are others.
@@ -46,6 +48,15 @@ def test_what_was_cut_becomes_what_the_whole_becomes(
         assert not verdict.wrong, f"make matrix CASE={seed}\n{verdict.told()}"
         cut += verdict.chunks > 0
     record_property("matrix", (first, _BLOCK_CASES, cut))
+
+
+@pytest.mark.timeout(600)
+def test_real_clips_are_the_same_when_they_are_cut(judge: Court, media: Path) -> None:
+    video = VideoOutput(box=Box(width=128, height=72), speed="ultrafast")
+    for clip in sorted(media.glob("*.mp4")):
+        found = judge.compare(clip, Recipe(outputs=(video,)), 5)
+        assert not found.wrong, (clip.name, found.wrong)
+        assert found.chunks > 1, (clip.name, found.whole)
 
 
 def test_a_seed_is_one_case_and_no_other() -> None:
@@ -84,6 +95,7 @@ _SEEN = Seen(
     hashes=("a", "b", "c", "d", "e"),
     sound_start=Fraction(0),
     samples=9600,
+    rate_hz=48000,
     ticks=(Fraction(1, 12800), Fraction(1, 48000)),
 )
 

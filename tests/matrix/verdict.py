@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 import tempfile
 import time
+from fractions import Fraction
 from pathlib import Path
 
 from mayfly.contract.recipe import Aac, Box, PosterOutput, Recipe, VideoOutput
@@ -20,6 +21,21 @@ from worker.ends import WorkFailed
 from worker.halt import Halt
 from worker.preflight import Material
 from worker.probe import Prober
+
+#: What ffprobe calls a source that is not deinterlaced.
+_PROGRESSIVE = ("progressive", "unknown", "")
+#: Encoders of sound fill their last packet: 1,152 samples of MP2, 1,024 of AAC, and so on.
+_SOUND_SECONDS_OFF_MAX = 0.05
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What became of one source."""
+
+    chunks: int = 0
+    frames: int = 0
+    whole: str = ""
+    wrong: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,44 +72,46 @@ class Court:
     def judge(self, seed: int, case: Case) -> Verdict:
         """One case, from its clip to its verdict."""
         began = time.monotonic()
-        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
-            verdict = self._judged(seed, case, Path(folder))
-        return dataclasses.replace(verdict, seconds=time.monotonic() - began)
-
-    def _judged(self, seed: int, case: Case, folder: Path) -> Verdict:
-        recipe = recipe_of(case)
+        verdict = Verdict(seed=seed, case=case)
         try:
             source = self._sources.path(case.clip)
-            material = self._looked_at(source, recipe, folder)
-            policy = cuts.Policy(threads=1, workers=4, chunk_seconds=case.chunk_seconds)
-            found = cuts.cut(material, recipe, policy)
-            made = self._driver.encode(source, recipe, case.chunk_seconds)
-        except (Refused, WorkFailed, NotMade) as refused:
-            return Verdict(seed=seed, case=case, whole="?", wrong=(str(refused),))
-        seen = self._decoded(made, folder)
-        assert material.picture is not None
-        wanted = decoded(
-            Path(self._settings.ffmpeg), source, stream=str(material.picture.index), sound=False
+        except NotMade as error:
+            return dataclasses.replace(verdict, whole="?", wrong=(str(error),))
+        found = self.compare(source, recipe_of(case), case.chunk_seconds)
+        seconds = time.monotonic() - began
+        return dataclasses.replace(
+            verdict,
+            chunks=found.chunks,
+            frames=found.frames,
+            whole=found.whole,
+            wrong=found.wrong,
+            seconds=seconds,
         )
-        if made.plan is None:
-            assert isinstance(found, cuts.Whole)
-            wrong = () if case.clip.interlaced else _of_pictures(seen, wanted)
-            return Verdict(
-                seed=seed, case=case, whole=found.why, wrong=wrong, frames=len(seen.times)
-            )
-        try:
-            whole = self._driver.encode(source, recipe, 0)
-        except Refused as refused:
-            return Verdict(seed=seed, case=case, whole="?", wrong=(f"whole: {refused}",))
-        wrong = compared(seen, self._decoded(whole, folder))
+
+    def compare(self, source: Path, recipe: Recipe, chunk_seconds: int) -> Found:
+        """What becomes of a source, cut and whole."""
+        with tempfile.TemporaryDirectory(dir=self._folder) as name:
+            folder = Path(name)
+            try:
+                material = self._looked_at(source, recipe, folder)
+                made = self._driver.encode(source, recipe, chunk_seconds)
+                seen = self._decoded(made, folder)
+                wanted = self._of_source(source, material)
+                if made.plan is None:
+                    policy = cuts.Policy(threads=1, workers=4, chunk_seconds=chunk_seconds)
+                    found = cuts.cut(material, recipe, policy)
+                    assert isinstance(found, cuts.Whole)
+                    wrong = _of_pictures(seen, wanted, material)
+                    return Found(whole=found.why, wrong=wrong, frames=len(seen.times))
+                whole = self._driver.encode(source, recipe, 0)
+            except (Refused, WorkFailed) as refused:
+                return Found(whole="?", wrong=(str(refused),))
+            wrong = compared(seen, self._decoded(whole, folder))
         if made.files.get("poster.jpg") != whole.files.get("poster.jpg"):
             wrong += ("the poster is another picture",)
-        if not case.clip.interlaced:
-            wrong += _of_pictures(seen, wanted)
-        wrong += _of_times(seen, wanted, made, material)
-        return Verdict(
-            seed=seed, case=case, chunks=made.plan.chunks, frames=len(seen.times), wrong=wrong
-        )
+        wrong += _of_pictures(seen, wanted, material)
+        wrong += _of_times(seen, wanted, made.plan.origin_ticks * material.scan.tick)
+        return Found(chunks=made.plan.chunks, frames=len(seen.times), wrong=wrong)
 
     def _looked_at(self, source: Path, recipe: Recipe, folder: Path) -> Material:
         shutil.copyfile(source, folder / "source")
@@ -102,6 +120,12 @@ class Court:
         preflight.check_probe(probe, recipe)
         scan = prober.scan("source", probe, folder=folder, halt=halt)
         return preflight.check_scan(probe, scan, recipe)
+
+    def _of_source(self, source: Path, material: Material) -> Seen:
+        assert material.picture is not None
+        sound = material.sound.index if material.sound else None
+        ffmpeg = Path(self._settings.ffmpeg)
+        return decoded(ffmpeg, source, picture=material.picture.index, sound=sound)
 
     def _decoded(self, made: Delivered, folder: Path) -> Seen:
         path = folder / "made.mp4"
@@ -145,20 +169,26 @@ def compared(seen: Seen, whole: Seen) -> tuple[str, ...]:
     return tuple(wrong)
 
 
-def _of_pictures(seen: Seen, wanted: Seen) -> tuple[str, ...]:
-    if seen.hashes == wanted.hashes:
+def _of_pictures(seen: Seen, wanted: Seen, material: Material) -> tuple[str, ...]:
+    """Every frame that a decoder finds in the source; where two fields are made one, none is."""
+    assert material.picture is not None
+    if seen.hashes == wanted.hashes or material.picture.field_order not in _PROGRESSIVE:
         return ()
     return (f"pictures differ from the source: {_differ(seen.hashes, wanted.hashes)}",)
 
 
-def _of_times(seen: Seen, wanted: Seen, made: Delivered, material: Material) -> tuple[str, ...]:
-    """Each frame is shown when the source shows it, counted from the plan's origin."""
-    assert made.plan is not None
-    origin = made.plan.origin_ticks * material.scan.tick
+def _of_times(seen: Seen, wanted: Seen, origin: Fraction) -> tuple[str, ...]:
+    """Each frame is shown when the source shows it, counted from the plan's origin; and the sound
+    ends when the source's does."""
+    wrong = []
     moments = tuple(moment - origin for moment in wanted.times)
-    if seen.times == moments:
-        return ()
-    return (f"times differ from the source: {_differ(seen.times, moments)}",)
+    if seen.times != moments:
+        wrong.append(f"times differ from the source: {_differ(seen.times, moments)}")
+    if seen.sound_start is not None and wanted.sound_start is not None:
+        late = seen.sound_end() - (wanted.sound_end() - origin)
+        if abs(late) > _SOUND_SECONDS_OFF_MAX:
+            wrong.append(f"its sound ends {float(late):.3f} s late")
+    return tuple(wrong)
 
 
 def _differ(found: tuple[object, ...], wanted: tuple[object, ...]) -> str:

@@ -29,6 +29,9 @@ PACKETS = "packets.txt"
 #: So much of its predecessor does a chunk hash as well: the seam's two sides must agree.
 SEAM_SECONDS = Fraction(1, 2)
 
+#: What a decoder drops at a source's beginning, it drops before these.
+_LOOKED_AT_FRAMES = 24
+
 #: ffmpeg seeks a little earlier than it is told, and by times of decoding. Where that lies before
 #: the first keyframe, some demuxers (FLV's) answer that the file has ended.
 _SEEKABLE_SECONDS = 2.0
@@ -60,17 +63,19 @@ def compile_chunk(
     steady = _trimmed(whole.steady_picture(decoded, material), scope)
     pictures = whole.shown_in(steady, material, promises)
     outputs = [_picture(promise, pictures, material, scope, threads) for promise in promises]
-    outputs.append(
-        ffmpeg.output(
-            _trimmed(listed, scope, early_ticks=seam_ticks(scope.clock)),
-            f"file:{OUTPUTS}/{FRAMES}",
-            format="framehash",
-            hash="murmur3",
-            **{"fps_mode:v": "passthrough", "enc_time_base:v": "demux"},
-        )
-    )
+    outputs.append(_listed(_trimmed(listed, scope, early_ticks=seam_ticks(scope.clock))))
     flags = ("-xerror", "-copyts")
     return Plan(argv=whole.command(ffmpeg_path, threads, flags, outputs), promises=promises)
+
+
+def compile_beginning(material: Material, scope: Scope, *, ffmpeg_path: str, threads: int) -> Plan:
+    """The list of the source's first frames, as its first chunk will have it, and no picture."""
+    assert material.picture is not None
+    source = ffmpeg.input(f"file:{SOURCE}", **whole.input_options(threads, material))
+    clocked = whole.picture_since(source[str(material.picture.index)], _origin(scope))
+    output = _listed(_trimmed(clocked, scope), **{"frames:v": _LOOKED_AT_FRAMES})
+    flags = ("-xerror", "-copyts")
+    return Plan(argv=whole.command(ffmpeg_path, threads, flags, [output]), promises=())
 
 
 def compile_sound(
@@ -135,6 +140,18 @@ def _seek(scope: Scope, material: Material) -> dict[str, Any]:
     if begin <= max(first, float(scope.clock.origin_ticks * tick)) + _SEEKABLE_SECONDS:
         return {}
     return {"ss": f"{begin:.6f}", "seek_timestamp": 1, "noaccurate_seek": None}
+
+
+def _listed(stream: Any, **options: Any) -> Any:
+    """Time and hash of each frame."""
+    return ffmpeg.output(
+        stream,
+        f"file:{OUTPUTS}/{FRAMES}",
+        format="framehash",
+        hash="murmur3",
+        **{"fps_mode:v": "passthrough", "enc_time_base:v": "demux"},
+        **options,
+    )
 
 
 def _origin(scope: Scope) -> int:

@@ -1,7 +1,9 @@
 """A source that nobody has looked at: cut it and go on with the first chunk, or encode it whole."""
 
-from worker import chunk, cuts
-from worker.compile import compile_plan
+from mayfly.contract.plan import Plan
+from worker import chunk, cuts, seams
+from worker.compile import OUTPUTS, compile_plan
+from worker.compile_parts import FRAMES, compile_beginning
 from worker.order import Done
 from worker.preflight import Material
 from worker.room import Room
@@ -12,16 +14,36 @@ def do(room: Room) -> Done:
     material, order = room.source(), room.order
     note = ""
     if order.may_plan:
-        policy = cuts.Policy(
-            threads=room.settings.threads,
-            workers=room.settings.workers_max,
-            chunk_seconds=room.settings.chunk_seconds,
-        )
-        found = cuts.cut(material, order.task.recipe, policy)
+        found = _decide(room, material)
         if not isinstance(found, cuts.Whole):
             return chunk.made_of(room, material, order.split(found))
         note = f"Encoded whole: {found.why}." if found.why else ""
     return encode(room, material, note)
+
+
+def _decide(room: Room, material: Material) -> Plan | cuts.Whole:
+    """The plan of a source that pays to be cut, and whose first frames come when its packets say.
+
+    Packets cannot tell everything: H.264 that begins with a refresh and no keyframe shows nothing
+    until it is through. Raises WorkFailed, Halted."""
+    settings = room.settings
+    policy = cuts.Policy(
+        threads=settings.threads, workers=settings.workers_max, chunk_seconds=settings.chunk_seconds
+    )
+    found = cuts.cut(material, room.order.task.recipe, policy)
+    if isinstance(found, cuts.Whole):
+        return found
+    look = compile_beginning(
+        material, found.scope(0), ffmpeg_path=settings.ffmpeg, threads=settings.threads
+    )
+    room.run(look, None)
+    listed = room.folder / OUTPUTS / FRAMES
+    shown = seams.read_frames(listed).ticks
+    listed.unlink()
+    wanted = (tick - found.origin_ticks for tick in material.scan.ticks)
+    if not shown or any(tick != its for tick, its in zip(shown, wanted, strict=False)):
+        return cuts.Whole("its first frames do not come when its packets say")
+    return found
 
 
 def encode(room: Room, material: Material, note: str) -> Done:

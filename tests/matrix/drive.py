@@ -6,6 +6,8 @@ is told to lose nothing, so that what comes out can be held against what went in
 """
 
 import dataclasses
+import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +27,8 @@ from tests.worker.store import Store
 from worker import compile as compiler
 from worker.preflight import Material
 
+_LOG = logging.getLogger("mayfly.worker")
+
 
 class Refused(Exception):
     """A task failed: its code and detail."""
@@ -36,6 +40,42 @@ class Delivered:
 
     files: dict[str, bytes]
     plan: Plan | None = None
+    #: Why it was not cut.
+    whole: str = ""
+
+
+class _Whys(logging.Handler):
+    """Listens to what the worker of this thread says of a source that it does not cut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.why = "?"
+        self._thread = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One record."""
+        if record.thread == self._thread and "encoded whole" in record.msg:
+            self.why = record.getMessage().partition(": ")[2].rstrip(".")
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """While inside."""
+        _LOG.addHandler(self)
+        try:
+            yield
+        finally:
+            _LOG.removeHandler(self)
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """The worker says why it does not cut a source, whatever else is logged."""
+    before = _LOG.level
+    _LOG.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        _LOG.setLevel(before)
 
 
 @contextmanager
@@ -66,11 +106,13 @@ class Driver:
         self.store.seen.clear()
         rig = Rig(self.store, msgspec.structs.replace(self.settings, chunk_seconds=chunk_seconds))
         content = source.read_bytes()
-        said = self._do(rig, content, recipe)
+        whys = _Whys()
+        with whys.listening():
+            said = self._do(rig, content, recipe)
         plan = next((one.plan for one in said if isinstance(one, report.Planned)), None)
         done = _encoded(said)
         if plan is None:
-            return Delivered(files=self._read(done["encode"].outputs))
+            return Delivered(files=self._read(done["encode"].outputs), whole=whys.why)
         for index in range(1, parts.count(plan)):
             part = parts.part(plan, index)
             done |= _encoded(self._do(rig, content, recipe, **_told(part, plan)))

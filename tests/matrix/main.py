@@ -21,7 +21,7 @@ from pathlib import Path
 from local import tools
 from mayfly.contract.settings import WorkerSettings
 from tests.matrix.cases import Case, cases, draw
-from tests.matrix.drive import lossless
+from tests.matrix.drive import heard, lossless
 from tests.matrix.verdict import Court, Verdict
 from tests.worker import store
 
@@ -61,7 +61,7 @@ def settings(scratch: Path) -> WorkerSettings:
 
 def judged(drawn: Iterable[tuple[int, Case]], cores: int) -> Iterator[Verdict]:
     """Verdicts in the order of their cases; so many are under way at once."""
-    logging.disable(logging.CRITICAL)  # failures are told in verdicts
+    logging.basicConfig(handlers=[logging.NullHandler()])  # failures are told in verdicts
     with (
         tempfile.TemporaryDirectory(prefix="matrix-") as folder,
         contextlib.ExitStack() as opened,
@@ -85,7 +85,7 @@ def judged(drawn: Iterable[tuple[int, Case]], cores: int) -> Iterator[Verdict]:
 @contextlib.contextmanager
 def court(folder: Path) -> Iterator[Court]:
     """While inside, its storage is served, and x264 loses nothing."""
-    with lossless(), store.running() as running:
+    with heard(), lossless(), store.running() as running:
         yield Court(settings(folder / "scratch"), running, folder)
 
 

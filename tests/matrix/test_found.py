@@ -73,6 +73,16 @@ def test_leading_pictures_of_an_open_beginning_are_not_cut(judge: Court) -> None
     assert became(judge, edited=True, **leading).whole == "it begins between two keyframes"
 
 
+def test_frames_that_a_refresh_holds_back_at_the_beginning_are_not_cut(judge: Court) -> None:
+    """H.264 that begins without a keyframe, by a refresh: its decoder shows it when it is through,
+    and packets call its beginning a keyframe."""
+    flv = became(
+        judge, container="flv", rate="24000/1001", seconds=8, gop="intra-refresh", bframes=0,
+        start_seconds=0.0, sound="late", edited=True,
+    )  # fmt: skip
+    assert flv.whole == "its first frames do not come when its packets say"
+
+
 def test_packets_that_tell_of_decoding_alone_are_not_cut(judge: Court) -> None:
     """MXF gives the time of decoding for both; its frames then come at other times."""
     mxf = became(judge, container="mxf", gop="open", rate="30000/1001", sound="with")

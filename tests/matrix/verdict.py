@@ -16,7 +16,8 @@ from tests.matrix.decode import Seen, decoded
 from tests.matrix.drive import Delivered, Driver, Refused
 from tests.matrix.sources import NotMade, Sources
 from tests.worker.store import Store
-from worker import cuts, preflight
+from worker import preflight
+from worker.compile import SOURCE
 from worker.ends import WorkFailed
 from worker.halt import Halt
 from worker.preflight import Material
@@ -98,11 +99,8 @@ class Court:
                 seen = self._decoded(made, folder)
                 wanted = self._of_source(source, material)
                 if made.plan is None:
-                    policy = cuts.Policy(threads=1, workers=4, chunk_seconds=chunk_seconds)
-                    found = cuts.cut(material, recipe, policy)
-                    assert isinstance(found, cuts.Whole)
                     wrong = _of_pictures(seen, wanted, material)
-                    return Found(whole=found.why, wrong=wrong, frames=len(seen.times))
+                    return Found(whole=made.whole, wrong=wrong, frames=len(seen.times))
                 whole = self._driver.encode(source, recipe, 0)
             except (Refused, WorkFailed) as refused:
                 return Found(whole="?", wrong=(str(refused),))
@@ -114,11 +112,12 @@ class Court:
         return Found(chunks=made.plan.chunks, frames=len(seen.times), wrong=wrong)
 
     def _looked_at(self, source: Path, recipe: Recipe, folder: Path) -> Material:
-        shutil.copyfile(source, folder / "source")
+        (folder / "in").mkdir()
+        shutil.copyfile(source, folder / SOURCE)
         prober, halt = Prober(self._settings.ffprobe), Halt()
-        probe = prober.probe("source", folder=folder, halt=halt)
+        probe = prober.probe(SOURCE, folder=folder, halt=halt)
         preflight.check_probe(probe, recipe)
-        scan = prober.scan("source", probe, folder=folder, halt=halt)
+        scan = prober.scan(SOURCE, probe, folder=folder, halt=halt)
         return preflight.check_scan(probe, scan, recipe)
 
     def _of_source(self, source: Path, material: Material) -> Seen:

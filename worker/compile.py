@@ -31,8 +31,9 @@ _INTERLACED = ("tt", "bb", "tb", "bt")
 #: Keyframes are forced a little before the beat, since 2 s of 23.976 fps are no whole frames.
 _BEAT_SLACK_SECONDS = 0.001
 
-#: Where nobody says when a frame is shown, ffmpeg guesses, and two may fall upon the same moment or
-#: change places: the later one comes a tick after the other. What goes back further is no guess.
+#: Where nobody says when a frame is shown, or what it is made of is missing, ffmpeg guesses, and
+#: two may fall upon the same moment or change places: the later one comes a tick after the other.
+#: What goes back further is no guess.
 _FORWARD = "if(gte(PREV_OUTPTS-PTS,0)*lt(PREV_OUTPTS-PTS,0.5/TB),PREV_OUTPTS+1,PTS)"
 
 _GLOBAL = (
@@ -84,7 +85,7 @@ def compile_plan(recipe: Recipe, material: Material, *, ffmpeg_path: str, thread
         decoded = source[str(material.picture.index)]
         if origin_ticks is not None:
             decoded = picture_since(decoded, origin_ticks)
-        else:
+        if origin_ticks is None or material.scan.headless:
             decoded = decoded.filter("setpts", _FORWARD)
         pictures = shown_in(steady_picture(decoded, material), material, pictured)
     sounds: dict[str, Any] = {}

@@ -67,6 +67,14 @@ def test_a_recording_that_begins_between_keyframes_is_not_cut(judge: Court, code
     assert verdict.whole == "it begins between two keyframes"
 
 
+def test_guessed_times_before_the_first_keyframe_do_not_end_the_encode(judge: Court) -> None:
+    """MPEG-4's decoder shows B-frames without what they are made of, at moments out of order."""
+    verdict = became(
+        judge, container="mpegts", codec="mpeg4", rate="50", bframes=3, sound="late", headless=True
+    )
+    assert verdict.whole == "it begins between two keyframes"
+
+
 def test_leading_pictures_of_an_open_beginning_are_not_cut(judge: Court) -> None:
     """HEVC's decoder drops them, and packets cannot tell."""
     leading = {"container": "mpegts", "codec": "hevc", "gop": "open", "rate": "12"}

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mayfly.contract.plan import Plan
@@ -89,6 +89,7 @@ POLICIES = st.builds(
 )
 
 
+@settings(deadline=None)  # thousands of frames, on a machine that may be busy
 @given(source=sources(), policy=POLICIES)
 def test_every_plan_can_be_carried_out_and_proven(source: Material, policy: Policy) -> None:
     plan = cuts.cut(source, QUICK, policy)
@@ -111,6 +112,7 @@ def test_every_plan_can_be_carried_out_and_proven(source: Material, policy: Poli
     assert plan == cuts.cut(source, QUICK, policy), "the same source gives the same plan"
 
 
+@settings(deadline=None)  # thousands of frames, on a machine that may be busy
 @given(source=sources(), policy=POLICIES)
 def test_b_frames_never_run_into_the_next_chunk(source: Material, policy: Policy) -> None:
     plan = cuts.cut(source, FILM, policy)

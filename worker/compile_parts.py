@@ -19,12 +19,14 @@ from worker import pace
 from worker.compile import ANONYMOUS, OUTPUTS, SOURCE, Plan, Promise
 from worker.preflight import Material
 
+# No file of a recipe can have these names, which begin with no letter or digit.
+
 #: Every frame of the interval, and of what comes just before it: time and hash, as ffmpeg lists
 #: them (`-f framehash`), on the plan's clock.
-FRAMES = "frames.txt"
+FRAMES = "_frames.txt"
 
 #: When each packet of the whole source is shown, on the same clock.
-PACKETS = "packets.txt"
+PACKETS = "_packets.txt"
 
 #: So much of its predecessor does a chunk hash as well: the seam's two sides must agree.
 SEAM_SECONDS = Fraction(1, 2)

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from mayfly.contract import report
-from mayfly.contract.recipe import AudioOutput, Box, PosterOutput, VideoOutput
+from mayfly.contract import report, wire
+from mayfly.contract.recipe import AudioOutput, Box, PosterOutput, Recipe, VideoOutput
 from mayfly.contract.task import Input
 from mayfly.core import parts
 from tests.worker.clips import Clips
 from tests.worker.conftest import Rig, kinds, left
 from tests.worker.cutting import Film, unmended
 from worker import seams
+from worker.compile_parts import FRAMES, PACKETS
 from worker.halt import Halt
 from worker.probe import Prober
 
@@ -71,7 +72,7 @@ def test_the_first_worker_says_a_plan_and_does_its_first_chunk(rig: Rig, made: C
     encoded = film.brought["encode"]
     assert encoded.scope == film.plan.scope(0)
     # The poster is in the last third.
-    assert [output.file for output in encoded.outputs] == ["video.mp4", "frames.txt"]
+    assert [output.file for output in encoded.outputs] == ["video.mp4", FRAMES]
     assert encoded.outputs[0].media.frames == 25
     assert left(rig) == (0, 0, 0)
 
@@ -116,13 +117,24 @@ def test_a_silent_source_is_joined_without_sound(rig: Rig, made: Clips, looked_a
 
     assert (output.media.frames, output.media.audio_codec) == (75, None)
     # Somebody has to list the packets.
-    assert list(film.stored("audio-0")) == ["packets.txt"]
+    assert list(film.stored("audio-0")) == [PACKETS]
 
 
 def test_sound_that_nobody_asked_for_is_left_out(rig: Rig, made: Clips) -> None:
     source = made.plain(seconds=3, name="three.mp4").read_bytes()
     film = Film(rig, source, VideoOutput(speed="ultrafast", box=SMALL, audio=None)).work()
     assert done(film.finish()).outputs[0].media.audio_codec is None
+
+
+def test_outputs_may_be_called_like_our_own_lists(rig: Rig, made: Clips) -> None:
+    source = made.plain(seconds=3, name="three.mp4").read_bytes()
+    names = ("frames.txt", "packets.txt")
+    outputs = (VideoOutput(file=name, speed="ultrafast", box=SMALL) for name in names)
+    film = Film(rig, source, *outputs).work()
+    assert [output.media.frames for output in done(film.finish()).outputs] == [75, 75]
+    for reserved in (FRAMES, PACKETS):
+        with pytest.raises(wire.Refusal):
+            wire.convert(Recipe, {"outputs": [{"kind": "video", "file": reserved}]})
 
 
 def test_two_sizes_are_cut_and_joined_beside_each_other(rig: Rig, made: Clips) -> None:
@@ -257,7 +269,7 @@ def test_a_chunk_of_another_making_is_not_joined(film: Film, made: Clips) -> Non
     assert refused(film.finish(inputs)) == "chunk 1 is of another making"
 
 
-@pytest.mark.parametrize("file", ["video.mp4", "frames.txt", "packets.txt"])
+@pytest.mark.parametrize("file", ["video.mp4", FRAMES, PACKETS])
 @pytest.mark.parametrize("how", ["shorter", "gone", "changed"])
 def test_a_part_that_is_not_as_it_was_stored_is_not_joined(film: Film, file: str, how: str) -> None:
     part = next(part for part in film.inputs() if part.file == file)
@@ -271,7 +283,7 @@ def test_a_part_that_is_not_as_it_was_stored_is_not_joined(film: Film, file: str
     assert refused(film.finish()) == f"{file} of {part.kind} {part.number} is not as stored"
 
 
-@pytest.mark.parametrize("file", ["packets.txt", "poster.jpg"])
+@pytest.mark.parametrize("file", [PACKETS, "poster.jpg"])
 def test_what_nobody_or_two_brought_is_not_joined(film: Film, file: str) -> None:
     inputs = film.inputs()
     (only,) = (part for part in inputs if part.file == file)
@@ -299,12 +311,12 @@ def test_a_list_that_cannot_be_read_is_no_fault_of_the_source(film: Film) -> Non
 
 def test_the_lists_of_a_chunk_count_from_the_plans_origin(rig: Rig, made: Clips) -> None:
     film = Film(rig, made.offset_stream().read_bytes(), VIDEO).work()
-    packets = array("q", map(int, film.stored("audio-0")["packets.txt"].split()))
+    packets = array("q", map(int, film.stored("audio-0")[PACKETS].split()))
     assert packets[0] == 0 and film.plan.origin_ticks > 90_000_000
     chunks = []
     for number, task in enumerate(("encode", "chunk-00001")):
         path = Path(rig.settings.scratch).parent / f"{number}.txt"
-        path.write_bytes(film.stored(task)["frames.txt"])
+        path.write_bytes(film.stored(task)[FRAMES])
         chunks.append((film.plan.scope(number), seams.read_frames(path)))
     assert seams.flaw(packets, chunks) == ""
     assert seams.torn(chunks, 45_000) == []

@@ -10,6 +10,7 @@ from tests.worker.clips import Clips
 from tests.worker.conftest import Rig
 from tests.worker.cutting import Film
 from worker import boxes
+from worker.compile_parts import PACKETS
 
 pytestmark = pytest.mark.worker
 
@@ -71,7 +72,7 @@ def test_a_chunk_that_fits_no_better_the_second_time_makes_the_source_one(
     """The list of packets is wrong, so no chunk can ever fit it."""
     film = a_film(rig, made)
     inputs = film.inputs()
-    (at,) = (n for n, part in enumerate(inputs) if part.file == "packets.txt")
+    (at,) = (n for n, part in enumerate(inputs) if part.file == PACKETS)
     key = film.brought["audio-0"].outputs[-1].key
     lines = film.rig.bucket.objects[key].decode().split()
     inputs[at] = film.falsified(inputs[at], "\n".join([*lines[:30], *lines[31:]]).encode())

@@ -22,6 +22,7 @@ from tests.worker.clips import Clips
 from tests.worker.conftest import Rig
 from tests.worker.cutting import Film, unmended
 from worker import boxes, seams
+from worker.compile_parts import FRAMES, PACKETS
 
 pytestmark = pytest.mark.worker
 
@@ -142,7 +143,7 @@ def decoded_from_too_late_on(film: Film, _: Clips) -> list[Input]:
     def since(lines: list[str]) -> list[str]:
         return [line for line in lines if line[0] == "#" or int(line.split(",")[2]) >= begun]
 
-    return relisted(film, inputs, "frames.txt", CHUNK, since)
+    return relisted(film, inputs, FRAMES, CHUNK, since)
 
 
 def other_pictures(film: Film, made: Clips) -> list[Input]:
@@ -160,23 +161,23 @@ def one_chunk_for_another(film: Film, _: Clips) -> list[Input]:
 
 
 def packet_forgotten(film: Film, _: Clips) -> list[Input]:
-    return relisted(film, film.inputs(), "packets.txt", 0, lambda lines: lines[:70] + lines[71:])
+    return relisted(film, film.inputs(), PACKETS, 0, lambda lines: lines[:70] + lines[71:])
 
 
 def last_packet_forgotten(film: Film, _: Clips) -> list[Input]:
-    return relisted(film, film.inputs(), "packets.txt", 0, lambda lines: lines[:-1])
+    return relisted(film, film.inputs(), PACKETS, 0, lambda lines: lines[:-1])
 
 
 def packet_invented(film: Film, _: Clips) -> list[Input]:
     later = str(144 * FRAME)
-    return relisted(film, film.inputs(), "packets.txt", 0, lambda lines: [*lines, later])
+    return relisted(film, film.inputs(), PACKETS, 0, lambda lines: [*lines, later])
 
 
 def packet_moved(film: Film, _: Clips) -> list[Input]:
     def moved(lines: list[str]) -> list[str]:
         return [*lines[:70], str(int(lines[70]) + 1), *lines[71:]]
 
-    return relisted(film, film.inputs(), "packets.txt", 0, moved)
+    return relisted(film, film.inputs(), PACKETS, 0, moved)
 
 
 Sabotage = Callable[[Film, Clips], list[Input]]

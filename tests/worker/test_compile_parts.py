@@ -1,5 +1,6 @@
 """Golden command lines of the parts: what changes here changes what people get."""
 
+from array import array
 from typing import Any
 
 import msgspec
@@ -14,16 +15,17 @@ from worker.compile_parts import compile_chunk, compile_join, compile_sound, sea
 from worker.preflight import Material
 from worker.probe import Stream
 
-#: A hundred frames of 25 a second, on a clock of such ticks, from 10 s on.
+#: Five hundred frames of 25 a second, on a clock of such ticks, from 10 s on.
 PLAN = Plan(
-    time_base=(1, 25), origin_ticks=250, margin_seconds=2.5, boundaries=(280, 320), audio_tracks=1
+    time_base=(1, 25), origin_ticks=250, margin_seconds=0.25, boundaries=(380, 520), audio_tracks=1
 )
-COPIED = HEAD.replace("-xerror", "-xerror -copyts")
 
 
 def source(**changed: Any) -> Material:
     changed["picture"] = {"time_base": "1/25", **changed.get("picture", {})}
-    return material(**changed)
+    ticks = array("q", range(250, 751))
+    scanned = {"ticks": ticks, "frames": 501, "packets": 501, "key_ticks": ticks[::50]}
+    return material(**{**scanned, **changed})
 
 
 def chunk(number: int, *outputs: Any, plan: Plan = PLAN, **changed: Any) -> str:
@@ -40,16 +42,15 @@ def graph(line: str) -> str:
 
 
 def test_a_chunk_in_the_middle() -> None:
-    plan = msgspec.structs.replace(PLAN, margin_seconds=0.25)
     seek = INPUT.replace("-protocol", "-noaccurate_seek -protocol").replace(
-        "-threads", "-seek_timestamp 1 -ss 10.450000 -threads"
+        "-threads", "-seek_timestamp 1 -ss 14.450000 -threads"
     )
-    assert chunk(1, VideoOutput(), plan=plan) == (
-        f"{COPIED} {seek} -filter_complex "
+    assert chunk(1, VideoOutput()) == (
+        f"{HEAD} {seek} -filter_complex "
         "[0:0]setpts=PTS-(250)[s0];[s0]split=2[s1][s2];"
-        "[s1]settb=1/25[s3];[s3]trim=end_pts=70:start_pts=30[s4];"
+        "[s1]settb=1/25[s3];[s3]trim=end_pts=270:start_pts=130[s4];"
         "[s4]scale=1280:720:flags=bicubic[s5];[s5]setsar=1[s6];[s6]format=yuv420p[s7];"
-        "[s2]settb=1/25[s8];[s8]trim=end_pts=70:start_pts=18[s9] "
+        "[s2]settb=1/25[s8];[s8]trim=end_pts=270:start_pts=118[s9] "
         "-map [s7] -f mp4 -bsf:v setts=pts=PTS:dts=DTS-3+STARTPTS-STARTDTS -c:v libx264 -crf 23 "
         "-enc_time_base:v demux -force_key_frames:v "
         "expr:isnan(prev_forced_t)+gte(t,prev_forced_t+1.999) -fps_mode:v passthrough "
@@ -64,7 +65,7 @@ def test_a_chunk_in_the_middle() -> None:
 def test_the_first_chunk_begins_before_any_time_and_seeks_nowhere() -> None:
     line = chunk(0, VideoOutput())
     assert "-ss" not in line
-    assert "trim=end_pts=30[" in graph(line)
+    assert "trim=end_pts=130[" in graph(line)
     assert "start_pts" not in graph(line)
     assert "-fragment_index 1 " in line
 
@@ -72,13 +73,14 @@ def test_the_first_chunk_begins_before_any_time_and_seeks_nowhere() -> None:
 def test_the_last_chunk_ends_after_any_time() -> None:
     line = chunk(2, VideoOutput())
     assert "end_pts" not in graph(line)
-    assert "trim=start_pts=70[" in graph(line)
-    assert "trim=start_pts=58[" in graph(line)
+    assert "trim=start_pts=270[" in graph(line)
+    assert "trim=start_pts=258[" in graph(line)
 
 
 def test_a_seek_that_would_come_before_the_beginning_is_none() -> None:
-    # From 11.2 s on, less half a second and the margin: 10 s is where the clock begins.
-    for margin, seeks in ((0.69, True), (0.7, False), (60.0, False)):
+    # From 15.2 s on, less half a second and the margin; a keyframe is at 10 s, and two seconds
+    # from there on no demuxer is asked to find anything.
+    for margin, seeks in ((2.69, True), (2.7, False), (60.0, False)):
         plan = msgspec.structs.replace(PLAN, margin_seconds=margin)
         assert ("-ss" in chunk(1, VideoOutput(), plan=plan)) is seeks, margin
 
@@ -97,7 +99,7 @@ def test_filters_that_remember_frames_come_before_the_cut() -> None:
 
 
 def test_a_poster_is_in_its_chunk_alone() -> None:
-    """Of 101 frames from tick 250 on, the 51st is shown at 300."""
+    """Of 501 frames from tick 250 on, the 251st is shown at 500."""
     lines = [chunk(number, VideoOutput(), PosterOutput(at_fraction=0.5)) for number in range(3)]
     assert ["poster.jpg" in line for line in lines] == [False, True, False]
     ends = [chunk(number, VideoOutput(), PosterOutput(at_fraction=0)) for number in range(3)]
@@ -139,7 +141,7 @@ def test_sound_is_made_once_for_all_outputs_on_the_plans_clock() -> None:
         source(), PLAN.clock, ffmpeg_path="ffmpeg", threads=2,
     )  # fmt: skip
     words = " ".join(compiled.argv)
-    assert words.startswith(f"{COPIED} {INPUT} -filter_complex [0:1]asetpts=")
+    assert words.startswith(f"{HEAD} {INPUT} -filter_complex [0:1]asetpts=")
     assert "aresample=async=1:first_pts=0" in graph(words)
     assert words.endswith(
         "-f mp4 -b:a 128k -c:a aac -map_chapters -1 -map_metadata -1 -movflags +cmaf+delay_moov "
@@ -176,8 +178,8 @@ def test_a_join_copies_and_reads_our_own_files_alone() -> None:
     own = "-f mov -format_whitelist mov -protocol_whitelist file -i file:in"
     end = "-f mp4 -c copy -map_chapters -1 -map_metadata -1 -movflags +faststart file:out/video.mp4"
     assert lines == [
-        f"{COPIED} {own}/p.mp4 {own}/s.mp4 -map 0:v:0 -map 1:a:0 {end}",
-        f"{COPIED} {own}/p.mp4 -map 0:v:0 {end}",
+        f"{HEAD} {own}/p.mp4 {own}/s.mp4 -map 0:v:0 -map 1:a:0 {end}",
+        f"{HEAD} {own}/p.mp4 -map 0:v:0 {end}",
     ]
 
 

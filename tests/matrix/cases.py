@@ -147,7 +147,10 @@ def _clip(dice: random.Random) -> Clip:
     gop_seconds = 0.0 if codec == "prores" else dice.choice(_gop_seconds(container, rate))
     # Longer than two groups of pictures, so that cuts lie inside of one and between two.
     seconds = min(_SECONDS_MAX, max(3, round(gop_seconds * 2.3)) + dice.choice((0, 0, 2, 5)))
-    gop = dice.choice(_GOPS.get(codec, ("closed",)))
+    gops = _GOPS.get(codec, ("closed",))
+    if container == "mxf":  # its index counts from a keyframe on, in 8 bits
+        gops = ("closed", "open")
+    gop = dice.choice(gops)
     fields = codec in _FIELDS and gop != "intra-refresh" and Fraction(rate) <= 30
     interlaced = fields and dice.random() < 0.3
     variable = container not in _COUNTING and not interlaced and dice.random() < 0.2
@@ -188,7 +191,7 @@ def _rates(container: str, codec: str) -> tuple[str, ...]:
 
 
 def _gop_seconds(container: str, rate: str) -> tuple[float, ...]:
-    if container == "mxf":  # its index counts in 8 bits
+    if container == "mxf":
         return _GOP_SECONDS[:3]
     # The long ones at a quick rate would take most of the time.
     return _GOP_SECONDS[:4] if rate == "50" else _GOP_SECONDS

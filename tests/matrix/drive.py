@@ -6,8 +6,6 @@ is told to lose nothing, so that what comes out can be held against what went in
 """
 
 import dataclasses
-import logging
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,8 +25,6 @@ from tests.worker.store import Store
 from worker import compile as compiler
 from worker.preflight import Material
 
-_LOG = logging.getLogger("mayfly.worker")
-
 
 class Refused(Exception):
     """A task failed: its code and detail."""
@@ -42,40 +38,6 @@ class Delivered:
     plan: Plan | None = None
     #: Why it was not cut.
     whole: str = ""
-
-
-class _Whys(logging.Handler):
-    """Listens to what the worker of this thread says of a source that it does not cut."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.why = "?"
-        self._thread = threading.get_ident()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """One record."""
-        if record.thread == self._thread and "encoded whole" in record.msg:
-            self.why = record.getMessage().partition(": ")[2].rstrip(".")
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """While inside."""
-        _LOG.addHandler(self)
-        try:
-            yield
-        finally:
-            _LOG.removeHandler(self)
-
-
-@contextmanager
-def heard() -> Iterator[None]:
-    """The worker says why it does not cut a source, whatever else is logged."""
-    before = _LOG.level
-    _LOG.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        _LOG.setLevel(before)
 
 
 @contextmanager
@@ -106,18 +68,19 @@ class Driver:
         self.store.seen.clear()
         rig = Rig(self.store, msgspec.structs.replace(self.settings, chunk_seconds=chunk_seconds))
         content = source.read_bytes()
-        whys = _Whys()
-        with whys.listening():
-            said = self._do(rig, content, recipe)
+        said = self._do(rig, content, recipe)
         plan = next((one.plan for one in said if isinstance(one, report.Planned)), None)
         done = _encoded(said)
         if plan is None:
-            return Delivered(files=self._read(done["encode"].outputs), whole=whys.why)
+            why = done["encode"].note.removeprefix("Encoded whole: ").rstrip(".")
+            return Delivered(files=self._read(done["encode"].outputs), whole=why)
         for index in range(1, parts.count(plan)):
             part = parts.part(plan, index)
             done |= _encoded(self._do(rig, content, recipe, **_told(part, plan)))
-        joined = _encoded(self._do(rig, content, recipe, **self._finish(plan, done)))
-        return Delivered(files=self._read(joined["finish"].outputs), plan=plan)
+        joined = _encoded(self._do(rig, content, recipe, **self._finish(plan, done)))["finish"]
+        if not joined.note.endswith("every seam fits."):
+            raise Refused(joined.note)  # the finish made good what the chunks got wrong
+        return Delivered(files=self._read(joined.outputs), plan=plan)
 
     def _do(self, rig: Rig, content: bytes, recipe: Recipe, **more: Any) -> list[report.Report]:
         task_id = more.get("task_id", "encode")

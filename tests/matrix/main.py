@@ -21,7 +21,7 @@ from pathlib import Path
 from local import tools
 from mayfly.contract.settings import WorkerSettings
 from tests.matrix.cases import Case, cases, draw
-from tests.matrix.drive import heard, lossless
+from tests.matrix.drive import lossless
 from tests.matrix.verdict import Court, Verdict
 from tests.worker import store
 
@@ -85,7 +85,7 @@ def judged(drawn: Iterable[tuple[int, Case]], cores: int) -> Iterator[Verdict]:
 @contextlib.contextmanager
 def court(folder: Path) -> Iterator[Court]:
     """While inside, its storage is served, and x264 loses nothing."""
-    with heard(), lossless(), store.running() as running:
+    with lossless(), store.running() as running:
         yield Court(settings(folder / "scratch"), running, folder)
 
 

@@ -133,7 +133,7 @@ def test_a_storage_that_is_busy_is_asked_again(bucket: store.Store, tmp_path: Pa
 def test_a_storage_that_stays_broken_is_given_up(
     bucket: store.Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.fetch._PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("worker.reading.PAUSE_SECONDS", 0.01)
     bucket.mischief += [store.answers(500)] * 9
     with pytest.raises(WorkFailed) as failure:
         fetcher(bucket.url("a")).fetch(tmp_path / "f", None)
@@ -186,7 +186,7 @@ def test_a_halt_ends_a_download_that_is_silent(bucket: store.Store, tmp_path: Pa
 
 
 def test_an_error_names_no_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.fetch._PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("worker.reading.PAUSE_SECONDS", 0.01)
     with pytest.raises(WorkFailed) as failure:
         fetcher(f"http://127.0.0.1:9/x?{store.SECRET}").fetch(tmp_path / "f", None)
     error: BaseException | None = failure.value

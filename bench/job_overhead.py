@@ -31,8 +31,9 @@ from local import embedded, tools
 from mayfly.contract.presets import all_presets
 from mayfly.contract.settings import WorkerSettings
 from worker import preflight
-from worker.compile import SOURCE, compile_plan
+from worker.compile import compile_plan
 from worker.halt import Halt
+from worker.opening import SOURCE
 from worker.probe import Prober
 
 ROUNDS = 3

@@ -2,6 +2,7 @@
 
 import dataclasses
 from array import array
+from fractions import Fraction
 from pathlib import Path
 
 from mayfly.contract.plan import Scope
@@ -12,7 +13,7 @@ from worker.compile import OUTPUTS
 from worker.compile_parts import FRAMES, compile_chunk
 from worker.ends import WorkFailed
 from worker.order import Done
-from worker.preflight import Material
+from worker.preflight import Material, Seen
 from worker.room import Room
 
 
@@ -21,7 +22,8 @@ def do(room: Room) -> Done:
     scope = room.order.task.scope
     if scope is None:
         raise WorkFailed("worker_failed", "a chunk without its interval")
-    return made_of(room, room.source(), scope)
+    with room.reading() as seen:
+        return made_of(room, seen, scope)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,27 +34,28 @@ class Encoded:
     cpu_seconds: float
 
 
-def made_of(room: Room, material: Material, scope: Scope) -> Done:
-    """One chunk of a source that is here already. Raises WorkFailed, Halted."""
-    encoded = encode(room, material, scope)
-    source = material.probe.media(frames=material.scan.frames)
+def made_of(room: Room, seen: Seen, scope: Scope) -> Done:
+    """One chunk of a source that was looked at. Raises WorkFailed, Halted."""
+    encoded = encode(room, seen, scope)
+    source = seen.probe.media(frames=seen.scan.frames if isinstance(seen, Material) else None)
     stored = room.store(encoded.files)
     return Done(outputs=stored, source=source, cpu_seconds=encoded.cpu_seconds)
 
 
-def encode(room: Room, material: Material, scope: Scope) -> Encoded:
+def encode(room: Room, seen: Seen, scope: Scope) -> Encoded:
     """The same, not stored yet. Raises WorkFailed, Halted."""
     settings, order = room.settings, room.order
     plan = compile_chunk(
-        order.task.recipe, material, scope, ffmpeg_path=settings.ffmpeg, threads=settings.threads
+        order.task.recipe, seen, scope, ffmpeg_path=settings.ffmpeg, threads=settings.threads
     )
-    packets = array("q", (tick - scope.clock.origin_ticks for tick in material.scan.ticks))
-    wanted = seams.of_interval(packets, scope)
-    ending = room.run(plan, float((wanted[-1] - wanted[0]) * material.scan.tick) if wanted else 0)
+    ending = room.run(plan, _seconds(scope, seen), seen.opening)
     order.progress.stage = "proving"
-    frames = seams.own(seams.read_frames(room.folder / OUTPUTS / FRAMES), scope)
-    if frames.ticks != wanted:
-        raise WorkFailed("output_broken", f"{len(frames.ticks)} frames, not {len(wanted)}")
+    shown = seams.own(seams.read_frames(room.folder / OUTPUTS / FRAMES), scope).ticks
+    if not shown:
+        raise WorkFailed("output_broken", "an interval without a frame")
+    wanted = _wanted(seen, scope, shown)
+    if shown != wanted:
+        raise WorkFailed("output_broken", f"{len(shown)} frames, not {len(wanted)}")
     files = []
     for promise in plan.promises:
         if isinstance(promise.output, VideoOutput):
@@ -60,6 +63,27 @@ def encode(room: Room, material: Material, scope: Scope) -> Encoded:
         files.append((promise.path, Media(container="part", frames=len(wanted))))
     files.append((f"{OUTPUTS}/{FRAMES}", Media(container="list")))
     return Encoded(files=files, cpu_seconds=ending.cpu_seconds)
+
+
+def _wanted(seen: Seen, scope: Scope, shown: "array[int]") -> "array[int]":
+    """When the interval's packets are shown. Where nobody has listed them, whether these are all
+    frames, and the right ones, only the finish can tell, which holds them against such a list."""
+    if not isinstance(seen, Material):
+        return shown
+    packets = array("q", (tick - scope.clock.origin_ticks for tick in seen.scan.ticks))
+    return seams.of_interval(packets, scope)
+
+
+def _seconds(scope: Scope, seen: Seen) -> float | None:
+    """How long it plays, as far as anybody says."""
+    tick = Fraction(*scope.clock.time_base)
+    begins = scope.clock.origin_ticks if scope.start_ticks is None else scope.start_ticks
+    if scope.end_ticks is not None:
+        return float((scope.end_ticks - begins) * tick)
+    if seen.probe.format.duration is None:
+        return None
+    past = float((begins - scope.clock.origin_ticks) * tick)
+    return max(0.0, seen.probe.format.duration - past) or None
 
 
 def _prove(path: Path, wanted: "array[int]", factor: int) -> None:

@@ -6,7 +6,7 @@ never a URL on the line.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -14,12 +14,12 @@ import ffmpeg
 
 from mayfly.contract.recipe import Aac, AudioOutput, Output, PosterOutput, Recipe, VideoOutput
 from mayfly.core import limits
+from worker.opening import DEMUXERS
 from worker.picture import Size, fit
-from worker.preflight import Material
-from worker.probe import INPUT_GUARD, Stream
+from worker.preflight import Material, Seen
+from worker.probe import Stream
 
-#: Where the source lies and the outputs go, beneath the attempt's folder.
-SOURCE = "in/source"
+#: Where the outputs go, beneath the attempt's folder.
 OUTPUTS = "out"
 
 #: Channel counts that AAC has a layout for; seven are mixed down to six.
@@ -74,7 +74,7 @@ class Plan:
 def compile_plan(recipe: Recipe, material: Material, *, ffmpeg_path: str, threads: int) -> Plan:
     """The one command line of a recipe."""
     source = ffmpeg.input(
-        f"file:{SOURCE}", **_torn_clock(material), **input_options(threads, material)
+        material.opening.url, **_torn_clock(material), **input_options(threads, material)
     )
     origin_ticks = material.origin_ticks
     promises = tuple(promise(output, material) for output in recipe.outputs)
@@ -87,7 +87,8 @@ def compile_plan(recipe: Recipe, material: Material, *, ffmpeg_path: str, thread
             decoded = picture_since(decoded, origin_ticks)
         if origin_ticks is None or material.scan.headless:
             decoded = decoded.filter("setpts", _FORWARD)
-        pictures = shown_in(steady_picture(decoded, material), material, pictured)
+        steady = steady_picture(decoded, material)
+        pictures = shown_in(steady, pictured, lambda poster: _chosen(poster, material))
     sounds: dict[str, Any] = {}
     sounding = [p for p in promises if p.channels is not None]
     if material.sound is not None and sounding:
@@ -115,13 +116,14 @@ def command(
     return (ffmpeg_path, *_GLOBAL, *flags, *graph, *arguments)
 
 
-def input_options(threads: int, material: Material) -> dict[str, Any]:
+def input_options(threads: int, material: Seen) -> dict[str, Any]:
     """What keeps a hostile source within its bounds."""
-    protocols, demuxers = INPUT_GUARD[1], INPUT_GUARD[3]
     return {
+        **material.opening.options,
         **({"err_detect": "explode"} if material.spliced else {}),
-        "protocol_whitelist": protocols,  # local files, no network, nothing nested
-        "format_whitelist": demuxers,  # content decides the demuxer, so name those that may
+        "protocol_whitelist": material.opening.protocols,  # nothing nested
+        # Content decides the demuxer, so name those that may.
+        "format_whitelist": ",".join(DEMUXERS),
         "max_pixels": limits.SOURCE_PIXELS_MAX,  # a 1 MB picture can decode to gigabytes
         "threads": threads,  # fixed: the same task takes the same memory everywhere
     }
@@ -146,7 +148,7 @@ def sound_since(decoded: Any, origin_seconds: Fraction) -> Any:
     return decoded.filter("asetpts", f"round(PTS-({origin_seconds})/TB)")
 
 
-def promise(output: Output, material: Material) -> Promise:
+def promise(output: Output, material: Seen) -> Promise:
     """What becomes of an output with this source."""
     match output:
         case VideoOutput():
@@ -170,7 +172,7 @@ def _channels(sound: Stream, aac: Aac) -> int:
     return max(count for count in _LAYOUTS if count <= wanted)
 
 
-def steady_picture(decoded: Any, material: Material) -> Any:
+def steady_picture(decoded: Any, material: Seen) -> Any:
     """Whole frames. What stands before this or in it remembers frames, so it comes before a cut."""
     assert material.picture is not None
     if material.picture.field_order not in _INTERLACED:
@@ -179,19 +181,22 @@ def steady_picture(decoded: Any, material: Material) -> Any:
     return decoded.filter("bwdif", mode="send_frame", parity="auto", deint="interlaced")
 
 
-def shown_in(steady: Any, material: Material, promises: Sequence[Promise]) -> dict[str, Any]:
-    """A filtered stream for each output that shows a picture, all from one decode."""
+def shown_in(
+    steady: Any, promises: Sequence[Promise], chosen: Callable[[PosterOutput], str]
+) -> dict[str, Any]:
+    """A filtered stream for each output that shows a picture, all from one decode. `chosen` selects
+    the frame of a still."""
     return {
-        promise.output.file: _filtered(branch, promise, material)
+        promise.output.file: _filtered(branch, promise, chosen)
         for branch, promise in zip(branches(steady, "split", len(promises)), promises, strict=True)
     }
 
 
-def _filtered(branch: Any, promise: Promise, material: Material) -> Any:
+def _filtered(branch: Any, promise: Promise, chosen: Callable[[PosterOutput], str]) -> Any:
     assert promise.size is not None
     full_range = {}
     if isinstance(promise.output, PosterOutput):
-        branch = branch.filter("select", _chosen(promise.output, material))
+        branch = branch.filter("select", chosen(promise.output))
         full_range = {"out_range": "full"}  # JPEG knows no other
     return (
         # Both sides are ours: a source that changes size midway stays in one shape. Bicubic is
@@ -262,7 +267,7 @@ def jpeg(poster: PosterOutput) -> dict[str, Any]:
     }
 
 
-def h264(output: VideoOutput, material: Material, threads: int) -> dict[str, Any]:
+def h264(output: VideoOutput, material: Seen, threads: int) -> dict[str, Any]:
     """The encoder and its clock."""
     assert material.picture is not None
     beat = output.keyframe_seconds
@@ -294,7 +299,7 @@ def aac(wanted: Aac) -> dict[str, Any]:
     return {"c:a": "aac", "b:a": f"{wanted.bitrate_kbps}k"}
 
 
-def heard_in(decoded: Any, material: Material, promises: Sequence[Promise]) -> dict[str, Any]:
+def heard_in(decoded: Any, material: Seen, promises: Sequence[Promise]) -> dict[str, Any]:
     """A filtered stream for each output that has sound."""
     assert material.sound is not None
     # Gaps are filled with silence, so that sound and picture stay together; and it begins where

@@ -16,8 +16,9 @@ from mayfly.contract.plan import PlanClock, Scope
 from mayfly.contract.recipe import AudioOutput, Output, PosterOutput, Recipe, VideoOutput
 from worker import compile as whole
 from worker import pace
-from worker.compile import ANONYMOUS, OUTPUTS, SOURCE, Plan, Promise
-from worker.preflight import Material
+from worker.compile import ANONYMOUS, OUTPUTS, Plan, Promise
+from worker.ends import WorkFailed
+from worker.preflight import Seen
 
 # No file of a recipe can have these names, which begin with no letter or digit.
 
@@ -48,32 +49,32 @@ _SOUND = "+cmaf+delay_moov"
 
 
 def compile_chunk(
-    recipe: Recipe, material: Material, scope: Scope, *, ffmpeg_path: str, threads: int
+    recipe: Recipe, material: Seen, scope: Scope, *, ffmpeg_path: str, threads: int
 ) -> Plan:
     """The pictures of one interval, and the list of its frames."""
     assert material.picture is not None
     promises = tuple(
         dataclasses.replace(whole.promise(output, material), channels=None)
         for output in recipe.outputs
-        if _shows(output, material, scope)
+        if _shows(output, recipe, scope)
     )
     source = ffmpeg.input(
-        f"file:{SOURCE}", **_seek(scope, material), **whole.input_options(threads, material)
+        material.opening.url, **_seek(scope, material), **whole.input_options(threads, material)
     )
     clocked = whole.picture_since(source[str(material.picture.index)], _origin(scope))
     decoded, listed = whole.branches(clocked, "split", 2)
     steady = _trimmed(whole.steady_picture(decoded, material), scope)
-    pictures = whole.shown_in(steady, material, promises)
+    pictures = whole.shown_in(steady, promises, lambda poster: _chosen(poster, recipe, scope))
     outputs = [_picture(promise, pictures, material, scope, threads) for promise in promises]
     outputs.append(_listed(_trimmed(listed, scope, early_ticks=seam_ticks(scope.clock))))
     flags = ("-xerror", "-copyts")
     return Plan(argv=whole.command(ffmpeg_path, threads, flags, outputs), promises=promises)
 
 
-def compile_beginning(material: Material, scope: Scope, *, ffmpeg_path: str, threads: int) -> Plan:
+def compile_beginning(material: Seen, scope: Scope, *, ffmpeg_path: str, threads: int) -> Plan:
     """The list of the source's first frames, as its first chunk will have it, and no picture."""
     assert material.picture is not None
-    source = ffmpeg.input(f"file:{SOURCE}", **whole.input_options(threads, material))
+    source = ffmpeg.input(material.opening.url, **whole.input_options(threads, material))
     clocked = whole.picture_since(source[str(material.picture.index)], _origin(scope))
     output = _listed(_trimmed(clocked, scope), **{"frames:v": _LOOKED_AT_FRAMES})
     flags = ("-xerror", "-copyts")
@@ -81,7 +82,7 @@ def compile_beginning(material: Material, scope: Scope, *, ffmpeg_path: str, thr
 
 
 def compile_sound(
-    recipe: Recipe, material: Material, clock: PlanClock, *, ffmpeg_path: str, threads: int
+    recipe: Recipe, material: Seen, clock: PlanClock, *, ffmpeg_path: str, threads: int
 ) -> Plan:
     """The sound of every output, whole, from the plan's origin on. Without any, nothing to run."""
     promises = tuple(
@@ -91,7 +92,7 @@ def compile_sound(
     )
     if material.sound is None or not promises:
         return Plan(argv=(), promises=())
-    source = ffmpeg.input(f"file:{SOURCE}", **whole.input_options(threads, material))
+    source = ffmpeg.input(material.opening.url, **whole.input_options(threads, material))
     origin = clock.origin_ticks * Fraction(*clock.time_base)
     clocked = whole.sound_since(source[str(material.sound.index)], origin)
     sounds = whole.heard_in(clocked, material, promises)
@@ -118,7 +119,7 @@ def seam_ticks(clock: PlanClock) -> int:
     return round(SEAM_SECONDS / Fraction(*clock.time_base))
 
 
-def _shows(output: Output, material: Material, scope: Scope) -> bool:
+def _shows(output: Output, recipe: Recipe, scope: Scope) -> bool:
     """Whether a chunk has to do with an output. A still picture is one chunk's alone."""
     match output:
         case VideoOutput():
@@ -126,19 +127,34 @@ def _shows(output: Output, material: Material, scope: Scope) -> bool:
         case AudioOutput():
             return False
         case PosterOutput():
-            tick = material.scan.ticks[whole.poster_frame(output, material)]
+            tick = _still(output, recipe, scope)
             begun = scope.start_ticks is None or scope.start_ticks <= tick
             return begun and (scope.end_ticks is None or tick < scope.end_ticks)
 
 
-def _seek(scope: Scope, material: Material) -> dict[str, Any]:
+def _still(poster: PosterOutput, recipe: Recipe, scope: Scope) -> int:
+    """The tick of a still's frame, which the plan names by the recipe's order."""
+    posters = [output.file for output in recipe.outputs if isinstance(output, PosterOutput)]
+    if len(posters) != len(scope.stills):
+        raise WorkFailed("plan_refused", f"{len(scope.stills)} stills for {len(posters)} posters")
+    return scope.stills[posters.index(poster.file)]
+
+
+def _chosen(poster: PosterOutput, recipe: Recipe, scope: Scope) -> str:
+    """Selects the poster's picture, or the one after it where a decoder swallowed that."""
+    return f"gte(pts,{_still(poster, recipe, scope) - _origin(scope)})"
+
+
+def _seek(scope: Scope, material: Seen) -> dict[str, Any]:
     """To a keyframe before the interval. By timestamp: else ffmpeg adds where the container begins;
     and not to the frame itself, which the cut finds."""
-    if scope.start_ticks is None:
+    assert material.picture is not None
+    # No source is cut that shows a frame before its first keyframe; a chunk lists no packets.
+    first = material.picture.start_time
+    if scope.start_ticks is None or first is None:
         return {}
     tick = Fraction(*scope.clock.time_base)
     begin = float(scope.start_ticks * tick - SEAM_SECONDS) - scope.clock.margin_seconds
-    first = float(material.scan.key_ticks[0] * tick)
     if begin <= max(first, float(scope.clock.origin_ticks * tick)) + _SEEKABLE_SECONDS:
         return {}
     return {"ss": f"{begin:.6f}", "seek_timestamp": 1, "noaccurate_seek": None}
@@ -173,7 +189,7 @@ def _trimmed(stream: Any, scope: Scope, *, early_ticks: int = 0) -> Any:
 
 
 def _picture(
-    promise: Promise, pictures: dict[str, Any], material: Material, scope: Scope, threads: int
+    promise: Promise, pictures: dict[str, Any], material: Seen, scope: Scope, threads: int
 ) -> Any:
     stream, target = pictures[promise.output.file], f"file:{promise.path}"
     if isinstance(promise.output, PosterOutput):

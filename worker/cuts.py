@@ -12,9 +12,10 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from mayfly.contract.plan import Plan
-from mayfly.contract.recipe import Recipe, VideoOutput
+from mayfly.contract.recipe import PosterOutput, Recipe, VideoOutput
 from mayfly.core import limits, parts
 from worker import pace
+from worker.compile import poster_frame
 from worker.compile_parts import SEAM_SECONDS
 from worker.picture import fit
 from worker.preflight import Material
@@ -85,6 +86,11 @@ def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
         origin_ticks=origin_ticks,
         margin_seconds=round(margin, 3),
         boundaries=boundaries,
+        stills=tuple(
+            scan.ticks[poster_frame(output, material)]
+            for output in recipe.outputs
+            if isinstance(output, PosterOutput)
+        ),
         audio_tracks=1,  # which lists the packets, too, and has nothing else to do without sound
     )
     return Whole(flaw) if (flaw := parts.flaw(plan)) else plan

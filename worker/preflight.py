@@ -10,18 +10,32 @@ from mayfly.contract.recipe import AudioOutput, PosterOutput, Recipe, VideoOutpu
 from mayfly.contract.task import PutUrls, Upload
 from mayfly.core import limits
 from worker.ends import WorkFailed
+from worker.opening import FETCHED, Opening
 from worker.probe import Probe, Scan, Stream
 from worker.sniff import Sniffed
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Material:
-    """A source that may be encoded."""
+class Seen:
+    """A source that was looked at, but whose packets nobody has listed here: enough for a chunk,
+    whose plan was made by somebody who had."""
 
     probe: Probe
-    scan: Scan
     picture: Stream | None
     sound: Stream | None
+    opening: Opening = FETCHED
+
+    @property
+    def spliced(self) -> bool:
+        """Nobody cuts a source that is."""
+        return False
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Material(Seen):
+    """A source that may be encoded."""
+
+    scan: Scan
 
     @property
     def spliced(self) -> bool:
@@ -87,6 +101,12 @@ def check_probe(probe: Probe, recipe: Recipe) -> None:
             raise WorkFailed("no_video", f"{output.file} cannot be made")
         if isinstance(output, AudioOutput) and sound is None:
             raise WorkFailed("no_audio", f"{output.file} cannot be made")
+
+
+def check_seen(probe: Probe, recipe: Recipe, opening: Opening) -> Seen:
+    """Where nobody reads the packets. Raises WorkFailed."""
+    check_probe(probe, recipe)
+    return Seen(probe=probe, picture=probe.picture(), sound=probe.sound(), opening=opening)
 
 
 def check_scan(probe: Probe, scan: Scan, recipe: Recipe) -> Material:

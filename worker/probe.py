@@ -1,7 +1,7 @@
 """What is in a file, as ffprobe tells it, typed; and the list of its packets.
 
 ffprobe parses strangers' bytes too: it runs under the same bounds as ffmpeg, with the demuxers
-named and only local files to read. It must never be given a URL.
+named and nothing to read but one file, or the loopback. It must never be given a signed URL.
 """
 
 import dataclasses
@@ -18,19 +18,8 @@ from mayfly.contract.report import Media
 from mayfly.core import limits
 from worker.ends import WorkFailed
 from worker.halt import Halt
+from worker.opening import Opening, of_file
 from worker.run import Bounds, Ending, Fate, run
-
-#: Every demuxer that may touch a source: the containers people upload, and none that reads other
-#: files or URLs (hls, dash, concat, image2, sdp, …), none without a clock of its own (raw video:
-#: nobody could prove that it is whole), no still pictures.
-DEMUXERS = (
-    "mov", "matroska", "mpegts", "mpeg", "avi", "flv", "asf", "mxf", "ogg", "gif", "dv",
-    "mp3", "aac", "ac3", "eac3", "flac", "wav", "w64", "aiff", "caf", "amr",
-)  # fmt: skip
-
-#: Both flags come before the input, or they do not count for it. The prefix `file:` keeps a
-#: name from being read as a protocol.
-INPUT_GUARD = ("-protocol_whitelist", "file", "-format_whitelist", ",".join(DEMUXERS))
 
 #: A probe reads a few megabytes.
 _PROBE_SECONDS_MAX = 60
@@ -214,17 +203,24 @@ class Prober:
     def probe(self, name: str, *, folder: Path, halt: Halt, demuxer: str = "") -> Probe:
         """A file of the folder; with a demuxer named, one of our own outputs, whose packets are
         counted. Raises WorkFailed(not_media), Halted."""
-        lines: list[bytes] = []
         guard = ("-format_whitelist", demuxer, "-f", demuxer, "-count_packets")
+        return self._described(of_file(name), folder, halt, guard if demuxer else ())
+
+    def look(self, opening: Opening, *, folder: Path, halt: Halt) -> Probe:
+        """A source, wherever it is. Raises WorkFailed(not_media), Halted, and what kept it from
+        being read."""
+        return self._described(opening, folder, halt, ())
+
+    def _described(
+        self, opening: Opening, folder: Path, halt: Halt, guard: tuple[str, ...]
+    ) -> Probe:
+        lines: list[bytes] = []
         ending = self._run(
-            [
-                *(guard if demuxer else ()),
-                "-show_entries",
-                _SHOWN,
-                "-of", "json=compact=1",
-            ],
-            name, folder, halt, lines.append, seconds=_PROBE_SECONDS_MAX, printed=_PROBE_BYTES_MAX,
+            [*guard, "-show_entries", _SHOWN, "-of", "json=compact=1"],
+            opening, folder, halt, lines.append,
+            seconds=_PROBE_SECONDS_MAX, printed=_PROBE_BYTES_MAX,
         )  # fmt: skip
+        opening.check()
         if ending.fate is Fate.OUTPUT_LIMIT:
             raise WorkFailed("source_absurd", "it describes itself in more than 4 MiB")
         if ending.fate is not Fate.SUCCEEDED:
@@ -239,7 +235,7 @@ class Prober:
         reader = _PacketReader(probe)
         ending = self._run(
             ["-show_entries", f"packet={_PACKET_FIELDS}", "-of", "csv=p=0"],
-            name, folder, halt, reader.line, seconds=_SCAN_SECONDS_MAX,
+            of_file(name), folder, halt, reader.line, seconds=_SCAN_SECONDS_MAX,
         )  # fmt: skip
         if ending.fate is not Fate.SUCCEEDED:
             raise WorkFailed("source_corrupt", last_words(ending))
@@ -251,7 +247,7 @@ class Prober:
         self._run(
             ["-count_frames", "-select_streams", str(stream),
              "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0"],
-            name, folder, halt, lines.append, seconds=limits.ENCODE_SECONDS_MAX,
+            of_file(name), folder, halt, lines.append, seconds=limits.ENCODE_SECONDS_MAX,
         )  # fmt: skip
         numbers = [int(line) for line in (raw.strip(b", \r") for raw in lines) if line.isdigit()]
         return numbers[0] if numbers else 0
@@ -259,7 +255,7 @@ class Prober:
     def _run(
         self,
         arguments: list[str],
-        name: str,
+        opening: Opening,
         folder: Path,
         halt: Halt,
         take: Callable[[bytes], object],
@@ -272,7 +268,7 @@ class Prober:
             return True
 
         return run(
-            [self.ffprobe, "-hide_banner", "-v", "error", *INPUT_GUARD, *arguments, f"file:{name}"],
+            [self.ffprobe, "-hide_banner", "-v", "error", *opening.guard, *arguments, opening.url],
             folder=folder,
             bounds=Bounds(
                 seconds=seconds,
@@ -376,6 +372,6 @@ def last_words(ending: Ending) -> str:
 
 
 _ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
-_PLACE = re.compile(r"file:(in|out)/")
+_PLACE = re.compile(r"file:(in|out)/|http://127\.0\.0\.1:\d+/")
 #: With `-v level+verbose` each line says how grave it is.
 _CHATTER = re.compile(r"\[(verbose|info|debug)\]")

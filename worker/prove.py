@@ -19,9 +19,10 @@ from typing import NoReturn
 
 from mayfly.contract.recipe import AudioOutput, PosterOutput, VideoOutput
 from mayfly.contract.report import Media
-from worker.compile import SOURCE, Plan, Promise
+from worker.compile import Plan, Promise
 from worker.ends import WorkFailed
 from worker.halt import Halt
+from worker.opening import SOURCE
 from worker.preflight import Material
 from worker.probe import Probe, Prober, Scan, Stream
 from worker.run import Ending

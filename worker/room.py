@@ -15,16 +15,18 @@ from mayfly.contract.report import Artifact, Media
 from mayfly.contract.settings import WorkerSettings
 from mayfly.contract.task import Fetch, PostForm
 from mayfly.core import limits
-from worker import preflight, run, sniff
-from worker.compile import SOURCE, Plan
+from worker import loopback, preflight, run, sniff
+from worker.compile import Plan
 from worker.deliver import Deliverer
 from worker.fetch import Fetcher
 from worker.ffmpeg_words import ProgressReader, meaning
 from worker.http import HostRule
+from worker.opening import FETCHED, SOURCE, Opening, of_loopback
 from worker.order import Order
-from worker.preflight import Material
+from worker.preflight import Material, Seen
 from worker.probe import Prober
 from worker.prove import Judge
+from worker.ranges import Ranges
 from worker.run import Bounds, Ending, Fate
 
 _LOG = logging.getLogger("mayfly.worker")
@@ -85,8 +87,33 @@ class Room:
         shutil.rmtree(self.folder / "out")
         (self.folder / "out").mkdir()
 
-    def run(self, plan: Plan, seconds: float | None) -> Ending:
-        """Runs ffmpeg; `seconds` is how long what it makes will be. Raises WorkFailed, Halted."""
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Seen]:
+        """The source where it is, while inside: looked at, and read as far as somebody needs it.
+        Raises WorkFailed, Halted."""
+        order = self.order
+        ranges = Ranges(
+            rule=self._rule,
+            grants=order.grants,
+            halt=order.halt,
+            granted=lambda: order.grants.source,
+            size_bytes=order.task.source.size_bytes,
+        )
+        with loopback.serving(ranges) as served:
+            opening = of_loopback(served.url, served.check)
+            probe = self.prober.look(opening, folder=self.folder, halt=order.halt)
+            yield preflight.check_seen(probe, order.task.recipe, opening)
+        toll = ranges.toll
+        _LOG.info(
+            "%d of the source's %d bytes were read, in %d GETs.",
+            toll.bytes_read,
+            ranges.size,
+            toll.gets,
+        )
+
+    def run(self, plan: Plan, seconds: float | None, opening: Opening = FETCHED) -> Ending:
+        """Runs ffmpeg on what was opened; `seconds` is how long what it makes will be. Raises
+        WorkFailed, Halted."""
         self.order.progress.stage = "encoding"
         ending = run.run(
             plan.argv,
@@ -95,6 +122,7 @@ class Room:
             halt=self.order.halt,
             on_line=ProgressReader(self.order.progress, seconds).line,
         )
+        opening.check()  # before any word of ffmpeg's: it takes a missing byte for the end
         if ending.fate is not Fate.SUCCEEDED:
             raise meaning(ending)
         return ending

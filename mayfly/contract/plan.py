@@ -29,6 +29,8 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     clock: PlanClock
     start_ticks: int | None = None
     end_ticks: int | None = None
+    #: The plan's: a chunk makes those that lie in its interval.
+    stills: tuple[int, ...] = ()
 
 
 class Plan(PlanClock, frozen=True, kw_only=True):
@@ -38,6 +40,9 @@ class Plan(PlanClock, frozen=True, kw_only=True):
     boundaries: tuple[int, ...]
     #: Sound tracks, each encoded whole by a task of its own.
     audio_tracks: int = 0
+    #: When the frame is shown that each still picture of the recipe takes, in the recipe's order: a
+    #: chunk does not know all frames, and so cannot count to it.
+    stills: tuple[int, ...] = ()
 
     @property
     def chunks(self) -> int:
@@ -60,4 +65,5 @@ class Plan(PlanClock, frozen=True, kw_only=True):
             clock=self.clock,
             start_ticks=self.boundaries[number - 1] if number > 0 else None,
             end_ticks=self.boundaries[number] if number < len(self.boundaries) else None,
+            stills=self.stills,
         )

@@ -103,6 +103,9 @@ TAIL_FACTOR = 0.75
 #: Sound tracks of one source, as many as it may have streams.
 AUDIO_TRACKS_MAX = SOURCE_STREAMS_MAX
 
+#: Still pictures of one recipe, as many as it may have outputs.
+STILLS_MAX = 16
+
 #: Ticks are kept as 64-bit numbers, as media files do.
 TICKS_MAX = 2**63 - 1
 

@@ -39,9 +39,12 @@ def flaw(plan: Plan) -> str:
         return f"{plan.chunks} chunks, where 2 to {limits.CHUNKS_MAX} may be"
     if not 0 <= plan.audio_tracks <= limits.AUDIO_TRACKS_MAX:
         return f"{plan.audio_tracks} sound tracks, at most {limits.AUDIO_TRACKS_MAX}"
+    if len(plan.stills) > limits.STILLS_MAX:
+        return f"{len(plan.stills)} still pictures, at most {limits.STILLS_MAX}"
     if any(later <= cut for cut, later in itertools.pairwise(cuts)):
         return "cuts that do not follow each other"
-    if max(map(abs, (*cuts, plan.origin_ticks, numerator, denominator))) > limits.TICKS_MAX:
+    ticks = (*cuts, *plan.stills, plan.origin_ticks, numerator, denominator)
+    if max(map(abs, ticks)) > limits.TICKS_MAX:
         return "ticks beyond 64 bits"
     return ""
 

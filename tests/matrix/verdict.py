@@ -17,9 +17,9 @@ from tests.matrix.drive import Delivered, Driver, Refused
 from tests.matrix.sources import NotMade, Sources
 from tests.worker.store import Store
 from worker import preflight
-from worker.compile import SOURCE
 from worker.ends import WorkFailed
 from worker.halt import Halt
+from worker.opening import SOURCE
 from worker.preflight import Material
 from worker.probe import Prober
 

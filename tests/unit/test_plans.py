@@ -120,7 +120,7 @@ def test_a_plan_makes_the_task_the_first_chunk_and_counts_all_the_others() -> No
     assert (task.set["kind"], task.set["number"], task.set["fraction"]) == ("chunk", 0, 0.0)
     clock = {"time_base": (1, 90_000), "origin_ticks": 126_000, "margin_seconds": 10.1}
     interval = {"number": 0, "start_ticks": None, "end_ticks": 540_000}
-    assert task.set["scope"] == {**interval, "clock": clock}
+    assert task.set["scope"] == {**interval, "clock": clock, "stills": ()}
     assert task.set["state"] == "running" and task.require == {"version": 3}
     head = the(decision, head_key("job1"))
     assert head.add == {"open_tasks": 3}

@@ -131,12 +131,15 @@ def _serve(store: Store, handler: BaseHTTPRequestHandler, seen: Seen) -> None:
     if wanted and wanted != store.etag(key):
         return reply(handler, 412, b"<Error><Code>PreconditionFailed</Code></Error>")
     whole = store.objects[key]
-    span = re.fullmatch(r"bytes=(\d+)-", seen.headers.get("Range", ""))
+    span = re.fullmatch(r"bytes=(\d+)-(\d*)", seen.headers.get("Range", ""))
     start = int(span[1]) if span else 0
+    end = min(int(span[2]) + 1, len(whole)) if span and span[2] else len(whole)
     headers = {"ETag": store.etag(key)}
+    if span and start >= len(whole):
+        return reply(handler, 416, b"<Error><Code>InvalidRange</Code></Error>")
     if span:
-        headers["Content-Range"] = f"bytes {start}-{len(whole) - 1}/{len(whole)}"
-    return reply(handler, 206 if span else 200, whole[start:], headers)
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(whole)}"
+    return reply(handler, 206 if span else 200, whole[start:end], headers)
 
 
 def reply(

@@ -22,7 +22,7 @@ PLAN = Plan(
 
 
 def source(**changed: Any) -> Material:
-    changed["picture"] = {"time_base": "1/25", **changed.get("picture", {})}
+    changed["picture"] = {"time_base": "1/25", "start_time": 10.0, **changed.get("picture", {})}
     ticks = array("q", range(250, 751))
     scanned = {"ticks": ticks, "frames": 501, "packets": 501, "key_ticks": ticks[::50]}
     return material(**{**scanned, **changed})
@@ -85,6 +85,11 @@ def test_a_seek_that_would_come_before_the_beginning_is_none() -> None:
         assert ("-ss" in chunk(1, VideoOutput(), plan=plan)) is seeks, margin
 
 
+def test_where_nobody_says_when_the_picture_begins_nothing_is_sought() -> None:
+    assert "-ss" in chunk(1, VideoOutput())
+    assert "-ss" not in chunk(1, VideoOutput(), picture={"start_time": None})
+
+
 def test_no_sound_is_in_a_chunk() -> None:
     line = chunk(1, VideoOutput(), AudioOutput())
     assert "[0:1]" not in line and "-c:a" not in line
@@ -99,13 +104,12 @@ def test_filters_that_remember_frames_come_before_the_cut() -> None:
 
 
 def test_a_poster_is_in_its_chunk_alone() -> None:
-    """Of 501 frames from tick 250 on, the 251st is shown at 500."""
-    lines = [chunk(number, VideoOutput(), PosterOutput(at_fraction=0.5)) for number in range(3)]
-    assert ["poster.jpg" in line for line in lines] == [False, True, False]
-    ends = [chunk(number, VideoOutput(), PosterOutput(at_fraction=0)) for number in range(3)]
-    assert ["poster.jpg" in line for line in ends] == [True, False, False]
-    ends = [chunk(number, VideoOutput(), PosterOutput(at_fraction=1)) for number in range(3)]
-    assert ["poster.jpg" in line for line in ends] == [False, False, True]
+    """The plan says which frame it is, on the source's clock; the chunk counts from the origin."""
+    for still, its_chunk in ((250, 0), (379, 0), (380, 1), (500, 1), (519, 1), (520, 2), (750, 2)):
+        plan = msgspec.structs.replace(PLAN, stills=(still,))
+        lines = [chunk(number, VideoOutput(), PosterOutput(), plan=plan) for number in range(3)]
+        assert [n for n, line in enumerate(lines) if "poster.jpg" in line] == [its_chunk], still
+        assert f"{still - 250})" in graph(lines[its_chunk]).partition("select=gte(pts")[2]
 
 
 def test_all_sizes_of_a_chunk_come_from_one_decode() -> None:
@@ -193,9 +197,10 @@ def test_every_output_of_a_recipe_is_somebodys() -> None:
     """A chunk's, or the sound's: no output falls between the parts."""
     outputs = (VideoOutput(), PosterOutput(), AudioOutput())
     recipe, held = Recipe(outputs=outputs), source()
+    plan = msgspec.structs.replace(PLAN, stills=(500,))
     files = set()
-    for number in range(PLAN.chunks):
-        made = compile_chunk(recipe, held, PLAN.scope(number), ffmpeg_path="f", threads=1)
+    for number in range(plan.chunks):
+        made = compile_chunk(recipe, held, plan.scope(number), ffmpeg_path="f", threads=1)
         files |= {promise.output.file for promise in made.promises}
     made = compile_sound(recipe, held, PLAN.clock, ffmpeg_path="f", threads=1)
     assert files | {promise.output.file for promise in made.promises} == {

@@ -267,3 +267,10 @@ def test_the_work_grows_with_pixels_outputs_and_care() -> None:
     assert work(small) < work(VideoOutput()) < work(VideoOutput(), small)
     assert work(VideoOutput(speed="fast")) < work(VideoOutput()) < work(VideoOutput(speed="slower"))
     assert work(VideoOutput(), threads=2) == work(VideoOutput()) / 2
+
+
+def test_a_plan_names_the_frame_of_each_still_in_the_recipes_order() -> None:
+    late, first = PosterOutput(file="late.jpg", at_fraction=0.5), PosterOutput(at_fraction=0)
+    recipe = Recipe(outputs=(late, VideoOutput(), first))
+    ticks = even(100.04, first=500)
+    assert plan_of(material(ticks), EVERY_10_S, recipe).stills == (ticks[1250], 500)

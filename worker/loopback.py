@@ -27,7 +27,7 @@ from worker.ranges import Ranges, Reader
 #: A demuxer opens one connection, some open five.
 _CONNECTIONS_MAX = 16
 #: `bytes=0-`, `bytes=0-99`, `bytes=-99`; one range, of numbers that a file can have.
-_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
+_RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
 
 
 class Loopback:
@@ -60,8 +60,10 @@ class Loopback:
             self._failure = self._failure or failure
 
     def close(self) -> None:
-        """Ends every connection and waits for their threads."""
+        """Ends every connection and waits for their threads. Once more does nothing."""
         with self._lock:
+            if self._closing:
+                return
             self._closing = True
             still = dict(self._open)
         for connection in still:
@@ -85,7 +87,9 @@ class Loopback:
             with self._lock:
                 refused = self._closing or len(self._open) >= _CONNECTIONS_MAX
                 if not refused:
-                    thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+                    thread = threading.Thread(
+                        target=self._serve, args=(connection,), name="loopback", daemon=True
+                    )
                     self._open[connection] = thread
                     thread.start()
             if refused:

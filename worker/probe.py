@@ -368,10 +368,12 @@ def last_words(ending: Ending) -> str:
     """The end of a program's log: what it said last says most. Addresses in it change with every
     run and are cut out, so that equal failures read alike."""
     grave = [line for line in ending.tail if not _CHATTER.search(line)]
-    return " | ".join(_PLACE.sub("", _ADDRESS.sub("", line)) for line in grave[-6:])
+    told = " | ".join(_PLACE.sub("", _ADDRESS.sub("", line)) for line in grave[-6:])
+    return _LOOPBACK.sub("source", told)
 
 
 _ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
-_PLACE = re.compile(r"file:(in|out)/|http://127\.0\.0\.1:\d+/")
+_PLACE = re.compile(r"file:(in|out)/")
+_LOOPBACK = re.compile(r"http://127\.0\.0\.1:\d+/[\w-]+")
 #: With `-v level+verbose` each line says how grave it is.
 _CHATTER = re.compile(r"\[(verbose|info|debug)\]")

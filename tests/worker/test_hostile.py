@@ -7,13 +7,15 @@ import msgspec
 import pytest
 
 from mayfly.contract import report
-from tests.worker import store
+from tests.worker import reads, references, store
 from tests.worker.clips import Clips
 from tests.worker.conftest import Rig
+from worker import loopback, opening
 from worker.encode import Encoding
 from worker.ends import WorkFailed
 from worker.halt import Halt
 from worker.probe import Prober
+from worker.run import Bounds, run
 
 pytestmark = pytest.mark.worker
 
@@ -79,6 +81,59 @@ def test_no_demuxer_that_follows_or_guesses_is_let_at_a_source(
     with pytest.raises(WorkFailed) as failure:
         Prober(str(ffprobe)).probe("source", folder=tmp_path, halt=Halt())
     assert failure.value.code == "not_media"
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """What the loopback is asked for."""
+    paths: set[str] = set()
+    answer = loopback._Handler._answer
+
+    def noting(handler: loopback._Handler, *, with_body: bool) -> None:
+        paths.add(handler.path)
+        answer(handler, with_body=with_body)
+
+    monkeypatch.setattr(loopback._Handler, "_answer", noting)
+    return paths
+
+
+@pytest.mark.parametrize("name", playlists(""))
+def test_a_playlist_that_comes_through_the_loopback_is_not_followed(
+    bucket: store.Store,
+    bait: store.Store,
+    asked: set[str],
+    ffprobe: Path,
+    tmp_path: Path,
+    name: str,
+) -> None:
+    """Where HTTP is a protocol that ffmpeg may use, and nobody looks at the first bytes."""
+    bucket.objects["a"] = playlists(bait.url("segment.ts"))[name].encode()
+    with loopback.serving(reads.ranges(reads.held(bucket.url("a")))) as served:
+        opened = opening.of_loopback(served.url, served.check)
+        with pytest.raises(WorkFailed) as failure:
+            Prober(str(ffprobe)).look(opened, folder=tmp_path, halt=Halt())
+    assert failure.value.code == "not_media"
+    assert asked == {served.path}
+
+
+@pytest.mark.parametrize("let", [False, True])
+def test_samples_that_lie_elsewhere_are_not_fetched(
+    bucket: store.Store, asked: set[str], made: Clips, ffmpeg: Path, tmp_path: Path, let: bool
+) -> None:
+    """And would be, if nobody had seen to it: else this would show nothing."""
+    late = made.make("late.mp4", "-i", str(made.plain()), "-c", "copy")
+    bucket.objects["a"] = references.elsewhere(late, "/other.mp4")
+    with loopback.serving(reads.ranges(reads.held(bucket.url("a")))) as served:
+        opened = opening.of_loopback(served.url, served.check)
+        argv = [str(ffmpeg), "-v", "error", *opened.guard, *(("-enable_drefs", "1") if let else ())]
+        run(
+            [*argv, "-i", opened.url, "-map", "0:v", "-f", "null", "-"],
+            folder=tmp_path,
+            bounds=Bounds(seconds=60, memory_bytes=1 << 30, file_bytes=0),
+            halt=Halt(),
+            on_line=lambda _: True,
+        )
+    assert asked == {served.path, *(("/other.mp4",) if let else ())}
 
 
 def test_another_file_on_the_disk_cannot_be_named(

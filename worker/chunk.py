@@ -22,7 +22,7 @@ def do(room: Room) -> Done:
     scope = room.order.task.scope
     if scope is None:
         raise WorkFailed("worker_failed", "a chunk without its interval")
-    with room.reading() as seen:
+    with room.reading(room.ranges()) as seen:
         return made_of(room, seen, scope)
 
 

@@ -28,7 +28,7 @@ _PROBE_BYTES_MAX = 4 << 20
 _SCAN_SECONDS_MAX = 4000
 _MEMORY_BYTES_MAX = 1 << 30
 #: B-frames come out of order by a few frames; a clock that went back further was set anew.
-_REORDER_SECONDS_MAX = 2.0
+REORDER_SECONDS_MAX = 2.0
 #: How the demuxers of Matroska and of MP4 say it, with an exit code of 0.
 _ENDED_EARLY = ("File ended prematurely", "partial file")
 
@@ -289,7 +289,7 @@ class _PacketReader:
         self._picture = str(picture.index).encode() if picture else b""
         self._sound = str(sound.index).encode() if sound else b""
         self._tick = picture.tick if picture else Fraction(1)
-        self._reorder_ticks = _REORDER_SECONDS_MAX / float(self._tick or 1)
+        self._reorder_ticks = REORDER_SECONDS_MAX / float(self._tick or 1)
         self._ticks, self._key_ticks = array("q"), array("q")
         self._frames = 0
         self._packets = 0

@@ -175,3 +175,23 @@ class Reader:
         self._in_a_row += number != self._next - 1
         self._next = number + 1
         return page[skipped:]
+
+
+class RangeFile:
+    """The object as a file, for what reads a little here and there."""
+
+    def __init__(self, ranges: Ranges) -> None:
+        self._reader = Reader(ranges)
+        self._at = 0
+
+    def seek(self, offset: int) -> None:
+        """Where the next read begins, in bytes from the object's start."""
+        self._at = offset
+
+    def read(self, count: int) -> bytes:
+        """So many bytes, fewer at the end. Raises WorkFailed, Halted."""
+        read = bytearray()
+        while len(read) < count and (piece := self._reader.read(self._at)[: count - len(read)]):
+            read += piece
+            self._at += len(piece)
+        return bytes(read)

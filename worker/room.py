@@ -87,18 +87,22 @@ class Room:
         shutil.rmtree(self.folder / "out")
         (self.folder / "out").mkdir()
 
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[Seen]:
-        """The source where it is, while inside: looked at, and read as far as somebody needs it.
-        Raises WorkFailed, Halted."""
+    def ranges(self) -> Ranges:
+        """The source where it is; nothing of it is read yet."""
         order = self.order
-        ranges = Ranges(
+        return Ranges(
             rule=self._rule,
             grants=order.grants,
             halt=order.halt,
             granted=lambda: order.grants.source,
             size_bytes=order.task.source.size_bytes,
         )
+
+    @contextlib.contextmanager
+    def reading(self, ranges: Ranges) -> Iterator[Seen]:
+        """The source where it is, while inside: looked at, and read as far as somebody needs it.
+        Raises WorkFailed, Halted."""
+        order = self.order
         with loopback.serving(ranges) as served:
             opening = of_loopback(served.url, served.check)
             probe = self.prober.look(opening, folder=self.folder, halt=order.halt)

@@ -1,17 +1,29 @@
 """A source that nobody has looked at: cut it and go on with the first chunk, or encode it whole."""
 
+import dataclasses
+import logging
+
 from mayfly.contract.plan import Plan
-from worker import chunk, cuts, seams
+from worker import chunk, cuts, moov, preflight, seams
 from worker.compile import OUTPUTS, compile_plan
 from worker.compile_parts import FRAMES, compile_beginning
 from worker.order import Done
 from worker.preflight import Material
+from worker.ranges import RangeFile
 from worker.room import Room
+
+_LOG = logging.getLogger("mayfly.worker")
+
+#: A source this large takes a second to fetch.
+_INDEX_FIRST_BYTES = 64 << 20
 
 
 def do(room: Room) -> Done:
     """Raises WorkFailed, Halted, and Temporary when nobody hears the plan."""
-    material, order = room.source(), room.order
+    order = room.order
+    if order.may_plan and _pays(room) and (done := _by_index(room)) is not None:
+        return done
+    material = room.source()
     note = ""
     if order.may_plan:
         found = _decide(room, material)
@@ -19,6 +31,33 @@ def do(room: Room) -> Done:
             return chunk.made_of(room, material, order.split(found))
         note = f"Encoded whole: {found.why}." if found.why else ""
     return encode(room, material, note)
+
+
+def _pays(room: Room) -> bool:
+    """To look at the index first: when all is fetched in a second, it is the longer way."""
+    size = room.order.task.source.size_bytes
+    return room.settings.chunk_seconds > 0 or size is None or size >= _INDEX_FIRST_BYTES
+
+
+def _by_index(room: Room) -> Done | None:
+    """The first chunk of a source that its index alone shows how to cut; nothing but that is read.
+    None where its packets must be listed, or it is not to be cut."""
+    order, ranges = room.order, room.ranges()
+    try:
+        index = moov.read_index(RangeFile(ranges), ranges.size)
+        with room.reading(ranges) as seen:
+            if seen.picture is None:
+                return None
+            scan = index.scan(seen.picture)
+            listed = preflight.check_scan(seen.probe, scan, order.task.recipe)
+            material = dataclasses.replace(listed, opening=seen.opening)
+            found = _decide(room, material)
+            if isinstance(found, cuts.Whole):
+                return None
+            return chunk.made_of(room, material, order.split(found))
+    except moov.Unclear as why:
+        _LOG.info("The source is not cut by its index: %s.", why)
+        return None
 
 
 def _decide(room: Room, material: Material) -> Plan | cuts.Whole:
@@ -36,7 +75,7 @@ def _decide(room: Room, material: Material) -> Plan | cuts.Whole:
     look = compile_beginning(
         material, found.scope(0), ffmpeg_path=settings.ffmpeg, threads=settings.threads
     )
-    room.run(look, None)
+    room.run(look, None, material.opening)
     listed = room.folder / OUTPUTS / FRAMES
     shown = seams.read_frames(listed).ticks
     listed.unlink()

@@ -17,6 +17,7 @@ from tests.worker.clips import Clips
 from tests.worker.conftest import Rig
 from worker import cuts, preflight, seams
 from worker.compile_parts import FRAMES
+from worker.encode import Encoding
 from worker.halt import Halt
 from worker.probe import Prober
 from worker.seams import Frames
@@ -140,6 +141,56 @@ def test_a_chunk_has_the_wholes_frames_and_reads_little_more_than_its_interval(
         assert len(spans) <= 13
         assert read <= 2 * needed + (4 << 20)
     assert not any("Range" not in seen.headers for seen in rig.bucket.seen if seen.method == "GET")
+
+
+def cutting(rig: Rig) -> None:
+    """Workers that cut every source."""
+    rig.settings = msgspec.structs.replace(rig.settings, chunk_seconds=SECONDS, workers_max=2)
+    rig.work = Encoding(settings=rig.settings)
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_a_source_with_an_index_is_cut_before_its_pictures_are_read(
+    rig: Rig, made: Clips, ffprobe: Path, name: str
+) -> None:
+    """And is cut as by its packets; a source without one is fetched."""
+    path = film(made, name, *FILMS[name])
+    source = path.read_bytes()
+    cutting(rig)
+    rig.put(rig.task(source, recipe=msgspec.to_builtins(RECIPE)))
+    _, said, last = rig.run_once()
+    assert isinstance(said, report.Planned) and isinstance(last, report.Encoded)
+    assert said.plan == planned(path, ffprobe)
+    assert last.scope == said.plan.scope(0)
+    gets = [seen.headers for seen in rig.bucket.seen if seen.method == "GET"]
+    if name.endswith(".mp4"):
+        spans = [reads.span(seen, len(source)) for seen in rig.bucket.seen if seen.method == "GET"]
+        read = sum(end - start for start, end in spans)
+        print(f"{name}: planned and begun with {len(gets)} GETs, {read / 2**20:.2f} MiB")
+        assert read < len(source) / 2
+    else:
+        assert "Range" not in gets[-1]
+
+
+def test_a_small_source_is_fetched_at_once_unless_somebody_wants_it_cut(
+    rig: Rig, made: Clips
+) -> None:
+    rig.put(rig.task(the_film(made).read_bytes(), recipe=msgspec.to_builtins(RECIPE)))
+    assert isinstance(rig.run_once()[-1], report.Encoded)
+    (get,) = [seen for seen in rig.bucket.seen if seen.method == "GET"]
+    assert "Range" not in get.headers
+
+
+def test_a_large_source_that_does_not_pay_to_be_cut_is_fetched_and_encoded_whole(
+    rig: Rig, made: Clips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.whole._INDEX_FIRST_BYTES", 1 << 20)
+    rig.put(rig.task(the_film(made).read_bytes(), recipe=msgspec.to_builtins(RECIPE)))
+    last = rig.run_once()[-1]
+    assert isinstance(last, report.Encoded) and last.scope is None
+    gets = ["Range" in seen.headers for seen in rig.bucket.seen if seen.method == "GET"]
+    assert gets[0] and gets[-1] is False
+    assert len(gets) <= 4
 
 
 def the_film(made: Clips) -> Path:

@@ -129,6 +129,13 @@ class _Handler(BaseHTTPRequestHandler):
         self._reader = Reader(loopback.ranges)
         super().__init__(connection, ("127.0.0.1", 0), cast(BaseServer, None))  # never asked
 
+    def finish(self) -> None:
+        """It is over, and with it all that was read ahead for it."""
+        try:
+            super().finish()
+        finally:
+            self._reader.close()
+
     def do_GET(self) -> None:
         self._answer(with_body=True)
 

@@ -1,5 +1,6 @@
 """A source that nobody has looked at: cut it and go on with the first chunk, or encode it whole."""
 
+import contextlib
 import dataclasses
 import logging
 
@@ -8,7 +9,8 @@ from worker import chunk, cuts, moov, preflight, seams
 from worker.compile import OUTPUTS, compile_plan
 from worker.compile_parts import FRAMES, compile_beginning
 from worker.order import Done
-from worker.preflight import Material
+from worker.preflight import Material, Seen
+from worker.probe import Scan
 from worker.ranges import RangeFile
 from worker.room import Room
 
@@ -42,22 +44,28 @@ def _pays(room: Room) -> bool:
 def _by_index(room: Room) -> Done | None:
     """The first chunk of a source that its index alone shows how to cut; nothing but that is read.
     None where its packets must be listed, or it is not to be cut."""
-    order, ranges = room.order, room.ranges()
-    try:
-        index = moov.read_index(RangeFile(ranges), ranges.size)
-        with room.reading(ranges) as seen:
-            if seen.picture is None:
-                return None
-            scan = index.scan(seen.picture)
-            listed = preflight.check_scan(seen.probe, scan, order.task.recipe)
-            material = dataclasses.replace(listed, opening=seen.opening)
-            found = _decide(room, material)
-            if isinstance(found, cuts.Whole):
-                return None
-            return chunk.made_of(room, material, order.split(found))
-    except moov.Unclear as why:
-        _LOG.info("The source is not cut by its index: %s.", why)
+    ranges = room.ranges()
+    with contextlib.closing(RangeFile(ranges)) as file:
+        try:
+            index = moov.read_index(file, ranges.size)
+            with room.reading(ranges) as seen:
+                if seen.picture is None:
+                    return None
+                return _first(room, seen, index.scan(seen.picture))
+        except moov.Unclear as why:
+            _LOG.info("The source is not cut by its index: %s.", why)
+            return None
+
+
+def _first(room: Room, seen: Seen, scan: Scan) -> Done | None:
+    """The first chunk, unless the source is not to be cut."""
+    recipe = room.order.task.recipe
+    listed = preflight.check_scan(seen.probe, scan, recipe)
+    material = dataclasses.replace(listed, opening=seen.opening)
+    found = _decide(room, material)
+    if isinstance(found, cuts.Whole):
         return None
+    return chunk.made_of(room, material, room.order.split(found))
 
 
 def _decide(room: Room, material: Material) -> Plan | cuts.Whole:

@@ -255,7 +255,7 @@ def test_ffmpeg_reads_through_it_and_never_sees_a_drop(
     ending = ffmpeg_reads(served, ffmpeg, tmp_path, Halt())
     assert (ending.fate, ending.tail) == (Fate.SUCCEEDED, ())
     served.check()
-    assert served.ranges.toll.bytes_read == len(film)
+    assert served.ranges.toll.bytes_read < len(film) + (1 << 18)  # less than a block again
 
 
 def test_a_source_that_ends_in_the_middle_passes_for_no_film(

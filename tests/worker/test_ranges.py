@@ -1,6 +1,7 @@
 """Reading by ranges, against a storage that misbehaves."""
 
 import itertools
+import threading
 from http.server import BaseHTTPRequestHandler
 
 import pytest
@@ -85,6 +86,82 @@ def test_hopping_between_a_table_and_its_data_reads_nothing_twice(stored: store.
     assert read.toll.bytes_read <= 900_000 + 3 * FIRST_BLOCK
     spans = sorted(asked(stored))
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
+
+
+def test_to_skip_a_little_is_to_read_on(stored: store.Store) -> None:
+    """As over the sound, which a chunk does not need."""
+    read = opened(stored)
+    reader = Reader(read)
+    for at in range(0, len(BODY), 200_000):
+        assert reader.read(at)
+    assert read.toll.gets <= 6
+
+
+def holding(
+    bucket: store.Store, pages: int, go_on: threading.Event, hung_up: threading.Event
+) -> store.Mischief:
+    """Sends so many pages of a block, the others when it may, and sees whether one hangs up."""
+
+    def act(handler: BaseHTTPRequestHandler, seen: store.Seen) -> bool:
+        start, end = reads.span(seen, len(BODY))
+        handler.send_response(206)
+        handler.send_header("ETag", bucket.etag("a"))
+        handler.send_header("Content-Length", str(end - start))
+        handler.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(BODY)}")
+        handler.end_headers()
+        middle = start + pages * PAGE_BYTES
+        handler.wfile.write(BODY[start:middle])
+        if go_on.wait(10):
+            handler.wfile.write(BODY[middle:end])
+        elif not handler.connection.recv(1):
+            hung_up.set()
+        return True
+
+    return act
+
+
+def test_a_page_is_handed_out_while_those_behind_it_are_on_their_way(stored: store.Store) -> None:
+    go_on = threading.Event()
+    stored.mischief += [holding(stored, 1, go_on, threading.Event())]
+    reader = Reader(opened(stored))
+    assert reader.read(0) == BODY[:PAGE_BYTES]
+    go_on.set()
+    assert all_from(reader, PAGE_BYTES) == BODY[PAGE_BYTES:]
+
+
+@pytest.mark.parametrize("jumps", [True, False])
+def test_what_nobody_waits_for_any_more_is_cut_off(
+    stored: store.Store, monkeypatch: pytest.MonkeyPatch, jumps: bool
+) -> None:
+    """Whether its reader jumped away or has gone."""
+    hung_up = threading.Event()
+    silent = threading.Event()
+    monkeypatch.setattr(silent, "wait", lambda _: False)
+    read = opened(stored)
+    reader = Reader(read)
+    large = 8 * PAGE_BYTES  # after as much in a row
+    assert b"".join(reader.read(at) for at in range(0, large, PAGE_BYTES)) == BODY[:large]
+    stored.mischief += [holding(stored, 1, silent, hung_up)]
+    assert reader.read(large) == BODY[large : large + PAGE_BYTES]
+    if jumps:
+        assert reader.read(2_000_000) == BODY[2_000_000 : 31 * PAGE_BYTES]
+    else:
+        reader.close()
+    assert hung_up.wait(10)
+    assert all_from(Reader(read)) == BODY
+
+
+def test_a_little_that_is_on_its_way_is_not_asked_for_again_after_a_jump(
+    stored: store.Store,
+) -> None:
+    go_on = threading.Event()
+    stored.mischief += [holding(stored, 1, go_on, threading.Event())]
+    reader = Reader(opened(stored))
+    reader.read(0)
+    reader.read(2_000_000)
+    go_on.set()
+    assert reader.read(PAGE_BYTES) == BODY[PAGE_BYTES : 2 * PAGE_BYTES]
+    assert len(stored.seen) == 2
 
 
 def test_memory_is_bounded_and_what_was_let_go_is_read_again(

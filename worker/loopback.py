@@ -24,8 +24,10 @@ from typing import cast
 from worker.ends import Halted, WorkFailed
 from worker.ranges import Ranges, Reader
 
-#: A demuxer opens one connection, some open five.
+#: A demuxer opens one connection after the other, some have five at once.
 _CONNECTIONS_MAX = 16
+#: So many places are remembered at which somebody may read on.
+_RESTING_MAX = 4
 #: `bytes=0-`, `bytes=0-99`, `bytes=-99`; one range, of numbers that a file can have.
 _RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
 
@@ -39,6 +41,8 @@ class Loopback:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=_CONNECTIONS_MAX)
         self._lock = threading.Lock()
         self._open: dict[socket.socket, threading.Thread] = {}
+        #: Nobody's just now: an answer has ended, and the next one may read on from there.
+        self._resting: list[Reader] = []
         self._closing = False
         self._failure: WorkFailed | Halted | None = None
         self._acceptor = threading.Thread(target=self._accept, name="loopback", daemon=True)
@@ -59,6 +63,23 @@ class Loopback:
         with self._lock:
             self._failure = self._failure or failure
 
+    def reader(self, at: int) -> Reader:
+        """For one answer from that byte on: the one that has come so far, if there is any, whatever
+        connection it served."""
+        with self._lock:
+            found = next((one for one in self._resting if one.reads_on(at)), None)
+            if found is None and len(self._resting) >= _RESTING_MAX:
+                found = self._resting[0]
+            if found is None:
+                return Reader(self.ranges)
+            self._resting.remove(found)
+            return found
+
+    def rest(self, reader: Reader) -> None:
+        """The answer has all that it wanted."""
+        with self._lock:
+            self._resting.append(reader)
+
     def close(self) -> None:
         """Ends every connection and waits for their threads. Once more does nothing."""
         with self._lock:
@@ -73,6 +94,8 @@ class Loopback:
             socket.create_connection(self._listener.getsockname(), timeout=1).close()
         for thread in (self._acceptor, *still.values()):
             thread.join()
+        for reader in self._resting:
+            reader.close()
         self._listener.close()
 
     def _accept(self) -> None:
@@ -126,15 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def __init__(self, connection: socket.socket, loopback: Loopback) -> None:
         self._loopback = loopback
-        self._reader = Reader(loopback.ranges)
         super().__init__(connection, ("127.0.0.1", 0), cast(BaseServer, None))  # never asked
-
-    def finish(self) -> None:
-        """It is over, and with it all that was read ahead for it."""
-        try:
-            super().finish()
-        finally:
-            self._reader.close()
 
     def do_GET(self) -> None:
         self._answer(with_body=True)
@@ -171,11 +186,26 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(end - at))
         self.send_header("Content-Type", "application/octet-stream")  # its content decides
         self.send_header("Accept-Ranges", "bytes")
+        if self.close_connection:  # as it was asked to; ffmpeg asks on here unless it is told
+            self.send_header("Connection", "close")
         self.end_headers()
-        while with_body and at < end:
-            piece = self._reader.read(at)[: end - at]
-            self.connection.sendall(piece)
-            at += len(piece)
+        if with_body:
+            self._body(at, end)
+
+    def _body(self, at: int, end: int) -> None:
+        reader, whole = self._loopback.reader(at), False
+        try:
+            while not whole:
+                piece = reader.read(at)[: end - at]
+                at += len(piece)
+                if at >= end:
+                    # Before the last byte is sent: who has it may ask for the next at once.
+                    whole = True
+                    self._loopback.rest(reader)
+                self.connection.sendall(piece)
+        finally:
+            if not whole:
+                reader.close()  # what was read ahead for it is not wanted
 
     def _span(self, size: int) -> tuple[int, int] | None:
         """Half open; None when there is no such range."""

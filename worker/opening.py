@@ -56,8 +56,10 @@ def of_loopback(url: str, check: Callable[[], None]) -> Opening:
     """What `loopback` serves."""
     options: dict[str, str | int] = {
         "seekable": 1,
-        "multiple_requests": 1,  # one connection for all that is read in a row
         "request_size": _REQUEST_BYTES,
+        # With both, ffmpeg is wrong about what is left of an answer once it has looked at the end
+        # of the file, and waits for more of it, for ever.
+        "multiple_requests": 0,
         # It tries again by itself, and what it cannot have nobody can.
         "reconnect": 0,
         "max_redirects": 0,

@@ -194,13 +194,17 @@ class Reader:
     def read(self, at: int) -> bytes:
         """Some bytes from there on; none at the object's end. Raises WorkFailed, Halted."""
         number, skipped = divmod(at, PAGE_BYTES)
-        # To skip less than the smallest block, as over the sound, is to read on.
-        if not self._next - 1 <= number <= self._next + _PAGES_MIN:
+        if not self.reads_on(at):
             self._in_a_row = 0
         page = self._page(number)
         self._in_a_row += number != self._next - 1
         self._next = number + 1
         return page[skipped:]
+
+    def reads_on(self, at: int) -> bool:
+        """Whether to read from there is no jump. Nor is it to skip less than the smallest block, as
+        over the sound."""
+        return self._next - 1 <= at // PAGE_BYTES <= self._next + _PAGES_MIN
 
     def close(self) -> None:
         """Whatever is still on its way is not wanted."""

@@ -104,6 +104,16 @@ def test_without_a_range_all_is_served_and_of_a_head_the_size(client: Client) ->
     assert (status, body) == (200, BODY)
 
 
+def test_who_asks_for_one_answer_is_told_that_there_is_no_other(served: Loopback) -> None:
+    with Client(served) as one:
+        one.connection.request("GET", served.path, headers={"Connection": "close"})
+        answer = one.connection.getresponse()
+        assert answer.getheader("Connection") == "close"
+        assert answer.read() == BODY
+    with Client(served) as one:
+        assert "Connection" not in one.ask("bytes=0-0")[1]
+
+
 @pytest.mark.parametrize(
     "span",
     [
@@ -256,6 +266,34 @@ def test_ffmpeg_reads_through_it_and_never_sees_a_drop(
     assert (ending.fate, ending.tail) == (Fate.SUCCEEDED, ())
     served.check()
     assert served.ranges.toll.bytes_read < len(film) + (1 << 18)  # less than a block again
+
+
+@pytest.mark.parametrize("rate", ["4M", "200k"])
+@pytest.mark.parametrize("more", [(), ("-timecode", "10:00:00:00")])
+def test_ffmpeg_may_look_at_the_end_and_at_the_beginning_again(
+    served: Loopback,
+    bucket: store.Store,
+    made: Clips,
+    ffmpeg: Path,
+    tmp_path: Path,
+    rate: str,
+    more: tuple[str, ...],
+) -> None:
+    """As for a time code, which is a frame of a track: it waited for bytes that nobody had."""
+    options = ("-b:v", rate, "-minrate", rate, "-maxrate", rate, "-bufsize", rate)
+    path = made.plain(f"end-{rate}-{len(more)}.mp4", *options, *more, seconds=3)
+    bucket.objects["a"] = path.read_bytes()
+    ending = ffmpeg_reads(served, ffmpeg, tmp_path, Halt())
+    assert (ending.fate, ending.tail) == (Fate.SUCCEEDED, ())
+    served.check()
+
+
+def test_who_reads_on_through_another_connection_makes_no_jump(served: Loopback) -> None:
+    step = 256 << 10
+    for at in range(0, len(BODY) - step, step):
+        with Client(served) as one:
+            assert one.ask(f"bytes={at}-{at + step - 1}")[2] == BODY[at : at + step]
+    assert served.ranges.toll.gets <= 6
 
 
 def test_a_source_that_ends_in_the_middle_passes_for_no_film(

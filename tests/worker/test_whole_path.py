@@ -25,3 +25,10 @@ def test_a_task_becomes_a_stored_and_proven_output(rig: Rig, made: Clips) -> Non
     assert encoded.token == "t0ken-of-the-task"
     depth = rig.jobs.depth()
     assert (depth.visible, depth.in_flight) == (0, 0)
+
+
+def test_a_recipe_may_ask_that_nothing_is_lost(rig: Rig, made: Clips) -> None:
+    """Constant rate factor 0, which x264 refuses to make in its high profile."""
+    video = {"kind": "video", "crf": 0, "speed": "ultrafast"}
+    rig.put(rig.task(made.plain().read_bytes(), recipe={"outputs": [video]}))
+    assert isinstance(rig.run_once()[-1], report.Encoded)

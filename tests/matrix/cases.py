@@ -101,13 +101,15 @@ class Case:
     keyframe_seconds: float
     speed: str
     poster: bool
+    #: x264 loses nothing, so that pictures can be compared; but then it makes no B-frames either.
+    lossless: bool = True
 
     def told(self) -> str:
         """In one line."""
         poster = ", poster" if self.poster else ""
         return (
             f"{self.clip.told()} | chunks {self.chunk_seconds}s, keys {self.keyframe_seconds:g}s, "
-            f"{self.speed}{poster}"
+            f"{self.speed}{'' if self.lossless else ' with loss'}{poster}"
         )
 
 
@@ -124,7 +126,8 @@ def draw(seed: int) -> Case:
         speed=dice.choice(("ultrafast", "veryfast", "medium")),
         poster=dice.random() < 0.2,
     )
-    return dataclasses.replace(case, clip=_opened(clip, dice))
+    clip = _opened(clip, dice)
+    return dataclasses.replace(case, clip=clip, lossless=dice.random() < 0.7)
 
 
 def cases(first: int) -> Iterator[tuple[int, Case]]:

@@ -2,9 +2,10 @@
 
 A real loop takes real tasks and fetches and stores through a storage on loopback; only queues and
 time are in memory. What stands here and not in the worker: who hands out the tasks, and that x264
-is told to lose nothing, so that what comes out can be held against what went in.
+may be told to lose nothing, so that what comes out can be held against what went in.
 """
 
+import contextvars
 import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +41,20 @@ class Delivered:
     whole: str = ""
 
 
+#: Whether x264 encodes as it does for people. Two courts may sit at once, so each has its own.
+_with_loss = contextvars.ContextVar("_with_loss", default=False)
+
+
+@contextmanager
+def with_loss(wanted: bool) -> Iterator[None]:
+    """While inside, x264 encodes as it does for people, if it is wanted."""
+    token = _with_loss.set(wanted)
+    try:
+        yield
+    finally:
+        _with_loss.reset(token)
+
+
 @contextmanager
 def lossless() -> Iterator[None]:
     """x264 loses nothing: what a decoder of its output sees is what it was given."""
@@ -47,6 +62,8 @@ def lossless() -> Iterator[None]:
 
     def h264(output: VideoOutput, material: Material, threads: int) -> dict[str, Any]:
         options = real(output, material, threads)
+        if _with_loss.get():
+            return options
         options.pop("crf", None)
         return {**options, "qp": 0, "profile:v": "high444"}
 

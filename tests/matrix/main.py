@@ -84,7 +84,7 @@ def judged(drawn: Iterable[tuple[int, Case]], cores: int) -> Iterator[Verdict]:
 
 @contextlib.contextmanager
 def court(folder: Path) -> Iterator[Court]:
-    """While inside, its storage is served, and x264 loses nothing."""
+    """While inside, its storage is served, and x264 may be told to lose nothing."""
     with lossless(), store.running() as running:
         yield Court(settings(folder / "scratch"), running, folder)
 

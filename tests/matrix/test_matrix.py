@@ -74,6 +74,7 @@ def test_a_seed_is_one_case_and_no_other() -> None:
         (lambda case: case.clip.gop, {"closed", "open", "intra-refresh"}),
         (lambda case: case.clip.gop_seconds, {0.5, 10.0}),
         (lambda case: case.clip.variable, {True, False}),
+        (lambda case: case.lossless, {True, False}),
         (lambda case: case.clip.interlaced, {True, False}),
         (lambda case: case.clip.start_seconds, {0.0, 1.4, 1000.0}),
         (lambda case: case.clip.depth, {8, 10}),

@@ -13,7 +13,7 @@ from mayfly.contract.recipe import Aac, Box, PosterOutput, Recipe, VideoOutput
 from mayfly.contract.settings import WorkerSettings
 from tests.matrix.cases import Case
 from tests.matrix.decode import Seen, decoded
-from tests.matrix.drive import Delivered, Driver, Refused
+from tests.matrix.drive import Delivered, Driver, Refused, with_loss
 from tests.matrix.sources import NotMade, Sources
 from tests.worker.store import Store
 from worker import preflight
@@ -78,7 +78,7 @@ class Court:
             source = self._sources.path(case.clip)
         except NotMade as error:
             return dataclasses.replace(verdict, whole="?", wrong=(str(error),))
-        found = self.compare(source, recipe_of(case), case.chunk_seconds)
+        found = self.compare(source, recipe_of(case), case.chunk_seconds, lossless=case.lossless)
         seconds = time.monotonic() - began
         return dataclasses.replace(
             verdict,
@@ -89,22 +89,27 @@ class Court:
             seconds=seconds,
         )
 
-    def compare(self, source: Path, recipe: Recipe, chunk_seconds: int) -> Found:
-        """What becomes of a source, cut and whole."""
-        with tempfile.TemporaryDirectory(dir=self._folder) as name:
+    def compare(
+        self, source: Path, recipe: Recipe, chunk_seconds: int, *, lossless: bool = True
+    ) -> Found:
+        """What becomes of a source, cut and whole; with loss, pictures are only counted."""
+        with with_loss(not lossless), tempfile.TemporaryDirectory(dir=self._folder) as name:
             folder = Path(name)
             try:
                 material = self._looked_at(source, recipe, folder)
                 made = self._driver.encode(source, recipe, chunk_seconds)
                 seen = self._decoded(made, folder)
                 wanted = self._of_source(source, material)
+                if not lossless:
+                    seen, wanted = _unpictured(seen), _unpictured(wanted)
                 if made.plan is None:
                     wrong = _of_pictures(seen, wanted, material)
                     return Found(whole=made.whole, wrong=wrong, frames=len(seen.times))
                 whole = self._driver.encode(source, recipe, 0)
             except (Refused, WorkFailed) as refused:
                 return Found(whole="?", wrong=(str(refused),))
-            wrong = compared(seen, self._decoded(whole, folder))
+            beside = self._decoded(whole, folder)
+            wrong = compared(seen, beside if lossless else _unpictured(beside))
         if made.files.get("poster.jpg") != whole.files.get("poster.jpg"):
             wrong += ("the poster is another picture",)
         wrong += _of_pictures(seen, wanted, material)
@@ -188,6 +193,11 @@ def _of_times(seen: Seen, wanted: Seen, origin: Fraction) -> tuple[str, ...]:
         if abs(late) > _SOUND_SECONDS_OFF_MAX:
             wrong.append(f"its sound ends {float(late):.3f} s late")
     return tuple(wrong)
+
+
+def _unpictured(seen: Seen) -> Seen:
+    """Its frames without what they show."""
+    return dataclasses.replace(seen, hashes=("",) * len(seen.hashes))
 
 
 def _differ(found: tuple[object, ...], wanted: tuple[object, ...]) -> str:

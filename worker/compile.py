@@ -14,6 +14,7 @@ import ffmpeg
 
 from mayfly.contract.recipe import Aac, AudioOutput, Output, PosterOutput, Recipe, VideoOutput
 from mayfly.core import limits
+from worker import pace
 from worker.opening import DEMUXERS
 from worker.picture import Size, fit
 from worker.preflight import Material, Seen
@@ -270,8 +271,7 @@ def jpeg(poster: PosterOutput) -> dict[str, Any]:
 def h264(output: VideoOutput, material: Seen, threads: int) -> dict[str, Any]:
     """The encoder and its clock."""
     assert material.picture is not None
-    beat = output.keyframe_seconds
-    distance = beat - _BEAT_SLACK_SECONDS
+    distance = output.keyframe_seconds - _BEAT_SLACK_SECONDS
     options: dict[str, Any] = {
         "c:v": "libx264",
         "preset": output.speed,
@@ -289,9 +289,8 @@ def h264(output: VideoOutput, material: Seen, threads: int) -> dict[str, Any]:
         # Sound that begins late must not end the encode for want of a buffer.
         "max_muxing_queue_size": 9999,
     }
-    rate = material.picture.frames_per_second
-    if rate:
-        options["g"] = max(1, round(rate * beat))  # the same beat, for x264's own planning
+    if (frames := pace.keyframe_distance(output, material.picture)) is not None:
+        options["g"] = frames  # the same beat, for x264's own planning
     return options
 
 

@@ -195,14 +195,15 @@ def _picture(
     if isinstance(promise.output, PosterOutput):
         return ffmpeg.output(stream, target, **whole.jpeg(promise.output))
     assert isinstance(promise.output, VideoOutput) and material.picture is not None
-    one_delay = {}
-    if pace.reorders(promise.output):
-        delay = pace.delay_ticks(material.picture)
-        one_delay = {"bsf:v": f"setts=pts=PTS:dts=DTS-{delay}+STARTPTS-STARTDTS"}
+    early = {}
+    if depth := pace.depth(promise.output, material.picture):
+        step = scope.clock.frame_ticks
+        first = f"STARTPTS-{depth * step}+{step}*N"
+        early = {"bsf:v": f"setts=pts=PTS:dts=if(lt(DTS\\,STARTPTS)\\,{first}\\,DTS)"}
     return ffmpeg.output(
         stream,
         target,
-        **one_delay,
+        **early,
         **whole.h264(promise.output, material, threads),
         format="mp4",
         movflags=_FRAGMENTS,

@@ -75,8 +75,6 @@ def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
     work = predicted_seconds(material, recipe, policy.threads)
     if not policy.chunk_seconds and work < limits.SPLIT_SECONDS_MIN:
         return Whole()
-    if any(map(pace.reorders, videos)) and not pace.is_even(material):
-        return Whole("its frames do not follow each other evenly")
     seconds = policy.chunk_seconds or _media_seconds(work, material.scan.span_seconds(), policy)
     boundaries = _boundaries(material, seconds)
     if not boundaries:
@@ -85,6 +83,7 @@ def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
         time_base=(scan.tick.numerator, scan.tick.denominator),
         origin_ticks=origin_ticks,
         margin_seconds=round(margin, 3),
+        frame_ticks=pace.frame_ticks(material),
         boundaries=boundaries,
         stills=tuple(
             scan.ticks[poster_frame(output, material)]

@@ -17,6 +17,8 @@ class PlanClock(msgspec.Struct, frozen=True, kw_only=True):
     origin_ticks: int
     #: How far before its start a chunk must seek in order to meet a keyframe.
     margin_seconds: float
+    #: How long the source's shortest frame is shown. Any less would do as well.
+    frame_ticks: int = 1
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +58,7 @@ class Plan(PlanClock, frozen=True, kw_only=True):
             time_base=self.time_base,
             origin_ticks=self.origin_ticks,
             margin_seconds=self.margin_seconds,
+            frame_ticks=self.frame_ticks,
         )
 
     def scope(self, number: int) -> Scope:

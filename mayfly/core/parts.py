@@ -35,6 +35,8 @@ def flaw(plan: Plan) -> str:
         return f"a tick of {numerator}/{denominator} s"
     if not 0 <= plan.margin_seconds <= limits.SOURCE_SECONDS_MAX:
         return f"a margin of {plan.margin_seconds} s"
+    if plan.frame_ticks < 1:
+        return f"frames of {plan.frame_ticks} ticks"
     if not 2 <= plan.chunks <= limits.CHUNKS_MAX:
         return f"{plan.chunks} chunks, where 2 to {limits.CHUNKS_MAX} may be"
     if not 0 <= plan.audio_tracks <= limits.AUDIO_TRACKS_MAX:
@@ -43,7 +45,7 @@ def flaw(plan: Plan) -> str:
         return f"{len(plan.stills)} still pictures, at most {limits.STILLS_MAX}"
     if any(later <= cut for cut, later in itertools.pairwise(cuts)):
         return "cuts that do not follow each other"
-    ticks = (*cuts, *plan.stills, plan.origin_ticks, numerator, denominator)
+    ticks = (*cuts, *plan.stills, plan.origin_ticks, plan.frame_ticks, numerator, denominator)
     if max(map(abs, ticks)) > limits.TICKS_MAX:
         return "ticks beyond 64 bits"
     return ""

@@ -25,6 +25,7 @@ from mayfly.core.rows import (
     pool_key,
     spec_key,
     task_key,
+    to_item,
 )
 from tests.unit.given import AT, PLAN, a_job, a_task, every_event
 from tests.unit.splitting import plan_of
@@ -72,6 +73,7 @@ def the(decision: Decision, key: object) -> Update:
         ({"margin_seconds": -0.1}, "margin"),
         ({"margin_seconds": float("nan")}, "margin"),
         ({"margin_seconds": 90_000.0}, "margin"),
+        ({"frame_ticks": 0}, "frames of 0 ticks"),
         ({"audio_tracks": -1}, "tracks"),
         ({"audio_tracks": limits.AUDIO_TRACKS_MAX + 1}, "tracks"),
     ],
@@ -118,9 +120,7 @@ def test_a_plan_makes_the_task_the_first_chunk_and_counts_all_the_others() -> No
     decision = machine.advance(a_job(), a_task(), PLANNED)
     task = the(decision, task_key("job1", "encode"))
     assert (task.set["kind"], task.set["number"], task.set["fraction"]) == ("chunk", 0, 0.0)
-    clock = {"time_base": (1, 90_000), "origin_ticks": 126_000, "margin_seconds": 10.1}
-    interval = {"number": 0, "start_ticks": None, "end_ticks": 540_000}
-    assert task.set["scope"] == {**interval, "clock": clock, "stills": ()}
+    assert task.set["scope"] == to_item(PLAN.scope(0))
     assert task.set["state"] == "running" and task.require == {"version": 3}
     head = the(decision, head_key("job1"))
     assert head.add == {"open_tasks": 3}
@@ -128,7 +128,7 @@ def test_a_plan_makes_the_task_the_first_chunk_and_counts_all_the_others() -> No
     (plan,) = [change for change in decision.changes if change.key == plan_key("job1")]
     assert isinstance(plan, Create)
     assert msgspec.json.decode(plan.item["plan"], type=Plan) == PLAN
-    assert the(decision, spec_key("job1")).set["clock"] == clock
+    assert the(decision, spec_key("job1")).set["clock"] == msgspec.structs.asdict(PLAN.clock)
     assert decision.commands == (commands.OpenTasks(job_id="job1"),)
 
 

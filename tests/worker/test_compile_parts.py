@@ -1,6 +1,8 @@
 """Golden command lines of the parts: what changes here changes what people get."""
 
+import subprocess
 from array import array
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,7 +19,12 @@ from worker.probe import Stream
 
 #: Five hundred frames of 25 a second, on a clock of such ticks, from 10 s on.
 PLAN = Plan(
-    time_base=(1, 25), origin_ticks=250, margin_seconds=0.25, boundaries=(380, 520), audio_tracks=1
+    time_base=(1, 25),
+    origin_ticks=250,
+    margin_seconds=0.25,
+    frame_ticks=3,
+    boundaries=(380, 520),
+    audio_tracks=1,
 )
 
 
@@ -51,7 +58,8 @@ def test_a_chunk_in_the_middle() -> None:
         "[s1]settb=1/25[s3];[s3]trim=end_pts=270:start_pts=130[s4];"
         "[s4]scale=1280:720:flags=bicubic[s5];[s5]setsar=1[s6];[s6]format=yuv420p[s7];"
         "[s2]settb=1/25[s8];[s8]trim=end_pts=270:start_pts=118[s9] "
-        "-map [s7] -f mp4 -bsf:v setts=pts=PTS:dts=DTS-3+STARTPTS-STARTDTS -c:v libx264 -crf 23 "
+        "-map [s7] -f mp4 -bsf:v setts=pts=PTS:dts=if(lt(DTS\\,STARTPTS)\\,STARTPTS-6+3*N\\,DTS) "
+        "-c:v libx264 -crf 23 "
         "-enc_time_base:v demux -force_key_frames:v "
         "expr:isnan(prev_forced_t)+gte(t,prev_forced_t+1.999) -fps_mode:v passthrough "
         "-fragment_index 100001 -g 50 -map_chapters -1 -map_metadata -1 "
@@ -125,18 +133,24 @@ def test_without_b_frames_no_packet_is_touched() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "time_base", "delay"),
-    [
-        ("25/1", "1/1000", 120),
-        ("24000/1001", "1/1000", 126),
-        ("30/1", "1/90000", 9000),
-        ("30000/1001", "1001/30000", 3),
-        ("0/0", "1/1000", 0),
-    ],
+    ("rate", "keyframe_seconds", "depth"),
+    [("25/1", 2, 2), ("1/1", 3, 2), ("1/1", 2, 1), ("1/1", 1, 0), ("0/0", 2, 2)],
 )
-def test_the_one_delay_of_all_chunks_is_three_frames(rate: str, time_base: str, delay: int) -> None:
-    picture = Stream(index=0, avg_frame_rate=rate, time_base=time_base)
-    assert pace.delay_ticks(picture) == delay
+def test_x264_reorders_as_many_frames_as_its_keyframes_leave_room_for(
+    rate: str, keyframe_seconds: float, depth: int, ffmpeg: Path
+) -> None:
+    output = VideoOutput(keyframe_seconds=keyframe_seconds)
+    picture = Stream(index=0, avg_frame_rate=rate)
+    assert pace.depth(output, picture) == depth
+    distance = pace.keyframe_distance(output, picture) or 250
+    line = f"-v error -f lavfi -i testsrc=s=64x64:r=25 -frames:v 30 -c:v libx264 -g {distance}"
+    listed = subprocess.run(
+        [str(ffmpeg), *line.split(), "-f", "framecrc", "-"],
+        check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    first = next(packet for packet in listed.splitlines() if not packet.startswith("#"))
+    decoded_at, shown_at = map(int, first.split(",")[1:3])
+    assert shown_at - decoded_at == depth
 
 
 def test_sound_is_made_once_for_all_outputs_on_the_plans_clock() -> None:

@@ -48,7 +48,9 @@ def encode(room: Room, seen: Seen, scope: Scope) -> Encoded:
     plan = compile_chunk(
         order.task.recipe, seen, scope, ffmpeg_path=settings.ffmpeg, threads=settings.threads
     )
-    ending = room.run(plan, _seconds(scope, seen), seen.opening)
+    assert seen.picture is not None
+    rate = seen.picture.frames_per_second
+    ending = room.run(plan, _seconds(scope, seen), seen.opening, rate)
     order.progress.stage = "proving"
     shown = seams.own(seams.read_frames(room.folder / OUTPUTS / FRAMES), scope).ticks
     if not shown:

@@ -1,6 +1,8 @@
 """What ffmpeg says: how far it is, and what it means that it did not succeed. Pure."""
 
 import re
+import time
+from collections.abc import Callable
 
 from worker.ends import WorkFailed
 from worker.heartbeat import Progress
@@ -12,11 +14,26 @@ _ENCODE_SHARE = 0.97
 
 
 class ProgressReader:
-    """Reads ffmpeg's `-progress`: blocks of key=value, each ended by `progress=`."""
+    """Reads ffmpeg's `-progress`: blocks of key=value, each ended by `progress=`.
 
-    def __init__(self, progress: Progress, seconds: float | None) -> None:
+    `seconds` and `frames` are what all of it will be, as far as anybody knows. Frames say more:
+    with `-copyts` ffmpeg counts time from its first block on, when much may be done already.
+    """
+
+    def __init__(
+        self,
+        progress: Progress,
+        seconds: float | None,
+        frames: float = 0.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._progress = progress
-        self._seconds = seconds
+        self._seconds, self._frames = seconds, frames
+        self._monotonic = monotonic
+        self._fraction = 0.0
+        #: When first something had come out, and how much.
+        self._first: tuple[float, float] | None = None
+        progress.rate = None
         self._block: dict[str, str] = {}
         self._mark = ("", "")
 
@@ -35,12 +52,30 @@ class ProgressReader:
     def _take(self) -> None:
         done, speed = self._block.get("out_time_us", ""), self._block.get("speed", "")
         if self._seconds and done.isdecimal():
-            fraction = min(1.0, int(done) / 1e6 / self._seconds)
-            self._progress.fraction = max(self._progress.fraction, _ENCODE_SHARE * fraction)
+            self._reached(int(done) / 1e6 / self._seconds)
+        if self._frames and (done := self._block.get("frame", "")).isdecimal():
+            self._reached(int(done) / self._frames)
+        self._pace()
         try:
             self._progress.speed = float(speed.removesuffix("x"))
         except ValueError:
             self._progress.speed = None  # N/A, until the first frame is out
+
+    def _reached(self, fraction: float) -> None:
+        self._fraction = max(self._fraction, _ENCODE_SHARE * min(1.0, fraction))
+        self._progress.fraction = self._fraction
+
+    def _pace(self) -> None:
+        """From the first frame on: the way to it tells nothing of those behind it."""
+        if not self._fraction:
+            return
+        now = self._monotonic()
+        if self._first is None:
+            self._first = now, self._fraction
+            return
+        began, had = self._first
+        if self._fraction > had and now > began:
+            self._progress.rate = (self._fraction - had) / (now - began)
 
 
 #: ffmpeg's words for media that it could not decode or read to its end.

@@ -25,6 +25,9 @@ from worker.speak import Speaker
 
 _LOG = logging.getLogger("mayfly.worker")
 
+#: Follows the stage of work that goes on although its worker was told to leave.
+_LEAVING = ", to end before its machine goes"
+
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Progress:
@@ -33,6 +36,10 @@ class Progress:
     fraction: float = 0.0
     stage: str = "fetching"
     speed: float | None = None
+    #: How much of the fraction a second brings; None while nobody knows.
+    rate: float | None = None
+    #: Its worker was told to leave.
+    leaving: bool = False
 
 
 class Heartbeat:
@@ -132,7 +139,7 @@ class Heartbeat:
         self._speaker.murmur(
             report.Progressed,
             fraction=round(self._said, 4),
-            stage=self._progress.stage,
+            stage=self._progress.stage + _LEAVING * self._progress.leaving,
             speed=self._progress.speed,
         )
 

@@ -115,16 +115,24 @@ class Room:
             toll.gets,
         )
 
-    def run(self, plan: Plan, seconds: float | None, opening: Opening = FETCHED) -> Ending:
-        """Runs ffmpeg on what was opened; `seconds` is how long what it makes will be. Raises
-        WorkFailed, Halted."""
+    def run(
+        self,
+        plan: Plan,
+        seconds: float | None,
+        opening: Opening = FETCHED,
+        frames_per_second: float = 0.0,
+    ) -> Ending:
+        """Runs ffmpeg on what was opened; `seconds` is how long what it makes will be, with so many
+        frames each if anybody knows. Raises WorkFailed, Halted."""
         self.order.progress.stage = "encoding"
         ending = run.run(
             plan.argv,
             folder=self.folder,
             bounds=self._bounds(),
             halt=self.order.halt,
-            on_line=ProgressReader(self.order.progress, seconds).line,
+            on_line=ProgressReader(
+                self.order.progress, seconds, (seconds or 0.0) * frames_per_second
+            ).line,
         )
         opening.check()  # before any word of ffmpeg's: it takes a missing byte for the end
         if ending.fate is not Fate.SUCCEEDED:

@@ -99,7 +99,8 @@ def encode(room: Room, material: Material, note: str) -> Done:
     plan = compile_plan(
         order.task.recipe, material, ffmpeg_path=settings.ffmpeg, threads=settings.threads
     )
-    ending = room.run(plan, material.seconds())
+    rate = material.picture.frames_per_second if material.picture is not None else 0.0
+    ending = room.run(plan, material.seconds(), frames_per_second=rate)
     order.progress.stage = "proving"
     media = room.judge.prove(plan, material, ending)
     stored = room.store([(p.path, seen) for p, seen in zip(plan.promises, media, strict=True)])

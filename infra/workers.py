@@ -211,6 +211,7 @@ class Workers(Construct):
             source_hosts=self._source_hosts,
             workers_max=pool.workers_max,
             chunk_seconds=self._chunk_seconds,
+            stop_seconds=limits.STOP_SECONDS,
         )
         # No init process: PID 1 would be a second, dumpable one with the same environment, from
         # which ffmpeg could read the way to the task's credentials. The worker reaps its children.

@@ -13,6 +13,7 @@ from mayfly.aws import clients
 from mayfly.aws.clock import SystemDice
 from mayfly.aws.sqs import SqsQueue
 from mayfly.contract.settings import WorkerSettings
+from mayfly.core import limits
 from worker import logs
 from worker.agent import Protection, agent_from
 from worker.clock import MachineClock
@@ -71,6 +72,7 @@ def compose(settings: WorkerSettings, stop: Stop) -> Loop:
         clock=clock,
         dice=SystemDice(),
         stop=stop,
+        notice_seconds=max(0, settings.stop_seconds - limits.LEAVE_SECONDS),
     )
 
 

@@ -30,9 +30,11 @@ from worker.heartbeat import Heartbeat, Progress
 from worker.order import Order, Work
 from worker.pulse import Pulse, ThreadPulse
 from worker.speak import Speaker
-from worker.stop import Stop
+from worker.stop import Stop, UnderWay
 
 _LOG = logging.getLogger("mayfly.worker")
+
+_CHOICE = {True: "went on", False: "was stopped"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,7 @@ class _Attempt:
     speaker: Speaker
     began: float
     order: Order
+    under_way: UnderWay
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,8 @@ class Loop:
     clock: WorkerClock
     dice: Dice
     stop: Stop
+    #: From SIGTERM until what does not end must stop, so that it can still be told.
+    notice_seconds: float = limits.STOP_SECONDS - limits.LEAVE_SECONDS
     #: Drives the heartbeat of one task.
     pulse: Callable[[], Pulse] = ThreadPulse
 
@@ -91,7 +96,7 @@ class Loop:
             self._hand_back(message, 0)  # it reaches the dead letters, which judge it
             return
         attempt = self._attempt(message, task, adopted)
-        self.stop.guard(attempt.order.halt)
+        self.stop.guard(attempt.under_way)
         try:
             self._serve(attempt)
         except Exception:  # noqa: BLE001 - a queue's refusals are many, and one task is not all
@@ -99,6 +104,9 @@ class Loop:
             _LOG.exception("The report was not heard.", extra=attempt.speaker.log_fields)
         finally:
             self.stop.guard(None)
+            if choices := attempt.under_way.choices:
+                told = "; ".join(f"{_CHOICE[one.goes_on]}, for {one.why}" for one in choices)
+                _LOG.info("Told to leave, the work %s.", told, extra=attempt.speaker.log_fields)
 
     def _attempt(self, message: Message, task: Task, adopted: bool) -> _Attempt:
         raw, nonce = message.body.encode(), self.dice.token()
@@ -115,6 +123,7 @@ class Loop:
         )
         # Nobody could write the other tasks of a user's own.
         may_plan = task.kind == "encode" and not adopted
+        halt, progress = Halt(), Progress()
         return _Attempt(
             message=message,
             task=task,
@@ -125,9 +134,15 @@ class Loop:
                 task=task,
                 nonce=nonce,
                 grants=HeldGrants(task, self.clock),
-                halt=Halt(),
-                progress=Progress(),
+                halt=halt,
+                progress=progress,
                 extent=Extent(speaker=speaker, scope=task.scope, may_plan=may_plan),
+            ),
+            under_way=UnderWay(
+                halt=halt,
+                progress=progress,
+                clock=self.clock,
+                notice_seconds=self.notice_seconds,
             ),
         )
 

@@ -103,6 +103,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     workers_max: int = 1
     #: Media seconds of a chunk, when an operator wants them so; 0: as the work asks.
     chunk_seconds: int = 0
+    #: From SIGTERM to SIGKILL: the container's `stopTimeout`. ECS's own, where none is named.
+    stop_seconds: int = 30
 
     def to_env(self) -> dict[str, str]:
         """The variables that `from_env` reads."""
@@ -118,6 +120,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
             "MAYFLY_FFPROBE": self.ffprobe,
             "MAYFLY_WORKERS_MAX": str(self.workers_max),
             "MAYFLY_CHUNK_SECONDS": str(self.chunk_seconds),
+            "MAYFLY_STOP_SECONDS": str(self.stop_seconds),
         }
 
     @classmethod
@@ -135,6 +138,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
             ffprobe=env.get("MAYFLY_FFPROBE", "ffprobe"),
             workers_max=int(env.get("MAYFLY_WORKERS_MAX", "1")),
             chunk_seconds=int(env.get("MAYFLY_CHUNK_SECONDS", "0")),
+            stop_seconds=int(env.get("MAYFLY_STOP_SECONDS", "30")),
         )
 
 

@@ -45,6 +45,8 @@ class EcsTask:
     began_at: float | None = None
     stopped_at: float | None = None
     stop_code: str = ""
+    #: Everything on it stands still, or did.
+    still_until: float = 0.0
     #: SIGTERM.
     ask_to_stop: Callable[[], None] = lambda: None
     #: SIGKILL.
@@ -223,8 +225,15 @@ class Fleet:
         if not began:
             self._stopped(task, code, None)
             return
+        told_at = self._scheduler.now
         task.ask_to_stop()
-        self._scheduler.after(limits.STOP_SECONDS, lambda: self.kill(task, code, 137))
+
+        def kill() -> None:
+            if task.status != "STOPPED" and task.still_until < told_at:
+                self._trouble.on_wrong(f"{task.name} was well, and did not leave in its notice")
+            self.kill(task, code, 137)
+
+        self._scheduler.after(limits.STOP_SECONDS, kill)
 
     def kill(self, task: EcsTask, code: str, exit_code: int | None) -> None:
         """SIGKILL."""

@@ -134,7 +134,7 @@ class Machine:
         self.on_failed: Callable[[Order], None] = lambda order: None
         self.on_killed: Callable[[Order], None] = lambda order: None
         self._fleet = fleet
-        self._stop = Stop()
+        self._stop = Stop(self._later)
         self._pulses: list[SimPulse] = []
         self._hands = Hands(jobs, task, trouble)
         self._hands.on_interrupted = lambda: fleet.stop(task, "SpotInterruption")
@@ -175,7 +175,8 @@ class Machine:
     def freeze(self, seconds: float) -> None:
         """Loop and heartbeat, both."""
         self._hands.froze()
-        self.trouble.frozen[self.task.name] = self.scheduler.now + seconds
+        self.task.still_until = self.scheduler.now + seconds
+        self.trouble.frozen[self.task.name] = self.task.still_until
         self.scheduler.sleep(seconds)
 
     def die_of_memory(self) -> None:
@@ -192,6 +193,20 @@ class Machine:
         """SIGTERM interrupts whatever waits; a long poll goes on."""
         self._stop.ask()
         self.scheduler.wake(self._process)
+
+    def _later(self, seconds: float, act: Callable[[], None]) -> None:
+        """An alarm, unless the whole machine stands still: then it comes when that is over."""
+        if not seconds:
+            return  # one that is under way finds nothing to do
+
+        def alarm() -> None:
+            still_seconds = self.task.still_until - self.scheduler.now
+            if still_seconds > 0:
+                self._later(still_seconds, act)
+            elif not self._process.done and not self._process.dead:
+                act()
+
+        self.scheduler.after(seconds, alarm)
 
     def _end(self) -> None:
         """The machine is gone, all at once."""

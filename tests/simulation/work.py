@@ -154,15 +154,26 @@ class SimWork:
         while left > 0:
             if host.leaving and _HEARS_SIGNALS:
                 break  # it closes its file, which looks whole
-            host.scheduler.sleep(min(slice_seconds, left))
-            left -= slice_seconds
-            order.progress.fraction = min(1.0, 1 - max(0.0, left) / seconds)
+            slept = self._sleep(order, min(slice_seconds, left))
+            left = round(left - slept, 3)
+            if order.progress.stage == "encoding":
+                order.progress.fraction = min(1.0, 1 - max(0.0, left) / seconds)
+                order.progress.rate = 1 / seconds
             if order.halt.reason is Reason.HELD_TOO_LONG:
                 trouble.happened(Kind.SQS_HOLD_CAP)
             order.halt.check()
             self._freeze()
             order.halt.check()
         return 1 - max(0.0, left) / seconds
+
+    def _sleep(self, order: Order, seconds: float) -> float:
+        """How long it was: a signal may cut it short, and so does a halt."""
+        scheduler, began = self.host.scheduler, self.host.scheduler.now
+        process = scheduler.current
+        assert process is not None
+        with order.halt.ending(lambda: scheduler.wake(process)):
+            scheduler.sleep(seconds)
+        return scheduler.now - began
 
     def _freeze(self) -> None:
         """The machine may stand still."""

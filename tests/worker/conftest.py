@@ -1,6 +1,6 @@
 """Clips made by ffmpeg, a storage on loopback, and a worker's loop over queues in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from mayfly.contract import report
 from mayfly.contract.presets import all_presets
 from mayfly.contract.recipe import Recipe
 from mayfly.contract.settings import WorkerSettings
+from mayfly.core import limits
 from mayfly.memory.clock import SeededDice, VirtualClock
 from mayfly.memory.queue import MemoryQueue
 from tests.worker import clips, store
@@ -66,10 +67,26 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class WorkerClock(VirtualClock):
-    """Virtual time that is monotonic, too."""
+    """Virtual time that is monotonic, too, and has an alarm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._alarm: tuple[float, Callable[[], None]] | None = None
 
     def monotonic(self) -> float:
         return self.now()
+
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        """While somebody sleeps."""
+        self._alarm = (self.now() + seconds, act) if seconds else None
+
+    def sleep(self, seconds: float) -> None:
+        until = self.now() + max(0.0, seconds)
+        while self._alarm is not None and self._alarm[0] <= until:
+            (moment, act), self._alarm = self._alarm, None
+            super().sleep(moment - self.now())
+            act()
+        super().sleep(until - self.now())
 
 
 class Rig:
@@ -81,12 +98,13 @@ class Rig:
         self.dead = MemoryQueue(self.clock, name="dead")
         self.jobs = MemoryQueue(self.clock, name="jobs", receives_max=3, dead_letters=self.dead)
         self.done = MemoryQueue(self.clock, name="done")
-        self.stop = Stop()
+        self.stop = Stop(self.clock.later)
         self.dice = SeededDice(1)
         self.settings = settings
         self.agent: Any = NoAgent()
         self.work: Work = Encoding(settings=settings)
         self.control: Any = HttpControlReader(HostRule(settings.source_hosts))
+        self.notice_seconds = float(limits.STOP_SECONDS - limits.LEAVE_SECONDS)
 
     def loop(self) -> Loop:
         return Loop(
@@ -100,6 +118,7 @@ class Rig:
             clock=self.clock,
             dice=self.dice,
             stop=self.stop,
+            notice_seconds=self.notice_seconds,
         )
 
     def task(self, source: bytes, preset: str = "mp4-720p", **changed: Any) -> dict[str, Any]:
@@ -140,7 +159,7 @@ class Rig:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(self.jobs, "receive", last)
             loop.run()
-        self.stop = Stop()
+        self.stop = Stop(self.clock.later)
         return self.said()
 
     def said(self) -> list[report.Report]:

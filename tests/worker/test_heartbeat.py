@@ -119,6 +119,15 @@ def test_progress_is_monotonic_and_below_one(rig: Rig) -> None:
     ]
 
 
+def test_progress_tells_that_the_machine_goes(rig: Rig) -> None:
+    beating = Beating(rig)
+    beating.progress.stage, beating.progress.leaving = "encoding", True
+    beating.heartbeat.tell()
+    (told,) = rig.said()
+    assert isinstance(told, report.Progressed)
+    assert told.stage == "encoding, to end before its machine goes"
+
+
 def test_a_grant_about_to_end_is_asked_for_once_a_minute_and_renewed(rig: Rig) -> None:
     beating = Beating(rig, lives_seconds=610)
     renewed = Grants(

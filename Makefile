@@ -88,6 +88,10 @@ matrix: setup ## Cut sources by the hundred, each against itself whole [CASES=n]
 	@$(BIN)/python -m tests.matrix.main $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(CORES),--cores $(CORES)) $(if $(CASE),--case $(CASE)) $(FLAGS)
 
+.PHONY: kills
+kills: setup ## Kill workers at every point of a chunk's life: is it the same film? [FLAGS="--steps 8"]
+	@$(BIN)/python -m tests.kills.main $(FLAGS)
+
 .PHONY: bench
 bench: setup ## Measure; each measurement ends with one JSON line
 	@for file in bench/[a-z]*.py; do $(BIN)/python -m "bench.$$(basename "$$file" .py)" || exit 1; done

@@ -2,7 +2,7 @@
 
 What is stopped is lost and done again elsewhere. What goes on and does not end in time is lost as
 well, and with it the seconds that it went on for. So it goes on where that is likely to lose less.
-Asked every second anew, so that work which slows down is stopped as soon as that shows; and always
+Asked again and again, so that work which slows down is stopped as soon as that shows; and always
 in time for somebody to be told.
 """
 
@@ -10,8 +10,8 @@ import dataclasses
 
 from mayfly.core import limits
 
-#: Work of so few seconds is given up unless its end is known: to do it again costs little more.
-_HARDLY_SECONDS = 1.0
+#: Work of so few seconds is given up unless its end is known: it is soon done again.
+_HARDLY_SECONDS = 0.5
 #: What follows the encode does not take long, and all that could be lost is done.
 _NEARLY_DONE = ("proving", "storing")
 #: Scenes differ: what is left needs so much less or more than it would at the pace so far.

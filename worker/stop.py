@@ -19,7 +19,7 @@ from worker.heartbeat import Progress
 
 _LOOK_SECONDS = 0.2
 #: How often work that goes on is asked whether it still fits.
-_AGAIN_SECONDS = 1.0
+_AGAIN_SECONDS = 0.25
 #: What a shell says of a process that SIGTERM ended.
 _IN_A_HURRY = 128 + signal.SIGTERM
 

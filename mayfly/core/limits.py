@@ -46,7 +46,7 @@ SILENCE_SECONDS = 10 * VISIBILITY_SECONDS
 #: default of 30 s kills an upload mid-flight).
 STOP_SECONDS = 120
 
-#: From SIGTERM to exit: stop ffmpeg, report, delete the message.
+#: What of it is kept to end work that does not fit: stop ffmpeg, report, delete the message.
 LEAVE_SECONDS = 10
 
 # --- Grants ----------------------------------------------------------------------------------
@@ -282,6 +282,7 @@ assert sum(RETRY_PAUSES_SECONDS) > COMPLETION_SECONDS_MAX * HIDDEN_FACTOR
 assert max(EARLY_PROGRESS_SECONDS) < HEARTBEAT_SECONDS
 assert VISIBILITY_SECONDS > 3 * HEARTBEAT_SECONDS, "two lost heartbeats must not lose the task"
 assert POLL_SECONDS < LEAVE_SECONDS < STOP_SECONDS <= 120
+assert WORK_SECONDS_MAX <= STOP_SECONDS - LEAVE_SECONDS
 assert SIGNER_REUSE_SECONDS + GRANT_SECONDS <= SIGNER_SESSION_SECONDS
 assert RENEW_SECONDS > 2 * HEARTBEAT_SECONDS + 3 * TICK_SECONDS
 assert SILENCE_SECONDS > VISIBILITY_SECONDS * RECEIVES_MAX

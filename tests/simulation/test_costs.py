@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from tests.simulation.kinds import Kind
 from tests.simulation.life import Life, lived
 from tests.simulation.options import Options, fair
 from tests.simulation.stack import Stack
@@ -77,6 +78,16 @@ def test_what_is_billed_under_spot_stays_below_the_restart_model() -> None:
     print(f"billed {billed / useful:.3f} of useful, model {model:.3f}, {machines} machines")
     assert billed < 1.1 * model * useful + machines * (start + idle_end)
     assert machines > 3 * 12, "Spot took nothing, so nothing was shown"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_machine_that_goes_with_notice_costs_a_start_and_no_chunk(seed: int) -> None:
+    """Stopped at once, each would cost half a chunk as well: 160 to 230 s in each of these."""
+    start, useful, idle_end = 45.0, 3600.0, 90.0
+    options = _with(fair(seed), spot_hours=0.2, start_seconds=start, storm_seconds=1e5)
+    life = _life([b"split 3600 60 0"], options)
+    assert life.fired[Kind.ECS_SPOT_NOTICE] > 1
+    assert life.billed_seconds < useful + life.machines * start + idle_end
 
 
 def _with(options: Options, **fields: float) -> Options:

@@ -112,9 +112,9 @@ def test_whatever_never_ends_is_told_of_in_time(given: Rig, stage: str) -> None:
 
 
 def test_what_has_hardly_begun_is_given_up(given: Rig) -> None:
-    it = Left(given, encoding(given, takes=20, told_after=0.5))
+    it = Left(given, encoding(given, takes=20, told_after=0.25))
     assert isinstance(it.last, report.Interrupted)
-    assert it.last.busy_seconds < 1
+    assert it.last.busy_seconds < 0.5
 
 
 def test_nobody_waits_for_longer_than_it_has_worked_to_learn_how_long_it_takes(given: Rig) -> None:
@@ -215,7 +215,7 @@ def test_the_slower_of_two_paces_counts() -> None:
 
 
 def test_a_choice_says_its_reason() -> None:
-    assert choose(seen(worked=0.5)) == Choice(False, "it had hardly begun")
+    assert choose(seen(worked=0.25)) == Choice(False, "it had hardly begun")
     assert choose(seen(worked=9)) == Choice(True, "nobody knows how long it takes")
     assert choose(seen(worked=9, needs=20, left=0)) == Choice(False, "its time is over")
 

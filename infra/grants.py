@@ -157,7 +157,8 @@ def steer_attempts(role: iam.Role, bucket: s3.Bucket) -> None:
 
 
 def publish_outputs(role: iam.Role, bucket: s3.Bucket) -> None:
-    """Copy finished attempts under clean names, in parts where they are large."""
+    """Copy finished attempts under clean names, in parts where they are large, and join pieces.
+    Which calls these are: `tests/contract/test_store_rights.py`."""
     allow(
         role,
         "PublishOutputs",
@@ -165,7 +166,6 @@ def publish_outputs(role: iam.Role, bucket: s3.Bucket) -> None:
             "s3:GetObject",
             "s3:PutObject",
             "s3:AbortMultipartUpload",
-            "s3:ListMultipartUploadParts",
         ],
         on=[bucket.arn_for_objects(f"{OUTPUTS}*")],
         wildcard_because=_KEYS,

@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore import exceptions
 
-from mayfly.aws import errors
+from mayfly.aws import errors, multipart
 from mayfly.perform.ports import Conflict, Gone, ObjectListed, ObjectSeen
 
 #: What `read` takes into a Lambda's memory.
@@ -118,6 +118,17 @@ class S3Store:
                 key,
                 extra_args={"ContentType": content_type(key), "MetadataDirective": "REPLACE"},
             ).result()
+
+    def join(self, bucket: str, source_keys: Sequence[str], key: str) -> None:
+        """As one multipart upload."""
+        multipart.join(
+            self._client,
+            bucket,
+            source_keys,
+            key,
+            content_type=content_type(key),
+            known=_GONE,
+        )
 
     def read(self, bucket: str, key: str) -> tuple[bytes, str] | None:
         """Raises ValueError beyond READ_BYTES_MAX."""

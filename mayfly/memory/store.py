@@ -14,6 +14,9 @@ from mayfly.perform.ports import Clock, Conflict, Gone, ObjectListed, ObjectSeen
 #: What `read` takes into a Lambda's memory.
 READ_BYTES_MAX = 8 * 1024 * 1024
 
+#: S3: EntityTooSmall.
+PART_BYTES_MIN = 5 * 1024 * 1024
+
 #: S3: KeyTooLongError.
 KEY_BYTES_MAX = 1024
 
@@ -76,6 +79,17 @@ class MemoryStore(Fickle):
             raise Gone("CopyObject: the source is not there.")
         self.put(bucket, key, found.body)
         self._faults.after("store.copy")
+
+    def join(self, bucket: str, source_keys: Sequence[str], key: str) -> None:
+        """The bytes of all, in this order."""
+        self._faults.before("store.join")
+        bodies = [found.body for one in source_keys if (found := self.get(bucket, one))]
+        if len(bodies) < len(source_keys):
+            raise Gone("UploadPartCopy: a source is not there.")
+        if any(len(body) < PART_BYTES_MIN for body in bodies[:-1]):
+            raise ValueError("CompleteMultipartUpload: a part is too small.")
+        self.put(bucket, key, b"".join(bodies))
+        self._faults.after("store.join")
 
     def read(self, bucket: str, key: str) -> tuple[bytes, str] | None:
         """Raises ValueError beyond READ_BYTES_MAX."""

@@ -195,6 +195,10 @@ class Store(Protocol):
     def copy(self, bucket: str, source_key: str, key: str) -> None:
         """Server-side, of any size. Raises Gone when the source is not there, Temporary."""
 
+    def join(self, bucket: str, source_keys: Sequence[str], key: str) -> None:
+        """Server-side, one behind the other; all but the last have 5 MiB to 5 GiB. The joined
+        object appears whole or not at all. Raises Gone when one is not there, Temporary."""
+
     def read(self, bucket: str, key: str) -> tuple[bytes, str] | None:
         """Body and ETag of a small object."""
 

@@ -101,6 +101,12 @@ GAPS: Mapping[str, Gap] = {
         instead={"embedded": "takes any signature"},
         unasked=("moto",),
     ),
+    "small parts": Gap(
+        service="S3",
+        behaviour="A part of less than 5 MiB that is not the last one is refused.",
+        document=f"{_S3_GUIDE}/qfacts.html",
+        instead={"embedded": "takes it"},
+    ),
     "key length": Gap(
         service="S3",
         behaviour="A key of more than 1,024 bytes is refused.",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mayfly.aws import s3
+from mayfly.aws import errors, s3
 from mayfly.perform.ports import Conflict, Gone, Store
 from tests.contract.conftest import Expect
 from tests.contract.worlds import AwsWorld, World
@@ -222,3 +222,51 @@ def test_a_large_copy_is_made_of_parts(
     assert copied["ETag"].strip('"').endswith("-3")
     assert copied["ContentType"] == "video/mp4"
     assert not client.list_multipart_uploads(Bucket=bucket).get("Uploads")
+
+
+PIECE = bytes(range(256)) * 4096 * 5
+
+
+def test_a_join_is_its_sources_in_their_order(world: World, store: Store, bucket: str) -> None:
+    """An output that one POST cannot carry; pieces here are as small as S3 allows."""
+    bodies = {f"work/v.mp4.part-0000{n}": bytes([n]) + PIECE[1:] for n in (2, 1)}
+    world.put(bucket, "work/v.mp4.part-00003", b"last")
+    for key, body in bodies.items():
+        world.put(bucket, key, body)
+    keys = [f"work/v.mp4.part-0000{n}" for n in (1, 2, 3)]
+    wanted = bodies[keys[0]] + bodies[keys[1]] + b"last"
+    for _ in range(2):
+        store.join(bucket, keys, "outputs/v.mp4")
+        seen = store.head(bucket, "outputs/v.mp4")
+        assert seen is not None and seen.size_bytes == len(wanted)
+    store.join(bucket, [keys[2]], "outputs/short")
+    assert (store.read(bucket, "outputs/short") or (b"",))[0] == b"last"
+    if isinstance(world, AwsWorld):
+        joined = world.client("s3").get_object(Bucket=bucket, Key="outputs/v.mp4")
+        assert joined["Body"].read() == wanted
+        assert joined["ContentType"] == "video/mp4"
+
+
+def test_a_join_of_what_is_not_all_there_leaves_nothing(
+    world: World, store: Store, bucket: str
+) -> None:
+    world.put(bucket, "work/1", PIECE)
+    world.put(bucket, "work/3", b"last")
+    with pytest.raises(Gone):
+        store.join(bucket, ["work/1", "work/2", "work/3"], "outputs/v.mp4")
+    assert store.head(bucket, "outputs/v.mp4") is None
+    if isinstance(world, AwsWorld):
+        assert not world.client("s3").list_multipart_uploads(Bucket=bucket).get("Uploads")
+
+
+def test_a_join_that_s3_refuses_leaves_nothing(
+    world: World, store: Store, bucket: str, gap: Expect
+) -> None:
+    gap("small parts")
+    world.put(bucket, "work/1", b"too small to stand before another")
+    world.put(bucket, "work/2", b"last")
+    with pytest.raises((errors.Refused, ValueError)):
+        store.join(bucket, ["work/1", "work/2"], "outputs/v.mp4")
+    assert store.head(bucket, "outputs/v.mp4") is None
+    if isinstance(world, AwsWorld):
+        assert not world.client("s3").list_multipart_uploads(Bucket=bucket).get("Uploads")

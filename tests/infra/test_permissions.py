@@ -180,7 +180,6 @@ def test_the_completion_handler_can_do_what_completing_needs(template: Template)
         ("s3:GetObject", f"{bucket}/outputs/*", ""),
         ("s3:PutObject", f"{bucket}/outputs/*", ""),
         ("s3:AbortMultipartUpload", f"{bucket}/outputs/*", ""),
-        ("s3:ListMultipartUploadParts", f"{bucket}/outputs/*", ""),
     }
 
 

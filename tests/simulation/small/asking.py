@@ -103,7 +103,7 @@ class _Signer:
 
     def post(self, bucket: str, key_prefix: str, size_bytes_max: int) -> PostForm:
         return PostForm(
-            url=_S3, fields={}, key_prefix=key_prefix, size_bytes_max=limits.OUTPUT_BYTES_MAX
+            url=_S3, fields={}, key_prefix=key_prefix, size_bytes_max=limits.POST_BYTES_MAX
         )
 
 
@@ -143,6 +143,9 @@ class _Store:
 
     def copy(self, bucket: str, source_key: str, key: str) -> None:
         self.code.ask("store.copy", source_key, key)
+
+    def join(self, bucket: str, source_keys: Sequence[str], key: str) -> None:
+        raise NotImplementedError("The small model's outputs are small.")
 
     def read(self, bucket: str, key: str) -> tuple[bytes, str] | None:
         raise NotImplementedError("The small model has no latest.json.")

@@ -1,7 +1,8 @@
 """Stores an output through the task's signed form or URLs, and tells its hash.
 
-The file is streamed from disk, never held in memory, and hashed on its way. Each try signs nothing
-and trusts nothing of the one before. It must never name a URL in an error.
+The file is streamed from disk, never held in memory, and hashed on its way. What one POST cannot
+carry is stored in pieces, where somebody joins them. Each try signs nothing and trusts nothing of
+the one before. It must never name a URL in an error.
 """
 
 import dataclasses
@@ -12,11 +13,13 @@ from pathlib import Path
 
 from mayfly.contract.report import Artifact, Media
 from mayfly.contract.task import PostForm, PutUrls
-from worker import http
+from mayfly.core import limits, naming
+from worker import http, pieces
 from worker.ends import Halted, Reason, WorkFailed
 from worker.grants import HeldGrants
 from worker.halt import Halt
 from worker.http import HostRule
+from worker.pieces import Span
 
 #: Pauses of 0.5, 1, 2 and 4 s between them.
 _TRIES_MAX = 5
@@ -59,42 +62,71 @@ class Deliverer:
     halt: Halt
     #: The attempt's own: two attempts never write the same key.
     nonce: str
+    #: Whether somebody joins what is stored in pieces of `piece_bytes`.
+    joined: bool = False
+    piece_bytes: int = limits.PIECE_BYTES
 
     def deliver(self, path: Path, media: Media) -> Artifact:
         """Raises WorkFailed, Halted."""
         size = path.stat().st_size
+        if size > (carried := self._carried_bytes()):
+            form = self.grants.upload
+            if not (self.joined and isinstance(form, PostForm) and size <= form.output_bytes_max):
+                raise WorkFailed("output_limit", f"{path.name} has {size} bytes")
+            return self._in_pieces(path, size, min(self.piece_bytes, carried), media)
+        key, digest = self._stored(Span(path=path, name=path.name, start=0, size=size))
+        return Artifact(file=path.name, key=key, size_bytes=size, sha256=digest, media=media)
+
+    def _carried_bytes(self) -> int:
+        """What one request may carry."""
+        match self.grants.upload:
+            case PostForm(size_bytes_max=allowed):
+                return allowed
+            case PutUrls():
+                return limits.POST_BYTES_MAX
+
+    def _in_pieces(self, path: Path, size: int, piece_bytes: int, media: Media) -> Artifact:
+        spans = pieces.cut(path, size, piece_bytes)
+        sent, digest = pieces.send(path, spans, lambda span: self._stored(span)[1])
+        form = self.grants.upload
+        assert isinstance(form, PostForm)
+        return Artifact(
+            file=path.name,
+            key=self._key(form, path.name),
+            size_bytes=size,
+            sha256=digest,
+            media=media,
+            pieces=sent,
+        )
+
+    def _stored(self, span: Span) -> tuple[str, str]:
+        """Its key and SHA-256. Raises WorkFailed, Halted."""
         said = ""
         for attempt in range(_TRIES_MAX):
             if attempt:
                 self.halt.wait(_PAUSE_SECONDS * 2 ** (attempt - 1))
-            request = self._request(path.name, size)
+            request = self._request(span)
             digest = hashlib.sha256()
             try:
-                said = self._send(request, path, size, digest)
+                said = self._send(request, span, digest)
             except http.Broken as broken:
                 said = str(broken)
             except http.Refused as refused:
-                raise WorkFailed("delivery_refused", f"{path.name}: {refused}") from None
+                raise WorkFailed("delivery_refused", f"{span.name}: {refused}") from None
             if not said:
-                return Artifact(
-                    file=path.name,
-                    key=request.key,
-                    size_bytes=size,
-                    sha256=digest.hexdigest(),
-                    media=media,
-                )
-        raise WorkFailed("delivery_failed", f"{path.name}: {said} after {_TRIES_MAX} tries")
+                return request.key, digest.hexdigest()
+        raise WorkFailed("delivery_failed", f"{span.name}: {said} after {_TRIES_MAX} tries")
 
-    def _send(self, request: _Request, path: Path, size: int, digest: "hashlib._Hash") -> str:
+    def _send(self, request: _Request, span: Span, digest: "hashlib._Hash") -> str:
         """Empty when it is stored; else why the same may succeed later."""
-        length = len(request.head) + size + len(request.foot)
+        length = len(request.head) + span.size + len(request.foot)
         with http.exchange(
             request.method,
             request.url,
             rule=self.rule,
             halt=self.halt,
             headers={**request.headers, "Content-Length": str(length)},
-            body=self._body(request, path, digest),
+            body=self._body(request, span, digest),
         ) as response:
             status = response.status
             if status in (200, 201, 204):
@@ -105,37 +137,40 @@ class Deliverer:
         if code == http.EXPIRED or (status in (401, 403) and self.grants.dead()):
             raise Halted(Reason.GRANT_EXPIRED)
         if code == _TOO_LARGE:
-            raise WorkFailed("output_limit", f"{path.name} has {size} bytes")
+            raise WorkFailed("output_limit", f"{span.name} has {span.size} bytes")
         raise WorkFailed(
-            "delivery_refused", f"{path.name}: the storage answered {status} {code}".rstrip()
+            "delivery_refused", f"{span.name}: the storage answered {status} {code}".rstrip()
         )
 
-    def _body(self, request: _Request, path: Path, digest: "hashlib._Hash") -> Iterator[bytes]:
+    def _body(self, request: _Request, span: Span, digest: "hashlib._Hash") -> Iterator[bytes]:
         if request.head:
             yield request.head
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                self.halt.check()
-                digest.update(chunk)
-                yield chunk
+        for block in span.blocks(_CHUNK_BYTES):
+            self.halt.check()
+            digest.update(block)
+            yield block
         if request.foot:
             yield request.foot
 
-    def _request(self, file: str, size: int) -> _Request:
+    def _request(self, span: Span) -> _Request:
         match self.grants.upload:
             case PostForm() as form:
-                if size > form.size_bytes_max:
-                    raise WorkFailed("output_limit", f"{file} has {size} bytes")
-                return _post(form, f"{form.key_prefix}{self.nonce}/{file}", file)
+                key = self._key(form, span.path.name)
+                if span.number:
+                    key = naming.piece_key(key, span.number)
+                return _post(form, key, span.path.name)
             case PutUrls(urls=urls):
-                if file not in urls:
-                    raise WorkFailed("delivery_refused", f"there is no URL for {file}")
-                granted = urls[file]
+                if span.name not in urls:
+                    raise WorkFailed("delivery_refused", f"there is no URL for {span.name}")
+                granted = urls[span.name]
                 # Exactly the signed headers: a Content-Type of ours would break an older signature.
                 return _Request(
                     method="PUT", url=granted.url, headers=granted.headers,
                     head=b"", foot=b"", key="",
                 )  # fmt: skip
+
+    def _key(self, form: PostForm, file: str) -> str:
+        return f"{form.key_prefix}{self.nonce}/{file}"
 
 
 def _post(form: PostForm, key: str, file: str) -> _Request:

@@ -62,7 +62,7 @@ class Joining:
             else:
                 self._bring(_only(brought, output.file), promise.path)
             files.append((promise.path, room.judge.joined(promise, frames)))
-        stored = room.store(files)
+        stored = room.store(files, published=True)
         count = sum(part.file == FRAMES for part in self.parts)
         note = f"Encoded in {count} chunks; each of {frames} frames is there once, every seam fits."
         return Done(

@@ -139,11 +139,20 @@ class Room:
             raise meaning(ending)
         return ending
 
-    def store(self, files: list[tuple[str, Media]]) -> tuple[Artifact, ...]:
-        """Files beneath the folder, and what they are. Raises WorkFailed, Halted."""
+    def store(
+        self, files: list[tuple[str, Media]], *, published: bool = False
+    ) -> tuple[Artifact, ...]:
+        """Files beneath the folder, and what they are. Those that are published may be stored in
+        pieces. Raises WorkFailed, Halted."""
         order = self.order
         order.progress.stage = "storing"
-        store = Deliverer(rule=self._rule, grants=order.grants, halt=order.halt, nonce=order.nonce)
+        store = Deliverer(
+            rule=self._rule,
+            grants=order.grants,
+            halt=order.halt,
+            nonce=order.nonce,
+            joined=published,
+        )
         return tuple(store.deliver(self.folder / path, media) for path, media in files)
 
     @property
@@ -152,14 +161,16 @@ class Room:
 
     def _bounds(self) -> Bounds:
         memory_mib = max(self.settings.memory_mib - limits.RESERVED_MEMORY_MIB, 256)
-        upload = self.order.grants.upload
-        form_bytes = upload.size_bytes_max if isinstance(upload, PostForm) else 1 << 62
+        upload, file_bytes = self.order.grants.upload, limits.POST_BYTES_MAX
+        if isinstance(upload, PostForm):
+            file_bytes = max(min(file_bytes, upload.size_bytes_max), upload.output_bytes_max)
         free_bytes = shutil.disk_usage(self.folder).free
         return Bounds(
             seconds=self.encode_seconds_max,
             stall_seconds=self.stall_seconds_max,
             memory_bytes=memory_mib << 20,
-            file_bytes=min(limits.OUTPUT_BYTES_MAX, form_bytes, free_bytes),
+            file_bytes=min(limits.OUTPUT_BYTES_MAX, file_bytes, free_bytes),
+            written=self.folder / "out",
             stdout_bytes=1 << 30,
         )
 

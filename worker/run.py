@@ -60,8 +60,10 @@ class Bounds:
     memory_bytes: int
     #: The largest file that it may write.
     file_bytes: int
-    #: Without a line that moved on for this long, it hangs.
+    #: Without a line that moved on for this long, nor a byte written to a file, it hangs.
     stall_seconds: float = float("inf")
+    #: The folder with these files.
+    written: Path | None = None
     #: What it may print on standard output.
     stdout_bytes: int = 1 << 40
 
@@ -176,11 +178,20 @@ class _Watch:
         now = time.monotonic()
         if now - self._began > self._bounds.seconds:
             return Fate.TIME_LIMIT
-        if now - self._moved > self._bounds.stall_seconds:
+        if now - self._moved > self._bounds.stall_seconds and not self._wrote():
             return Fate.STALLED
         if self._printed > self._bounds.stdout_bytes:
             return Fate.OUTPUT_LIMIT
         return None
+
+    def _wrote(self) -> bool:
+        """Whether a file was written to just now: an index is moved to the front without a word,
+        for as long as it takes to write the file once more."""
+        folder, newest = self._bounds.written, float("-inf")
+        for path in folder.iterdir() if folder is not None else ():
+            with contextlib.suppress(FileNotFoundError):
+                newest = max(newest, path.stat().st_mtime)
+        return time.time() - newest < self._bounds.stall_seconds
 
 
 def _environment(folder: Path) -> dict[str, str]:

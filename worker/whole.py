@@ -103,6 +103,7 @@ def encode(room: Room, material: Material, note: str) -> Done:
     ending = room.run(plan, material.seconds(), frames_per_second=rate)
     order.progress.stage = "proving"
     media = room.judge.prove(plan, material, ending)
-    stored = room.store([(p.path, seen) for p, seen in zip(plan.promises, media, strict=True)])
+    files = [(p.path, seen) for p, seen in zip(plan.promises, media, strict=True)]
+    stored = room.store(files, published=True)
     source = material.probe.media(frames=material.scan.frames or None)
     return Done(outputs=stored, source=source, cpu_seconds=ending.cpu_seconds, note=note)

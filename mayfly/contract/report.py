@@ -26,6 +26,13 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     channels: int | None = None
 
 
+class Piece(msgspec.Struct, frozen=True, kw_only=True):
+    """One stretch of a stored file, an object of its own under the file's key and its number."""
+
+    size_bytes: int
+    sha256: str
+
+
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     """One stored output: where it was put, and what it is."""
 
@@ -35,6 +42,8 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
     sha256: str
     media: Media
+    #: Of a file that one POST cannot carry: what it was cut into, in order. Nothing is at its key.
+    pieces: tuple[Piece, ...] = ()
 
 
 class _Said(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):

@@ -44,6 +44,8 @@ class PostForm(msgspec.Struct, frozen=True, kw_only=True, tag="post", tag_field=
     key_prefix: str
     #: The policy's content-length-range.
     size_bytes_max: int
+    #: A larger output may be stored in pieces, which are joined when it is published; 0: it is not.
+    output_bytes_max: int = 0
 
 
 class PutUrls(msgspec.Struct, frozen=True, kw_only=True, tag="put", tag_field="by"):

@@ -63,8 +63,17 @@ GRANT_SECONDS = 2700
 #: A worker asks for new grants when the old ones have this long to live.
 RENEW_SECONDS = 600
 
-#: A single POST or PUT carries at most 5 GB (S3 quotas); one output is one POST.
-OUTPUT_BYTES_MAX = 5 * 10**9
+#: A single POST or PUT carries at most 5 GB (S3 quotas).
+POST_BYTES_MAX = 5 * 10**9
+
+#: What a single POST cannot carry is stored in pieces of this size, several at once, each tried
+#: again for itself. S3 joins parts of 5 MiB to 5 GiB, 10,000 at most.
+PIECE_BYTES = 512 * 1024**2
+PIECES_AT_ONCE = 4
+PIECE_BYTES_MIN = 5 * 1024**2
+
+#: One output: as much as the largest disk of Fargate holds. S3 takes ten times a thousand of that.
+OUTPUT_BYTES_MAX = 200 * 1024**3
 
 # --- The source ------------------------------------------------------------------------------
 
@@ -130,7 +139,7 @@ RESERVED_DISK_BYTES = 512 * 1024**2
 ENCODE_SECONDS_MAX = 10 * 3600
 
 #: ffmpeg says every second how far it is; silence for this long is a hang. The one silent stretch
-#: of honest work is moving the index to the front: 13 s/GB.
+#: of honest work is moving the index to the front (13 s/GB), and then its file shows that it moves.
 STALL_SECONDS_MAX = 300
 
 #: A task received with less than this to live is not begun.
@@ -206,7 +215,11 @@ TICK_SECONDS = 60
 
 # --- Handlers --------------------------------------------------------------------------------
 
-#: Time-outs of the functions. The completion handler copies outputs of up to 5 GB, server-side.
+#: S3 copies within a region at 2 GB/s and more when many parts are copied at once (AWS Storage
+#: Blog, "Copying objects greater than 5 GB": 2 TB within a Lambda's 15 minutes).
+COPY_BYTES_PER_SECOND = 2 * 10**9
+
+#: Time-outs of the functions. The completion handler copies outputs, server-side.
 DISPATCHER_SECONDS_MAX = 60
 COMPLETION_SECONDS_MAX = 300
 
@@ -287,7 +300,9 @@ assert SIGNER_REUSE_SECONDS + GRANT_SECONDS <= SIGNER_SESSION_SECONDS
 assert RENEW_SECONDS > 2 * HEARTBEAT_SECONDS + 3 * TICK_SECONDS
 assert SILENCE_SECONDS > VISIBILITY_SECONDS * RECEIVES_MAX
 assert ENCODE_SECONDS_MAX + GRANT_SECONDS < HOLD_SECONDS_MAX < 12 * 3600
-assert STALL_SECONDS_MAX > 13 * OUTPUT_BYTES_MAX / 10**9
+assert PIECE_BYTES_MIN < PIECE_BYTES < POST_BYTES_MAX < 5 * 1024**3
+assert OUTPUT_BYTES_MAX <= 10_000 * PIECE_BYTES
+assert OUTPUT_BYTES_MAX < COMPLETION_SECONDS_MAX / 2 * COPY_BYTES_PER_SECOND
 assert HOLD_SECONDS_MAX + PROTECTION_RENEW_SECONDS <= PROTECTION_MINUTES * 60 <= 48 * 3600
 assert ROWS_PER_TRANSACTION + 1 <= 100
 assert CHUNKS_MAX * STOP_SECONDS / 2 <= ATTEMPT_DAYS * 24 * 3600

@@ -12,6 +12,11 @@ def work_prefix(job_id: str, task_id: str) -> str:
     return f"{WORK}{job_id}/{task_id}/"
 
 
+def piece_key(key: str, number: int) -> str:
+    """Where a piece of a large output is, counted from 1; nothing is at the output's own key."""
+    return f"{key}.part-{number:05d}"
+
+
 def control_key(job_id: str, task_id: str) -> str:
     """The object that a worker reads with each heartbeat."""
     return f"{work_prefix(job_id, task_id)}control.json"

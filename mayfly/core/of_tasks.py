@@ -89,6 +89,8 @@ def working_on_task_encoded(head: JobHead, task: TaskRow, event: events.TaskEnco
         if task.kind == "encode" and not head.adopted:
             return Decision(too_early="a chunk was done of which no plan is known")
         return _strayed(head, task, event)
+    if task.kind in ("chunk", "audio") and any(made.pieces for made in event.artifacts):
+        return _strayed(head, task, event)  # whoever joins the parts reads each as one object
     first = first_word(task, event)
     return Decision(
         changes=(
@@ -118,8 +120,8 @@ def working_on_task_encoded(head: JobHead, task: TaskRow, event: events.TaskEnco
 
 
 def _strayed(head: JobHead, task: TaskRow, event: events.TaskEncoded) -> Decision:
-    """A chunk of another plan, or the whole of what is a chunk by now: work that fits nowhere. Its
-    message is gone, so who held the task has given it back."""
+    """A chunk of another plan, in pieces, or the whole of what is a chunk by now: work that fits
+    nowhere. Its message is gone, so who held the task has given it back."""
     if task.state is TaskState.OPEN or event.attempt in task.ended_attempts:
         return Decision(changes=busy(task, event), ignored="it is not what the task is")
     if task.state is TaskState.RUNNING and task.attempt not in ("", event.attempt):

@@ -1,7 +1,8 @@
-"""Publishes a job's outputs: server-side copies from the attempt that won to clean names.
+"""Publishes a job's outputs: server-side copies from the attempt that won to clean names, joined
+where they were stored in pieces.
 
-Outputs appear whole (a copy does), the last one last; `latest.json` moves only forward. Doing it
-twice does the same.
+Outputs appear whole (a copy does, and so does what is joined), the last one last; `latest.json`
+moves only forward. Doing it twice does the same.
 """
 
 import logging
@@ -11,7 +12,7 @@ import msgspec
 from mayfly.contract.failure import failure
 from mayfly.contract.recipe import Recipe
 from mayfly.contract.report import Artifact
-from mayfly.core import naming
+from mayfly.core import naming, pieces
 from mayfly.core.events import OutputsPublished, PublishFailed
 from mayfly.core.identity import SourceObject
 from mayfly.core.parts import FINISH_TASK
@@ -46,7 +47,7 @@ def publish(world: World, job_id: str) -> OutputsPublished | PublishFailed:
     for artifact in artifacts:
         key = naming.output_key(spec.source.key, head.preset, job_id, artifact.file)
         try:
-            world.store.copy(world.settings.bucket, artifact.key, key)
+            _bring(world, artifact, key)
         except Gone:
             if world.store.head(world.settings.bucket, key) is None:
                 detail = f"{artifact.file} is not where its worker put it"
@@ -55,6 +56,23 @@ def publish(world: World, job_id: str) -> OutputsPublished | PublishFailed:
                 )
     _move_latest(world, head, spec, artifacts)
     return OutputsPublished(at=world.clock.now())
+
+
+def _bring(world: World, artifact: Artifact, key: str) -> None:
+    """To its clean name. Raises Gone, Temporary."""
+    bucket = world.settings.bucket
+    if not artifact.pieces:
+        world.store.copy(bucket, artifact.key, key)
+        return
+    standing = world.store.head(bucket, key)
+    if standing is not None and standing.size_bytes == artifact.size_bytes:
+        return  # joined before: it takes minutes, and nobody but this job writes there
+    keys = pieces.keys(artifact)
+    for piece_key, piece in zip(keys, artifact.pieces, strict=True):
+        seen = world.store.head(bucket, piece_key)
+        if seen is None or seen.size_bytes != piece.size_bytes:
+            raise Gone(f"{piece_key} is not there as it was stored.")
+    world.store.join(bucket, keys, key)
 
 
 def delivering(world: World, head: JobHead) -> list[TaskRow]:
@@ -76,7 +94,9 @@ def _not_whole(job_id: str, spec: JobSpec, artifacts: tuple[Artifact, ...]) -> s
         return f"promised {', '.join(sorted(promised))}, got {', '.join(sorted(brought))}"
     prefix = f"{naming.WORK}{job_id}/"
     strays = [a.file for a in artifacts if not a.key.startswith(prefix) or ".." in a.key]
-    return f"{strays[0]} lies outside of its job" if strays else ""
+    if strays:
+        return f"{strays[0]} lies outside of its job"
+    return next((flaw for artifact in artifacts if (flaw := pieces.flaw(artifact))), "")
 
 
 def _move_latest(

@@ -12,6 +12,9 @@ from mayfly.core.rows import JobSpec, TaskRow
 from mayfly.perform import joining
 from mayfly.perform.world import World
 
+#: The kinds of tasks whose outputs may be those of the job.
+_PUBLISHED = ("encode", "finish")
+
 
 def grants(world: World, task: TaskRow, spec: JobSpec) -> Grants:
     """URLs for the source (pinned), the attempts' prefix, the control object and, for a finish, the
@@ -26,8 +29,12 @@ def grants(world: World, task: TaskRow, spec: JobSpec) -> Grants:
         source=world.signer.get(
             source.bucket, source.key, etag=source.etag, version_id=source.version_id
         ),
-        upload=world.signer.post(
-            bucket, naming.work_prefix(task.job_id, task.task_id), limits.OUTPUT_BYTES_MAX
+        upload=msgspec.structs.replace(
+            world.signer.post(
+                bucket, naming.work_prefix(task.job_id, task.task_id), limits.POST_BYTES_MAX
+            ),
+            # What is not published as it is must be one object.
+            output_bytes_max=limits.OUTPUT_BYTES_MAX if task.kind in _PUBLISHED else 0,
         ),
         control=world.signer.get(bucket, naming.control_key(task.job_id, task.task_id)),
         grants_end_at=end_at,

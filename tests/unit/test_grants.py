@@ -22,6 +22,8 @@ END = 5000.0
 SOURCE = SourceObject(bucket="theirs", key="uploads/x", etag="e1", size_bytes=9, version_id="v1")
 SPEC = JobSpec(recipe=msgspec.json.encode(RECIPE).decode(), source=SOURCE, clock=PLAN.clock)
 FORM = PostForm(url="https://post", fields={}, key_prefix="work/job1/encode/", size_bytes_max=7)
+#: The same, of a task whose outputs are published.
+LARGE = msgspec.structs.replace(FORM, output_bytes_max=limits.OUTPUT_BYTES_MAX)
 
 
 class PlainSigner:
@@ -56,7 +58,7 @@ def world(w: MemoryWorld, signer: PlainSigner) -> World:
 def grants(**fields: Any) -> Grants:
     given: dict[str, Any] = {
         "source": Fetch(url="https://theirs/uploads/x?e1&v1"),
-        "upload": FORM,
+        "upload": LARGE,
         "control": Fetch(url="https://media/work/job1/encode/control.json?&"),
         "grants_end_at": END,
     }
@@ -67,14 +69,14 @@ def test_a_task_gets_its_source_pinned_its_own_prefix_and_its_control_object(
     world: World, signer: PlainSigner
 ) -> None:
     assert signing.grants(world, a_task(), SPEC) == grants()
-    assert ("media", "work/job1/encode/", limits.OUTPUT_BYTES_MAX) in signer.asked
+    assert ("media", "work/job1/encode/", limits.POST_BYTES_MAX) in signer.asked
 
 
 def test_a_message_says_all_that_a_worker_needs(world: World) -> None:
     expected = Task(
         source=Source(fetch=Fetch(url="https://theirs/uploads/x?e1&v1"), size_bytes=9, etag="e1"),
         recipe=RECIPE,
-        upload=FORM,
+        upload=LARGE,
         job_id="job1",
         task_id="encode",
         token="token1",
@@ -86,6 +88,7 @@ def test_a_message_says_all_that_a_worker_needs(world: World) -> None:
     chunk = a_task(kind="chunk", number=2, scope=PLAN.scope(2))
     told = signing.task_message(world, chunk, SPEC)
     assert (told.kind, told.scope, told.track) == ("chunk", PLAN.scope(2), None)
+    assert told.upload == FORM, "what is joined by a worker is one object"
     sound = signing.task_message(world, a_task(kind="audio", number=3), SPEC)
     assert (sound.kind, sound.track) == ("audio", 3)
 

@@ -8,7 +8,7 @@ import pytest
 
 from mayfly.contract.failure import failure
 from mayfly.contract.recipe import AudioOutput, Recipe, VideoOutput
-from mayfly.contract.report import Artifact, Media
+from mayfly.contract.report import Artifact, Media, Piece
 from mayfly.core.changes import Create, Key
 from mayfly.core.events import OutputsPublished, PublishFailed
 from mayfly.core.identity import SourceObject
@@ -22,6 +22,7 @@ from mayfly.core.rows import (
     task_key,
     to_item,
 )
+from mayfly.memory.store import PART_BYTES_MIN
 from mayfly.memory.world import MemoryWorld
 from mayfly.perform import publishing
 from mayfly.perform.ports import Conflict, Gone, ObjectSeen
@@ -147,6 +148,76 @@ def test_what_the_finish_made_is_what_a_planned_job_delivers(w: MemoryWorld) -> 
     assert delivered(w, head) == BOTH
     whole = msgspec.structs.replace(head, parts=1)
     assert delivered(w, whole) == (artifact("a.mp4"), *BOTH)
+
+
+SIZES = (PART_BYTES_MIN, PART_BYTES_MIN, 7)
+
+
+def in_pieces(*sizes: int, whole: int = sum(SIZES)) -> Artifact:
+    pieces = tuple(Piece(size_bytes=size, sha256="0") for size in sizes)
+    return msgspec.structs.replace(artifact("a.mp4"), size_bytes=whole, pieces=pieces)
+
+
+def piece_key(number: int) -> str:
+    return f"work/job1/encode/n/a.mp4.part-{number:05d}"
+
+
+def stored_in_pieces(w: MemoryWorld) -> bytes:
+    stands(w, in_pieces(*SIZES), artifact("b.m4a"))
+    w.store.remove("media", BOTH[0].key)
+    bodies = [bytes([number]) * size for number, size in enumerate(SIZES)]
+    for number, one in enumerate(bodies, start=1):
+        w.store.put("media", piece_key(number), one)
+    return b"".join(bodies)
+
+
+def test_an_output_in_pieces_is_joined_under_its_clean_name_and_once(
+    w: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = stored_in_pieces(w)
+    for _ in range(2):
+        assert publishing.publish(w.world, "job1") == OutputsPublished(at=w.clock.now())
+        assert body(w, "outputs/x/mp4-720p/job1/a.mp4") == whole
+        # What takes minutes is not done again for a report that comes again.
+        monkeypatch.setattr(w.store, "join", None)
+    # What was cut off by the end of a Lambda may be anything, and is done again.
+    w.store.put("media", "outputs/x/mp4-720p/job1/a.mp4", whole[:-1])
+    monkeypatch.undo()
+    assert isinstance(publishing.publish(w.world, "job1"), OutputsPublished)
+    assert body(w, "outputs/x/mp4-720p/job1/a.mp4") == whole
+
+
+@pytest.mark.parametrize("found", [None, b"shorter"])
+def test_pieces_that_are_not_there_as_stored_are_not_published(
+    w: MemoryWorld, found: bytes | None
+) -> None:
+    stored_in_pieces(w)
+    w.store.remove("media", piece_key(2))
+    if found:
+        w.store.put("media", piece_key(2), found)
+    detail = "a.mp4 is not where its worker put it"
+    assert publishing.publish(w.world, "job1") == PublishFailed(
+        at=w.clock.now(), failure=failure("publish_failed", detail)
+    )
+    assert body(w, "outputs/x/mp4-720p/job1/a.mp4") is None
+
+
+@pytest.mark.parametrize(
+    ("told", "problem"),
+    [
+        (in_pieces(*SIZES, whole=8), "a.mp4 has pieces of 10485767 bytes, not of 8"),
+        (in_pieces(5, 5, whole=10), "a.mp4 has pieces that are too small"),
+        (in_pieces(PART_BYTES_MIN, 0, whole=PART_BYTES_MIN), "a.mp4 has pieces that are too small"),
+        (in_pieces(*[PART_BYTES_MIN] * 401, whole=401 * PART_BYTES_MIN), "a.mp4 has 401 pieces"),
+    ],
+)
+def test_pieces_that_s3_would_not_join_are_refused_before_it_is_asked(
+    w: MemoryWorld, told: Artifact, problem: str
+) -> None:
+    stands(w, told, artifact("b.m4a"))
+    assert publishing.publish(w.world, "job1") == PublishFailed(
+        at=w.clock.now(), failure=failure("output_broken", problem)
+    )
 
 
 def named(w: MemoryWorld, **fields: Any) -> None:

@@ -29,7 +29,9 @@ def output(tmp_path: Path) -> Path:
     return path
 
 
-def deliverer(upload: Upload, halt: Halt | None = None, lives_seconds: float = 3600) -> Deliverer:
+def deliverer(
+    upload: Upload, halt: Halt | None = None, lives_seconds: float = 3600, **more: Any
+) -> Deliverer:
     clock = WorkerClock()
     task = Task(
         source=Source(fetch=Fetch(url="https://b.s3.amazonaws.com/x")),
@@ -42,6 +44,7 @@ def deliverer(upload: Upload, halt: Halt | None = None, lives_seconds: float = 3
         grants=HeldGrants(task, clock),
         halt=halt or Halt(),
         nonce="n0nce",
+        **more,
     )
 
 

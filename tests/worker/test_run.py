@@ -80,6 +80,18 @@ def test_a_program_that_takes_too_long_is_killed(tmp_path: Path) -> None:
 def test_a_program_that_hangs_is_killed(tmp_path: Path) -> None:
     code = "import time\nfor _ in range(3): print('on', flush=True); time.sleep(.1)\ntime.sleep(60)"
     assert python(code, tmp_path, stall_seconds=0.5).fate is Fate.STALLED
+    assert python(code, tmp_path, stall_seconds=0.5, written=tmp_path).fate is Fate.STALLED
+
+
+def test_who_writes_without_a_word_does_not_hang(tmp_path: Path) -> None:
+    """As ffmpeg does while it moves an index to the front."""
+    code = (
+        "import os, time\n"
+        "file = open('v.mp4', 'wb', buffering=0)\n"
+        "for _ in range(12): file.write(b'x'); time.sleep(0.1)\n"
+    )
+    assert python(code, tmp_path, stall_seconds=0.5, written=tmp_path).fate is Fate.SUCCEEDED
+    assert python(code, tmp_path, stall_seconds=0.5).fate is Fate.STALLED
 
 
 def test_a_program_that_wants_too_much_memory_is_refused_it(tmp_path: Path) -> None:

@@ -1,0 +1,86 @@
+"""A file too large for one POST, as pieces that are stored side by side.
+
+Why not a multipart upload: its rights would be the worker's, and what a Spot kill leaves unfinished
+is billed and listed nowhere. A piece is an object like any other, under the attempt's own prefix.
+It must never send more at once than it was told: beside each other they share one disk and link.
+"""
+
+import dataclasses
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from pathlib import Path
+
+from mayfly.contract.report import Piece
+from mayfly.core import limits
+
+_BLOCK_BYTES = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A stretch of a file on disk."""
+
+    path: Path
+    #: What a failure calls it.
+    name: str
+    start: int
+    size: int
+    #: Of a piece, counted from 1; 0 is the file itself.
+    number: int = 0
+
+    def blocks(self, block_bytes: int) -> Iterator[bytes]:
+        """Its bytes, in order; fewer when the file has become shorter."""
+        left = self.size
+        with self.path.open("rb") as file:
+            file.seek(self.start)
+            while left and (block := file.read(min(block_bytes, left))):
+                left -= len(block)
+                yield block
+
+
+def cut(path: Path, size: int, piece_bytes: int) -> list[Span]:
+    """All of a file in pieces of one size; the last is what is left."""
+    return [
+        Span(
+            path=path,
+            name=f"piece {number} of {path.name}",
+            start=start,
+            size=min(piece_bytes, size - start),
+            number=number,
+        )
+        for number, start in enumerate(range(0, size, piece_bytes), start=1)
+    ]
+
+
+def send(
+    path: Path, spans: Sequence[Span], store: Callable[[Span], str]
+) -> tuple[tuple[Piece, ...], str]:
+    """Stores each; `store` answers with its SHA-256. Answers with these and with that of the whole
+    file. Raises what `store` raises first, once those under way have ended; no other is begun."""
+    workers = ThreadPoolExecutor(limits.PIECES_AT_ONCE + 1, thread_name_prefix="piece")
+    over = threading.Event()
+    try:
+        whole = workers.submit(_digest, path, over)
+        sent = [workers.submit(store, span) for span in spans]
+        done, _ = wait(sent, return_when=FIRST_EXCEPTION)
+        for one in done:
+            one.result()
+        digests = [one.result() for one in sent]
+        pieces = zip(spans, digests, strict=True)
+        return tuple(Piece(size_bytes=s.size, sha256=d) for s, d in pieces), whole.result()
+    finally:
+        over.set()
+        workers.shutdown(wait=True, cancel_futures=True)
+
+
+def _digest(path: Path, over: threading.Event) -> str:
+    """As far as it has come when nobody needs it any more."""
+    found = hashlib.sha256()
+    whole = Span(path=path, name=path.name, start=0, size=path.stat().st_size)
+    for block in whole.blocks(_BLOCK_BYTES):
+        if over.is_set():
+            break
+        found.update(block)
+    return found.hexdigest()

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import msgspec
 
-from mayfly.contract import wire
 from mayfly.contract.plan import Scope
-from mayfly.contract.task import Fetch, Input, Inputs
+from mayfly.contract.task import Input
 from worker import chunk, whole
+from worker.bringing import Listed
 from worker.ends import WorkFailed
 from worker.join import Doubted, Joining
 from worker.order import Done
@@ -33,10 +33,11 @@ def do(room: Room) -> Done:
     """Raises WorkFailed, Halted."""
     order = room.order
     clock = order.task.plan_clock
-    if clock is None or order.grants.inputs is None:
-        raise WorkFailed("worker_failed", "a finish without its inputs")
+    if clock is None:
+        raise WorkFailed("worker_failed", "a finish without the plan's clock")
     order.progress.stage = "fetching"
-    joining = Joining(room=room, parts=_listed(room), clock=clock)
+    listed = Listed(room)
+    joining = Joining(room=room, parts=listed.parts, where=listed.where, clock=clock)
     try:
         return joining.join()
     except WorkFailed as failed:
@@ -88,16 +89,3 @@ def _further(parts: Sequence[Input], number: int) -> Scope:
         scope.clock, margin_seconds=_FURTHER * (scope.clock.margin_seconds + 1)
     )
     return msgspec.structs.replace(scope, clock=clock)
-
-
-def _listed(room: Room) -> tuple[Input, ...]:
-    def where() -> Fetch:
-        granted = room.order.grants.inputs
-        assert granted is not None
-        return granted
-
-    path = room.fetch(where, "in/inputs.json", None)
-    try:
-        return wire.decode(Inputs, path.read_bytes()).parts
-    except wire.Refusal:
-        raise WorkFailed("worker_failed", "the list of parts cannot be read") from None

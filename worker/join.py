@@ -4,27 +4,31 @@ joins them. Nothing is decoded or encoded.
 It must never deliver what it doubts: what to do about that is the finish's to decide.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import shutil
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from mayfly.contract.plan import PlanClock
+from mayfly.contract.plan import PlanClock, Scope
 from mayfly.contract.recipe import VideoOutput
 from mayfly.contract.report import Media
-from mayfly.contract.task import Input
-from worker import boxes, seams
+from mayfly.contract.task import Fetch, Input
+from worker import boxes, bringing, seams
 from worker.compile import Promise
 from worker.compile_parts import FRAMES, PACKETS, compile_join, seam_ticks
 from worker.ends import WorkFailed
 from worker.order import Done
 from worker.room import Room
+from worker.seams import Frames
 
 _PICTURES, _SOUND = "in/pictures.mp4", "in/sound.mp4"
 _BLOCK_BYTES = 1 << 20
+#: Of a finish, how much is over when all parts are there: the rest is a copy on one disk.
+_FETCHING = 0.9
 #: A fetch speaks of sources; what a part is not there for is no fault of anybody's source.
 _NOT_AS_STORED = ("source_missing", "source_replaced")
 
@@ -44,6 +48,8 @@ class Joining:
 
     room: Room
     parts: Sequence[Input]
+    #: Where each is now: a long join outlives its first URLs.
+    where: Callable[[Input], Fetch]
     clock: PlanClock
     #: Files of chunks that were made anew, by the chunk's number and the file's name.
     anew: Mapping[tuple[int, str], Path] = dataclasses.field(default_factory=dict)
@@ -75,7 +81,7 @@ class Joining:
         if made is not None:
             return Path(shutil.copyfile(made, self.room.folder / path))
         try:
-            found = self.room.fetch(lambda: part.fetch, path, part.size_bytes)
+            found = self.room.fetch(lambda: self.where(part), path, part.size_bytes)
         except WorkFailed as failed:
             if failed.code not in _NOT_AS_STORED:
                 raise
@@ -85,19 +91,42 @@ class Joining:
                 raise _unlike(part)
         return found
 
+    @contextlib.contextmanager
+    def _brought(self, parts: Sequence[Input]) -> Iterator[Iterator[tuple[Input, Path]]]:
+        """Each in its turn, while the next ones are on their way. What was handed on before is
+        gone by then. Raises Doubted, WorkFailed, Halted."""
+
+        def bring(number: int, part: Input) -> tuple[Input, Path]:
+            return part, self._bring(part, f"in/part-{number}")
+
+        with bringing.in_order(parts, bring) as brought:
+            yield self._in_turn(brought)
+
+    def _in_turn(self, brought: Iterator[tuple[Input, Path]]) -> Iterator[tuple[Input, Path]]:
+        progress, whole = self.room.order.progress, sum(part.size_bytes for part in self.parts)
+        for part, path in brought:
+            yield part, path
+            path.unlink()
+            progress.fraction += _FETCHING * part.size_bytes / max(whole, 1)
+
     def _prove(self) -> "array[int]":
         """When each frame is shown. Raises Doubted when the parts' are not the source's."""
         listed = _only([part for part in self.parts if part.file == PACKETS], PACKETS)
         packets = array("q", map(int, self._bring(listed, "in/packets").read_text().split()))
-        chunks = []
-        for part in self.parts:
-            if part.file == FRAMES:
+        chunks: list[tuple[Scope, Frames]] = []
+        torn: list[int] = []
+        before: list[tuple[Scope, Frames]] = []
+        with self._brought([part for part in self.parts if part.file == FRAMES]) as brought:
+            for part, path in brought:
                 assert part.scope is not None
-                frames = seams.read_frames(self._bring(part, "in/frames"))
-                chunks.append((part.scope, frames))
+                this = (part.scope, seams.read_frames(path))
+                torn += seams.torn([*before, this], seam_ticks(self.clock))
+                before = [this]
+                # A day of pictures has gigabytes of hashes; what is left of them is their times.
+                chunks.append((part.scope, this[1].unhashed()))
         if flaw := seams.flaw(packets, chunks):
             raise Doubted(flaw, seams.amiss(packets, chunks))
-        if torn := seams.torn(chunks, seam_ticks(self.clock)):
+        if torn:
             raise Doubted(f"the chunks {torn[:10]} do not fit those before them", torn)
         return packets
 
@@ -123,11 +152,9 @@ class Joining:
         """All fragments in one file, behind the one beginning that all of them share."""
         joined = self.room.folder / _PICTURES
         beginning = b""
-        with joined.open("wb") as target:
-            for part in brought:
-                if part.kind != "chunk":
-                    continue
-                path = self._bring(part, "in/chunk")
+        chunks = [part for part in brought if part.kind == "chunk"]
+        with joined.open("wb") as target, self._brought(chunks) as in_turn:
+            for part, path in in_turn:
                 try:
                     its_own, held = boxes.beginning(path), boxes.fragments(path)
                 except boxes.Malformed as error:

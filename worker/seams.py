@@ -31,9 +31,12 @@ class Frames:
             for n, tick in enumerate(self.ticks)
             if (start is None or tick >= start) and (end is None or tick < end)
         ]
-        return Frames(
-            array("q", (self.ticks[n] for n in kept)), tuple(self.hashes[n] for n in kept)
-        )
+        hashes = tuple(self.hashes[n] for n in kept) if self.hashes else ()
+        return Frames(array("q", (self.ticks[n] for n in kept)), hashes)
+
+    def unhashed(self) -> "Frames":
+        """When they are shown, and no more."""
+        return Frames(self.ticks, ())
 
 
 def read_frames(path: Path) -> Frames:
@@ -71,7 +74,9 @@ def torn(chunks: Sequence[tuple[Scope, Frames]], seam_ticks: int) -> list[int]:
     found = []
     for (scope, frames), (later_scope, later) in pairwise(chunks):
         start = _since(later_scope.start_ticks, later_scope)
-        assert start is not None
+        if start is None:
+            found.append(later_scope.number)  # nothing comes before the first
+            continue
         tail = own(frames, scope).between(start - seam_ticks, None)
         # A chunk may be shorter than that; what came before it is another seam's.
         if tail != before(later, later_scope).between(_since(scope.start_ticks, scope), None):

@@ -64,6 +64,17 @@ class Store:
         }
 
 
+class _Server(ThreadingHTTPServer):
+    """One that does not print what clients that went away did to it."""
+
+    daemon_threads = True
+    #: More at once than the few that a beginning server takes.
+    request_queue_size = 128
+
+    def handle_error(self, *_: object) -> None:
+        """A client that hangs up is what some tests are about."""
+
+
 @contextmanager
 def running() -> Iterator[Store]:
     """A store, served while inside."""
@@ -73,6 +84,7 @@ def running() -> Iterator[Store]:
         """One request."""
 
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             self._answer("GET")
@@ -96,15 +108,7 @@ def running() -> Iterator[Store]:
         def log_message(self, *_: object) -> None:
             """Quiet."""
 
-    class Server(ThreadingHTTPServer):
-        """One that does not print what clients that went away did to it."""
-
-        daemon_threads = True
-
-        def handle_error(self, *_: object) -> None:
-            """A client that hangs up is what some tests are about."""
-
-    server = Server(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     store.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

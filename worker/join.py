@@ -10,6 +10,7 @@ import hashlib
 import shutil
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +23,7 @@ from worker.compile import Promise
 from worker.compile_parts import FRAMES, PACKETS, compile_join, seam_ticks
 from worker.ends import WorkFailed
 from worker.order import Done
+from worker.prove import Expected
 from worker.room import Room
 from worker.seams import Frames
 
@@ -67,7 +69,13 @@ class Joining:
                 cpu_seconds += self._join(promise, brought, shown_at)
             else:
                 self._bring(_only(brought, output.file), promise.path)
-            files.append((promise.path, room.judge.joined(promise, frames)))
+            sounds = [part.samples for part in brought if part.kind == "audio"]
+            expected = Expected(
+                frames=frames,
+                begins=packets[0] * Fraction(*self.clock.time_base),
+                samples=sounds[0] if sounds else None,
+            )
+            files.append((promise.path, room.judge.joined(promise, expected)))
         stored = room.store(files, published=True)
         count = sum(part.file == FRAMES for part in self.parts)
         note = f"Encoded in {count} chunks; each of {frames} frames is there once, every seam fits."

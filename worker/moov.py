@@ -75,6 +75,33 @@ class Index:
         scan = _scan(shown_at, _keys(self.file, table), picture.tick, reordered=reordered)
         return _confirmed(scan, picture)
 
+    def presented(self, kind: bytes) -> tuple[Fraction, int]:
+        """Of the one track of a kind: when it begins, in seconds, and how many of its ticks are
+        presented from then on. Raises Unclear."""
+        found = []
+        for track in self.tracks:
+            media = _only(self.file, track, b"mdia")
+            if _read(self.file, _only(self.file, media, b"hdlr"), 12)[8:12] == kind:
+                found.append((track, media))
+        if len(found) != 1:
+            raise Unclear(f"{len(found)} tracks {kind.decode()}")
+        ((track, media),) = found
+        timescale = _timescale(self.file, _only(self.file, media, b"mdhd"))
+        table = _only(self.file, _only(self.file, media, b"minf"), b"stbl")
+        pairs = _pairs(self.file, _only(self.file, table, b"stts"), ">II")
+        total, first = sum(count * delta for count, delta in pairs), _first(self.file, table)
+        edits = _edits(self.file, track)
+        if not edits:
+            return Fraction(first, timescale), total
+        *pauses, (length, cut, speed) = edits
+        if any(start != -1 for _, start, _ in pauses) or cut < 0 or speed != 1 << 16:
+            raise Unclear("an edit list that cuts")
+        pause = Fraction(sum(pause for pause, _, _ in pauses), self.movie_timescale)
+        played = Fraction(length * timescale, self.movie_timescale)
+        if round(played) < total - cut:
+            raise Unclear("an edit list that hides its end")
+        return pause + Fraction(max(first - cut, 0), timescale), total - cut
+
 
 def read_index(file: Seekable, size: int) -> Index:
     """Of a file with so many bytes. Raises Unclear, and what the file raises."""
@@ -127,6 +154,12 @@ def _shown_at(file: Seekable, table: _Box) -> tuple["array[int]", bool]:
         raise Unclear("fewer offsets than frames")
     # Where an offset is negative, ffmpeg decodes all so much earlier.
     return ticks, latest > earliest
+
+
+def _first(file: Seekable, table: _Box) -> int:
+    """When the first sample is shown, in ticks; its decoding begins at 0."""
+    offsets = _maybe(file, table, b"ctts")
+    return 0 if offsets is None else int(struct.unpack_from(">i", _read(file, offsets, 16), 12)[0])
 
 
 def _keys(file: Seekable, table: _Box) -> "array[int] | None":

@@ -6,19 +6,25 @@ another program listed before the encode (`probe.Scan`). Where a decoder rightly
 number (fields stored as packets of their own, hidden pictures, a recording that begins between
 keyframes), that other program decodes too, and both must agree.
 
-Tolerances: none in the number of pictures. Lengths may differ by two pictures and 0.1 s
+Tolerances: none in the number of pictures, and none in the sound between what the encoder was given
+and what the file presents. Lengths may differ by two pictures and 0.1 s
 (ticks are rounded, and a last picture's length is anybody's guess), sound by 0.3 s (priming and
 half-filled packets at both ends, 46 ms each at worst, and headers that count as packets).
 """
 
 import dataclasses
 import re
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
+import msgspec
+
 from mayfly.contract.recipe import AudioOutput, PosterOutput, VideoOutput
 from mayfly.contract.report import Media
+from worker import presented
+from worker.boxes import Malformed
 from worker.compile import Plan, Promise
 from worker.ends import WorkFailed
 from worker.halt import Halt
@@ -30,8 +36,23 @@ from worker.run import Ending
 _PICTURE_SECONDS_OFF_MAX = 0.1
 _SOUND_SECONDS_OFF_MAX = 0.3
 
+#: A file's own clock, on which its pauses are, where no finer one suits all of its tracks.
+_FILE_TICK_SECONDS = Fraction(1, 1000)
+
 _DECODED = re.compile(r"Input stream #0:(\d+) \(video\): .*?(\d+) frames decoded")
+_ENCODED = re.compile(r"Output stream #(\d+):\d+ \(audio\): \d+ frames encoded \((\d+) samples\)")
 _ERRORS = re.compile(r"Input stream #0:\d+ .*?(\d+) decode errors")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What an output must be that is joined of proven parts."""
+
+    frames: int
+    #: When its first picture is shown, in seconds from the plan's origin, where its sound begins.
+    begins: Fraction = Fraction(0)
+    #: What its sound presents, by who encoded that; None: nobody said, or there is none.
+    samples: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +71,11 @@ class Judge:
         frames = None
         if any(isinstance(promise.output, VideoOutput) for promise in plan.promises):
             frames = self._frames(material, ending)
-        return tuple(self._one(promise, material, frames) for promise in plan.promises)
+        heard = encoded_samples(ending)
+        return tuple(
+            self._one(promise, material, frames, heard.get(number))
+            for number, promise in enumerate(plan.promises)
+        )
 
     def _frames(self, material: Material, ending: Ending) -> int:
         """How many pictures the source has."""
@@ -68,23 +93,54 @@ class Judge:
             raise WorkFailed("source_corrupt", f"none of its {packets} packets is a picture")
         return decoded
 
-    def sound(self, promise: Promise, material: Material) -> Media:
-        """What the sound of one output is. Raises WorkFailed(output_broken), Halted."""
+    def sound(self, promise: Promise, material: Material, samples: int | None) -> Media:
+        """What the sound of one output is, whose encoder was given so many samples. Raises
+        WorkFailed(output_broken), Halted."""
         probe = self._probed(promise, "mov")
         _prove_sound(promise, probe, material)
-        return probe.media()
+        return self._heard(promise, probe.media(), samples)
 
-    def joined(self, promise: Promise, frames: int) -> Media:
+    def joined(self, promise: Promise, expected: Expected) -> Media:
         """What an output is that was joined of proven parts. Raises WorkFailed, Halted."""
         match promise.output:
             case PosterOutput():
                 return self._probed(promise, "jpeg_pipe").media(frames=1)
             case AudioOutput():
-                return self._probed(promise, "mov").media()
+                media = self._probed(promise, "mov").media()
+                return self._heard(promise, media, expected.samples)
             case VideoOutput():
                 probe = self._probed(promise, "mov")
-                _prove_frames(promise.output.file, probe, "h264", frames)
-                return probe.media(frames=frames)
+                _prove_frames(promise.output.file, probe, "h264", expected.frames)
+                self._prove_beginning(promise, probe, expected.begins)
+                media = probe.media(frames=expected.frames)
+                return self._heard(promise, media, expected.samples)
+
+    def _heard(self, promise: Promise, media: Media, samples: int | None) -> Media:
+        """The same with how many samples it presents: just those that went in."""
+        if media.audio_codec is None:
+            return media
+        name = promise.output.file
+        try:
+            found = presented.sound(self.folder / promise.path)
+        except Malformed as error:
+            _broken(f"the sound of {name}: {error}")
+        if samples is not None and found.ticks != samples:
+            _broken(f"{name} presents {found.ticks} samples of sound, not {samples}")
+        if found.begins:
+            _broken(f"the sound of {name} begins {float(found.begins):.6f} s late")
+        return msgspec.structs.replace(media, samples=found.ticks)
+
+    def _prove_beginning(self, promise: Promise, probe: Probe, wanted: Fraction) -> None:
+        """Its first picture is as far from the beginning of its sound as the source's."""
+        try:
+            begins = presented.picture(self.folder / promise.path).begins
+        except Malformed as error:
+            _broken(f"{promise.output.file}: {error}")
+        picture = probe.picture()
+        assert picture is not None
+        if abs(begins - wanted) > max(picture.tick, _FILE_TICK_SECONDS):
+            name = promise.output.file
+            _broken(f"{name} begins at {float(begins):.6f} s, not at {float(wanted):.6f} s")
 
     def _probed(self, promise: Promise, demuxer: str) -> Probe:
         name = promise.output.file
@@ -97,7 +153,9 @@ class Judge:
         except WorkFailed as error:
             _broken(f"{name} cannot be read: {error.detail}")
 
-    def _one(self, promise: Promise, material: Material, frames: int | None) -> Media:
+    def _one(
+        self, promise: Promise, material: Material, frames: int | None, samples: int | None
+    ) -> Media:
         match promise.output:
             case PosterOutput():
                 probe = self._probed(promise, "jpeg_pipe")
@@ -109,9 +167,15 @@ class Judge:
                 _prove_picture(promise, probe, "h264", frames=frames)
                 _prove_length(promise.output.file, probe, material.scan, frames)
                 _prove_sound(promise, probe, material)
-                return probe.media(frames=frames)
+                return self._heard(promise, probe.media(frames=frames), samples)
             case AudioOutput():
-                return self.sound(promise, material)
+                return self.sound(promise, material, samples)
+
+
+def encoded_samples(ending: Ending) -> dict[int, int]:
+    """By the output's number: what each encoder of sound was given, as ffmpeg says at its end."""
+    found = (_ENCODED.search(line) for line in ending.tail)
+    return {int(one[1]): int(one[2]) for one in found if one}
 
 
 def _decoded(ending: Ending, index: int) -> int | None:

@@ -12,6 +12,7 @@ from worker.compile_parts import PACKETS, compile_sound
 from worker.ends import WorkFailed
 from worker.order import Done
 from worker.preflight import Material
+from worker.prove import encoded_samples
 from worker.room import Room
 
 
@@ -41,5 +42,9 @@ def _encode(
         return [], 0.0
     ending = room.run(plan, material.seconds())
     order.progress.stage = "proving"
-    files = [(promise.path, room.judge.sound(promise, material)) for promise in plan.promises]
+    heard = encoded_samples(ending)
+    files = [
+        (promise.path, room.judge.sound(promise, material, heard.get(number)))
+        for number, promise in enumerate(plan.promises)
+    ]
     return files, ending.cpu_seconds

@@ -24,6 +24,8 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     audio_codec: str | None = None
     sample_rate_hz: int | None = None
     channels: int | None = None
+    #: Of an output's sound: what is presented when its edit list has cut the priming off.
+    samples: int | None = None
 
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True):

@@ -95,6 +95,8 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     #: Of a chunk's file: the interval.
     scope: Scope | None = None
+    #: Of a sound's file: how many it presents.
+    samples: int | None = None
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):

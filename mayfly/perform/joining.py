@@ -30,6 +30,7 @@ def write_inputs(world: World, job_id: str) -> Fetch:
             size_bytes=artifact.size_bytes,
             sha256=artifact.sha256,
             scope=row.scope,
+            samples=artifact.media.samples,
         )
         for row in listed
         for artifact in row.artifacts

@@ -101,6 +101,7 @@ class Film:
                 size_bytes=artifact.size_bytes,
                 sha256=artifact.sha256,
                 scope=part.scope,
+                samples=artifact.media.samples,
             )
             for part in known
             for artifact in self.brought[part.task_id].outputs

@@ -213,7 +213,7 @@ def test_frames_that_are_astray_are_told(found: Samples, word: str) -> None:
 def test_what_ffmpeg_writes_is_read_to_the_tick(made: Clips, tmp_path: Path) -> None:
     """B-frames, fragments by keyframe, from 10 s on."""
     plain = made.make(
-        "fragments.mp4",
+        "ten-seconds-in.mp4",
         "-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=2", "-c:v", "libx264", "-g", "20",
         "-bf", "2", "-output_ts_offset", "10", "-video_track_timescale", "25",
         "-movflags", "+cmaf+frag_keyframe+delay_moov+frag_discont",

@@ -175,8 +175,9 @@ def receipt(
     """Show what a job cost, and what MediaConvert would have asked.
 
     JSON: {"job_id", "receipt": {billed_seconds, busy_seconds, vcpu, memory_gib, dollars, final,
-    on_demand_seconds}, "mediaconvert": {dollars, unpriced, source} or null}. Not final until its
-    workers have stopped.
+    on_demand_seconds}, "mediaconvert": {dollars, unpriced, source} or null, "proof": {chunks,
+    frames, seams_checked, samples, made_anew, whole_because} or null}. Not final until its workers
+    have stopped.
     """
     with speaking(as_json) as voice:
         from console import following, jobview, mediaconvert
@@ -187,7 +188,9 @@ def receipt(
         found = receipts.receipt_of(at.world, job)
         outcome = announcing.outcome_of(at.world, job)
         quote = mediaconvert.quote(outcome.outputs) if outcome and outcome.outputs else None
-        voice.document({"job_id": job, "receipt": found, "mediaconvert": quote})
+        proof = outcome.proof if outcome else None
+        document = {"job_id": job, "receipt": found, "mediaconvert": quote, "proof": proof}
+        voice.document(document)
         voice.say(jobview.receipt_line(found))
         if quote is not None and quote.dollars:
             voice.say(f"MediaConvert would have asked about {jobview.dollars(quote.dollars)}")

@@ -13,6 +13,7 @@ import msgspec
 
 from mayfly.contract.plan import Scope
 from mayfly.contract.task import Input
+from mayfly.core import limits
 from worker import chunk, whole
 from worker.bringing import Listed
 from worker.ends import WorkFailed
@@ -23,8 +24,6 @@ from worker.room import Room
 
 _LOG = logging.getLogger("mayfly.worker")
 
-#: More chunks than these are not made anew: then it is the cutting that is wrong.
-_ANEW_MAX = 4
 #: So much further back do they begin to decode.
 _FURTHER = 4
 
@@ -52,8 +51,9 @@ def made_good(joining: Joining, doubt: WorkFailed) -> Done:
     room, why = joining.room, doubt.detail
     chunks = doubt.chunks if isinstance(doubt, Doubted) else ()
     room.empty_outputs()
+    joining.clear()
     material = room.source()
-    if 0 < len(chunks) <= _ANEW_MAX:
+    if 0 < len(chunks) <= limits.MADE_ANEW_MAX:
         try:
             return _anew(joining, chunks, material)
         except WorkFailed as still:
@@ -61,7 +61,9 @@ def made_good(joining: Joining, doubt: WorkFailed) -> Done:
                 raise
             why = still.detail
             room.empty_outputs()
-    return whole.encode(room, material, f"Encoded whole, for its chunks do not fit: {why}.")
+            joining.clear()
+    because = f"its chunks do not fit: {why}"
+    return whole.encode(room, material, f"Encoded whole, for {because}.", because)
 
 
 def _anew(joining: Joining, numbers: Sequence[int], material: Material) -> Done:
@@ -78,7 +80,10 @@ def _anew(joining: Joining, numbers: Sequence[int], material: Material) -> Done:
             made[number, kept.name.removeprefix(f"anew-{number}-")] = kept
     done = dataclasses.replace(joining, anew=made).join()
     told = f"{done.note} Made once more, from further back: chunks {', '.join(map(str, numbers))}."
-    return dataclasses.replace(done, note=told, cpu_seconds=done.cpu_seconds + cpu_seconds)
+    assert done.proof is not None
+    proof = msgspec.structs.replace(done.proof, made_anew=tuple(numbers))
+    cpu_seconds += done.cpu_seconds
+    return dataclasses.replace(done, note=told, proof=proof, cpu_seconds=cpu_seconds)
 
 
 def _further(parts: Sequence[Input], number: int) -> Scope:

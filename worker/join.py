@@ -23,11 +23,12 @@ from worker.compile import Promise
 from worker.compile_parts import FRAMES, PACKETS, compile_join, seam_ticks
 from worker.ends import WorkFailed
 from worker.order import Done
-from worker.prove import Expected
+from worker.prove import Expected, summed
 from worker.room import Room
 from worker.seams import Frames
 
 _PICTURES, _SOUND = "in/pictures.mp4", "in/sound.mp4"
+_JOINED = (_PICTURES, _SOUND)
 _BLOCK_BYTES = 1 << 20
 #: Of a finish, how much is over when all parts are there: the rest is a copy on one disk.
 _FETCHING = 0.9
@@ -80,8 +81,18 @@ class Joining:
         count = sum(part.file == FRAMES for part in self.parts)
         note = f"Encoded in {count} chunks; each of {frames} frames is there once, every seam fits."
         return Done(
-            outputs=stored, source=Media(container="parts"), cpu_seconds=cpu_seconds, note=note
+            outputs=stored,
+            source=Media(container="parts"),
+            cpu_seconds=cpu_seconds,
+            note=note,
+            proof=summed([made for _, made in files], chunks=count, seams_checked=count - 1),
         )
+
+    def clear(self) -> None:
+        """What a join that failed has left on the disk."""
+        left = [*self.room.folder.glob("in/part-*"), *map(self.room.folder.joinpath, _JOINED)]
+        for path in left:
+            path.unlink(missing_ok=True)
 
     def _bring(self, part: Input, path: str) -> Path:
         """A part as it was stored, or none."""

@@ -12,6 +12,8 @@ import dataclasses
 import logging
 from collections.abc import Callable
 
+import msgspec
+
 from mayfly.contract import report, wire
 from mayfly.contract.failure import FailureClass, class_of
 from mayfly.contract.task import Task
@@ -200,12 +202,8 @@ class Loop:
             return self._failed(attempt, WorkFailed("worker_failed"))
         # A user's own storage is none of ours, so a key in it would name nothing.
         outputs = tuple(
-            report.Artifact(
-                file=a.file, key="", size_bytes=a.size_bytes, sha256=a.sha256, media=a.media
-            )
-            if attempt.adopted
-            else a
-            for a in done.outputs
+            msgspec.structs.replace(made, key="") if attempt.adopted else made
+            for made in done.outputs
         )
         busy_seconds = self._busy(attempt)
         speaker.say(
@@ -215,6 +213,7 @@ class Loop:
             busy_seconds=busy_seconds,
             cpu_seconds=done.cpu_seconds,
             note=done.note,
+            proof=done.proof,
             scope=attempt.order.extent.scope,
         )
         _LOG.info("The task is done.", extra={**speaker.log_fields, "seconds": busy_seconds})

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Protocol
 
 from mayfly.contract import plan as plans
-from mayfly.contract.report import Artifact, Media
+from mayfly.contract.report import Artifact, Media, Proof
 from mayfly.contract.task import Task
 from worker.extent import Extent
 from worker.grants import HeldGrants
@@ -44,6 +44,7 @@ class Done:
     cpu_seconds: float
     #: How the work was divided and proven, or why it was not divided.
     note: str = ""
+    proof: Proof | None = None
 
 
 class Work(Protocol):

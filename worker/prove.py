@@ -14,15 +14,16 @@ half-filled packets at both ends, 46 ms each at worst, and headers that count as
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 
 from mayfly.contract.recipe import AudioOutput, PosterOutput, VideoOutput
-from mayfly.contract.report import Media
+from mayfly.contract.report import Media, Proof
 from worker import presented
 from worker.boxes import Malformed
 from worker.compile import Plan, Promise
@@ -170,6 +171,16 @@ class Judge:
                 return self._heard(promise, probe.media(frames=frames), samples)
             case AudioOutput():
                 return self.sound(promise, material, samples)
+
+
+def summed(media: Sequence[Media], **more: Any) -> Proof:
+    """What was proven of outputs that are these."""
+    samples = [one.samples for one in media if one.samples is not None]
+    return Proof(
+        frames=max((one.frames or 0 for one in media), default=0),
+        samples=max(samples, default=None),
+        **more,
+    )
 
 
 def encoded_samples(ending: Ending) -> dict[int, int]:

@@ -11,6 +11,7 @@ from worker.compile_parts import FRAMES, compile_beginning
 from worker.order import Done
 from worker.preflight import Material, Seen
 from worker.probe import Scan
+from worker.prove import summed
 from worker.ranges import RangeFile
 from worker.room import Room
 
@@ -26,13 +27,13 @@ def do(room: Room) -> Done:
     if order.may_plan and _pays(room) and (done := _by_index(room)) is not None:
         return done
     material = room.source()
-    note = ""
+    note = because = ""
     if order.may_plan:
         found = _decide(room, material)
         if not isinstance(found, cuts.Whole):
             return chunk.made_of(room, material, order.split(found))
-        note = f"Encoded whole: {found.why}." if found.why else ""
-    return encode(room, material, note)
+        because, note = found.why, f"Encoded whole: {found.why}." if found.why else ""
+    return encode(room, material, note, because)
 
 
 def _pays(room: Room) -> bool:
@@ -93,8 +94,8 @@ def _decide(room: Room, material: Material) -> Plan | cuts.Whole:
     return found
 
 
-def encode(room: Room, material: Material, note: str) -> Done:
-    """All of it, in one. Raises WorkFailed, Halted."""
+def encode(room: Room, material: Material, note: str, because: str) -> Done:
+    """All of it, in one, and why. Raises WorkFailed, Halted."""
     settings, order = room.settings, room.order
     plan = compile_plan(
         order.task.recipe, material, ffmpeg_path=settings.ffmpeg, threads=settings.threads
@@ -106,4 +107,10 @@ def encode(room: Room, material: Material, note: str) -> Done:
     files = [(p.path, seen) for p, seen in zip(plan.promises, media, strict=True)]
     stored = room.store(files, published=True)
     source = material.probe.media(frames=material.scan.frames or None)
-    return Done(outputs=stored, source=source, cpu_seconds=ending.cpu_seconds, note=note)
+    return Done(
+        outputs=stored,
+        source=source,
+        cpu_seconds=ending.cpu_seconds,
+        note=note,
+        proof=summed(media, whole_because=because),
+    )

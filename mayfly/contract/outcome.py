@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from mayfly.contract.failure import Failure
-from mayfly.contract.report import Media
+from mayfly.contract.report import Media, Proof
 from mayfly.contract.wire import Version
 
 OutcomeState = Literal["succeeded", "failed", "cancelled", "superseded"]
@@ -57,5 +57,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
     #: How the work was divided and proven, or why it was not divided.
     note: str = ""
+    #: The same in figures.
+    proof: Proof | None = None
     request_ids: tuple[str, ...] = ()
     version: Version = 1

@@ -48,6 +48,23 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     pieces: tuple[Piece, ...] = ()
 
 
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """What was proven of the outputs, in figures: a summary, of which the parts' lists are more."""
+
+    #: Intervals that the picture was encoded in.
+    chunks: int = 1
+    #: Each is there once, in its place.
+    frames: int = 0
+    #: On both sides of so many seams the same pictures were hashed.
+    seams_checked: int = 0
+    #: What the sound presents; null without sound.
+    samples: int | None = None
+    #: Chunks that did not fit and were encoded once more, from further back.
+    made_anew: tuple[int, ...] = ()
+    #: Why the source was not cut, or its chunks not joined; empty where it was, or was too short.
+    whole_because: str = ""
+
+
 class _Said(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     job_id: str
     task_id: str
@@ -98,6 +115,8 @@ class Encoded(_Said, frozen=True, kw_only=True, tag="encoded"):
     cpu_seconds: float = 0.0
     #: How the work was divided and proven, or why it was not divided: a sentence for people.
     note: str = ""
+    #: The same for programs, of a task whose outputs are the job's.
+    proof: Proof | None = None
 
 
 class Interrupted(_Said, frozen=True, kw_only=True, tag="interrupted"):

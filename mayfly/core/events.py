@@ -5,7 +5,7 @@ import dataclasses
 from mayfly.contract.failure import Failure
 from mayfly.contract.plan import Plan, Scope
 from mayfly.contract.recipe import Recipe
-from mayfly.contract.report import Artifact
+from mayfly.contract.report import Artifact, Proof
 from mayfly.core.identity import SourceObject
 
 
@@ -188,8 +188,9 @@ class TaskEncoded(_Attempted):
     busy_seconds: float
     #: Which chunk; None for the whole source, or for whatever else the task is.
     scope: Scope | None = None
-    #: How it was made, in a sentence.
+    #: How it was made, in a sentence and in figures.
     note: str = ""
+    proof: Proof | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

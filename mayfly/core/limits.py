@@ -109,6 +109,9 @@ CHUNK_COST_SECONDS = 3.0
 #: Of its length, what the last chunk makes all wait for: half to all of it.
 TAIL_FACTOR = 0.75
 
+#: Chunks that a finish doubts and makes anew. When there are more, it is the cutting that is wrong.
+MADE_ANEW_MAX = 4
+
 #: Sound tracks of one source, as many as it may have streams.
 AUDIO_TRACKS_MAX = SOURCE_STREAMS_MAX
 

@@ -100,6 +100,7 @@ def working_on_task_encoded(head: JobHead, task: TaskRow, event: events.TaskEnco
                 TaskState.DONE,
                 artifacts=event.artifacts,
                 note=event.note,
+                proof=event.proof,
                 fraction=1.0,
                 stage="done",
                 worker=event.worker,

@@ -12,7 +12,7 @@ import msgspec
 
 from mayfly.contract.failure import Failure
 from mayfly.contract.plan import PlanClock, Scope
-from mayfly.contract.report import Artifact
+from mayfly.contract.report import Artifact, Proof
 from mayfly.contract.task import TaskKind
 from mayfly.core.changes import Key
 from mayfly.core.identity import SourceObject
@@ -161,8 +161,9 @@ class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
     services: tuple[str, ...] = ()
     last_failure: Failure | None = None
     artifacts: tuple[Artifact, ...] = ()
-    #: How they were made, in a sentence.
+    #: How they were made, in a sentence and in figures.
     note: str = ""
+    proof: Proof | None = None
     busy_seconds: float = 0.0
     #: (event, from, to), newest last, bounded.
     story: tuple[str, ...] = ()

@@ -71,6 +71,7 @@ def outcome_of(world: World, job_id: str) -> Outcome | None:
         outputs=_published(head, spec, tasks),
         failure=head.failure,
         note=" ".join(task.note for task in tasks if task.note),
+        proof=next((task.proof for task in tasks if task.proof), None),
         request_ids=tuple(str(row["request_id"]) for row in requests),
     )
 

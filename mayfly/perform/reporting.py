@@ -7,6 +7,8 @@ believed only within its own prefix.
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from mayfly.contract import report as r
 from mayfly.contract.failure import Failure, FailureClass, class_of, failure
 from mayfly.core import events, limits, naming, parts
@@ -72,6 +74,16 @@ def _encoded(report: r.Encoded, said: dict[str, Any]) -> events.TaskEvent:
         busy_seconds=report.busy_seconds,
         scope=report.scope,
         note=report.note[: limits.DETAIL_CHARACTERS_MAX],
+        proof=_bounded(report.proof),
+    )
+
+
+def _bounded(proof: r.Proof | None) -> r.Proof | None:
+    """Rows hold it, and a worker may say anything."""
+    return proof and msgspec.structs.replace(
+        proof,
+        made_anew=proof.made_anew[: limits.MADE_ANEW_MAX],
+        whole_because=proof.whole_because[: limits.DETAIL_CHARACTERS_MAX],
     )
 
 

@@ -163,7 +163,8 @@ class Scene:
         key = f"work/{self.the_job()}/encode/n1/video.mp4"
         self.w.store.put("media", key, b"encoded")
         made = report.Artifact(file="video.mp4", key=key, size_bytes=7, sha256="0", media=MEDIA)
-        self.says(report.Encoded, outputs=(made,), source=MEDIA, busy_seconds=10.0)
+        proof = report.Proof(frames=720)
+        self.says(report.Encoded, outputs=(made,), source=MEDIA, busy_seconds=10.0, proof=proof)
 
     def fails(self) -> None:
         """It finds that the file is no video."""

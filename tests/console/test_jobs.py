@@ -11,6 +11,15 @@ from mayfly.perform import engine
 from tests.console.conftest import Run, document
 from tests.console.scene import Scene
 
+PROOF: dict[str, object] = {
+    "chunks": 1,
+    "frames": 720,
+    "seams_checked": 0,
+    "samples": None,
+    "made_anew": [],
+    "whole_because": "",
+}
+
 
 @pytest.fixture
 def job(scene: Scene, run: Run, clip: Path) -> str:
@@ -57,6 +66,7 @@ def test_status_of_an_ended_job_has_its_outcome(scene: Scene, run: Run, job: str
     assert found["outcome"]["state"] == "succeeded"
     key = f"outputs/my clip/mp4-720p/{job}/video.mp4"
     assert found["outcome"]["outputs"][0]["key"] == key
+    assert found["outcome"]["proof"] == PROOF
     assert f"{key}: mp4, h264 854x480, 720 frames" in run("status", job).stdout
 
 
@@ -175,6 +185,7 @@ def test_a_receipt_is_so_far_until_the_worker_has_stopped(scene: Scene, run: Run
     assert (early["receipt"]["final"], late["receipt"]["final"]) == (False, True)
     assert late["receipt"]["billed_seconds"] == 60.0
     assert late["mediaconvert"]["dollars"] == 0.00375
+    assert late["proof"] == PROOF
     assert "60.0 s billed" in run("receipt", job).stdout
 
 

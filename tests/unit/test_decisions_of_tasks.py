@@ -126,6 +126,7 @@ def test_outputs_end_the_task_and_their_cost_is_kept() -> None:
         "done",
         artifacts=(msgspec.to_builtins(ARTIFACT),),
         note="",
+        proof=None,
         fraction=1.0,
         stage="done",
         worker="w1",

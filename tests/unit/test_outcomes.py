@@ -7,6 +7,7 @@ import msgspec
 from mayfly.contract import wire
 from mayfly.contract.failure import failure
 from mayfly.contract.outcome import Outcome, Published, Receipt
+from mayfly.contract.report import Proof
 from mayfly.core import receipt as rules
 from mayfly.core.changes import Create, Key
 from mayfly.core.rows import (
@@ -160,8 +161,10 @@ def test_a_receipt_adds_up_what_each_service_of_the_job_cost(w: MemoryWorld) -> 
 def test_how_the_work_was_divided_is_told_with_the_outcome(w: MemoryWorld) -> None:
     head = ended(JobState.SUCCEEDED, parts=2)
     joined = a_task(TaskState.DONE, task_id="finish", artifacts=(ARTIFACT,), note="In 2 chunks.")
-    part = a_task(TaskState.DONE, note="Nobody asks.")
+    proof = Proof(chunks=2, frames=9, seams_checked=1, samples=7, made_anew=(1,))
+    joined = msgspec.structs.replace(joined, proof=proof)
+    part = a_task(TaskState.DONE, note="Nobody asks.", proof=Proof(frames=5))
     rows = {task_key("job1", "finish"): joined, task_key("job1", "encode"): part}
     stands(w, {head_key("job1"): head, spec_key("job1"): SPEC, **rows})
     found = announcing.outcome_of(w.world, "job1")
-    assert found is not None and found.note == "In 2 chunks."
+    assert found is not None and (found.note, found.proof) == ("In 2 chunks.", proof)

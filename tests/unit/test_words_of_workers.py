@@ -90,6 +90,20 @@ def test_details_are_bounded() -> None:
     assert told == e.TaskRefused(**WHO, failure=bounded, busy_seconds=3.0)
 
 
+def test_a_proof_is_kept_within_bounds() -> None:
+    word = r.Encoded(**SAID, outputs=(), source=MEDIA, busy_seconds=3.0)
+    told = event(word)
+    assert isinstance(told, e.TaskEncoded) and told.proof is None
+    long = r.Proof(chunks=9, made_anew=tuple(range(9)), whole_because="x" * 1000)
+    told = event(msgspec.structs.replace(word, proof=long))
+    assert isinstance(told, e.TaskEncoded)
+    assert told.proof == r.Proof(
+        chunks=9,
+        made_anew=tuple(range(limits.MADE_ANEW_MAX)),
+        whole_because="x" * limits.DETAIL_CHARACTERS_MAX,
+    )
+
+
 def test_an_adoption_is_an_event_of_a_job() -> None:
     adopted = r.Adopted(**SAID, pool="small", recipe=RECIPE, source="b/x.mp4")
     ids: dict[str, Any] = {"job_id": "job1", "task_id": "encode", "token": "t"}

@@ -89,6 +89,7 @@ def test_all_parts_make_every_output_whole(rig: Rig, made: Clips, looked_at: Any
     assert (video.video_codec, video.audio_codec) == ("h264", "aac")
     assert (poster.frames, poster.width) == (1, 160)
     assert (audio.audio_codec, audio.video_codec) == ("aac", None)
+    assert finish.proof == report.Proof(chunks=3, frames=75, seams_checked=2, samples=144_000)
     stored = film.stored("finish")
     times, probe = looked_at(stored["video.mp4"])
     assert times == looked_at(source)[0] == [Fraction(number, 25) for number in range(75)]

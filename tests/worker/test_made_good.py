@@ -2,6 +2,8 @@
 source had never been cut. Either way every frame is delivered, and the outcome says how.
 """
 
+from pathlib import Path
+
 import pytest
 
 from mayfly.contract import report
@@ -45,6 +47,7 @@ def test_a_chunk_that_does_not_fit_is_made_once_more_from_further_back(
     film.source = source
     said = delivered(film.finish())
     assert "Made once more, from further back: chunks 1, 2." in said.note
+    assert said.proof is not None and said.proof.made_anew == (1, 2)
     # The same work again gives the same bytes.
     assert said.outputs[0].sha256 == wanted.outputs[0].sha256
 
@@ -63,6 +66,9 @@ def test_what_nobody_can_mend_is_encoded_as_if_it_had_never_been_cut(
     film = a_film(rig, made)
     monkeypatch.setattr(boxes, "astray", lambda *_: "all is askew")
     said = delivered(film.finish())
+    why = "its chunks do not fit: video.mp4, joined: all is askew"
+    assert said.proof == report.Proof(frames=72, samples=264_600, whole_because=why)
+    assert not list((Path(rig.settings.scratch) / "attempt").glob("in/*")), "nothing is left over"
     assert said.note == "Encoded whole, for its chunks do not fit: video.mp4, joined: all is askew."
 
 

@@ -203,22 +203,31 @@ class Prober:
     def probe(self, name: str, *, folder: Path, halt: Halt, demuxer: str = "") -> Probe:
         """A file of the folder; with a demuxer named, one of our own outputs, whose packets are
         counted. Raises WorkFailed(not_media), Halted."""
+        if not demuxer:
+            return self._described(of_file(name), folder, halt)
         guard = ("-format_whitelist", demuxer, "-f", demuxer, "-count_packets")
-        return self._described(of_file(name), folder, halt, guard if demuxer else ())
+        # Who counts packets reads the file, and an output may be as large as a source.
+        return self._described(of_file(name), folder, halt, guard, seconds=_SCAN_SECONDS_MAX)
 
     def look(self, opening: Opening, *, folder: Path, halt: Halt) -> Probe:
         """A source, wherever it is. Raises WorkFailed(not_media), Halted, and what kept it from
         being read."""
-        return self._described(opening, folder, halt, ())
+        return self._described(opening, folder, halt)
 
     def _described(
-        self, opening: Opening, folder: Path, halt: Halt, guard: tuple[str, ...]
+        self,
+        opening: Opening,
+        folder: Path,
+        halt: Halt,
+        guard: tuple[str, ...] = (),
+        *,
+        seconds: float = _PROBE_SECONDS_MAX,
     ) -> Probe:
         lines: list[bytes] = []
         ending = self._run(
             [*guard, "-show_entries", _SHOWN, "-of", "json=compact=1"],
             opening, folder, halt, lines.append,
-            seconds=_PROBE_SECONDS_MAX, printed=_PROBE_BYTES_MAX,
+            seconds=seconds, printed=_PROBE_BYTES_MAX,
         )  # fmt: skip
         opening.check()
         if ending.fate is Fate.OUTPUT_LIMIT:

@@ -26,7 +26,7 @@ OUTPUTS = "out"
 #: Channel counts that AAC has a layout for; seven are mixed down to six.
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
 #: Sampling rates of AAC up to 48 kHz; others become the highest.
-_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 #: Where ffprobe sees that a frame holds two fields.
 _INTERLACED = ("tt", "bb", "tb", "bt")
 #: Keyframes are forced a little before the beat, since 2 s of 23.976 fps are no whole frames.
@@ -310,7 +310,7 @@ def heard_in(decoded: Any, material: Seen, promises: Sequence[Promise]) -> dict[
         promise.output.file: branch.filter(
             "aformat",
             sample_fmts="fltp",
-            sample_rates=rate if rate in _RATES_HZ else _RATES_HZ[-1],
+            sample_rates=rate if rate in RATES_HZ else RATES_HZ[-1],
             channel_layouts=_LAYOUTS[promise.channels or 1],
         )
         for promise, branch in zip(promises, branches(steady, "asplit", len(promises)), strict=True)

@@ -26,7 +26,7 @@ from mayfly.contract.recipe import AudioOutput, PosterOutput, VideoOutput
 from mayfly.contract.report import Media, Proof
 from worker import presented
 from worker.boxes import Malformed
-from worker.compile import Plan, Promise
+from worker.compile import RATES_HZ, Plan, Promise
 from worker.ends import WorkFailed
 from worker.halt import Halt
 from worker.opening import SOURCE
@@ -41,6 +41,10 @@ _SOUND_SECONDS_OFF_MAX = 0.3
 _FILE_TICK_SECONDS = Fraction(1, 1000)
 
 _DECODED = re.compile(r"Input stream #0:(\d+) \(video\): .*?(\d+) frames decoded")
+#: Opus drops 6.5 ms to begin with, MP3 25, HE-AAC 90.
+_DECODER_SECONDS_MAX = 0.1
+
+_HEARD = re.compile(r"Input stream #0:(\d+) \(audio\): .*? decode errors \((\d+) samples\)")
 _ENCODED = re.compile(r"Output stream #(\d+):\d+ \(audio\): \d+ frames encoded \((\d+) samples\)")
 _ERRORS = re.compile(r"Input stream #0:\d+ .*?(\d+) decode errors")
 
@@ -72,7 +76,7 @@ class Judge:
         frames = None
         if any(isinstance(promise.output, VideoOutput) for promise in plan.promises):
             frames = self._frames(material, ending)
-        heard = encoded_samples(ending)
+        heard = _encoded_samples(ending, material)
         return tuple(
             self._one(promise, material, frames, heard.get(number))
             for number, promise in enumerate(plan.promises)
@@ -94,9 +98,15 @@ class Judge:
             raise WorkFailed("source_corrupt", f"none of its {packets} packets is a picture")
         return decoded
 
-    def sound(self, promise: Promise, material: Material, samples: int | None) -> Media:
-        """What the sound of one output is, whose encoder was given so many samples. Raises
-        WorkFailed(output_broken), Halted."""
+    def sounds(self, plan: Plan, material: Material, ending: Ending) -> tuple[Media, ...]:
+        """What the sound of each output is. Raises WorkFailed(output_broken), Halted."""
+        heard = _encoded_samples(ending, material)
+        return tuple(
+            self._sound(promise, material, heard.get(number))
+            for number, promise in enumerate(plan.promises)
+        )
+
+    def _sound(self, promise: Promise, material: Material, samples: int | None) -> Media:
         probe = self._probed(promise, "mov")
         _prove_sound(promise, probe, material)
         return self._heard(promise, probe.media(), samples)
@@ -170,7 +180,7 @@ class Judge:
                 _prove_sound(promise, probe, material)
                 return self._heard(promise, probe.media(frames=frames), samples)
             case AudioOutput():
-                return self.sound(promise, material, samples)
+                return self._sound(promise, material, samples)
 
 
 def summed(media: Sequence[Media], **more: Any) -> Proof:
@@ -183,10 +193,37 @@ def summed(media: Sequence[Media], **more: Any) -> Proof:
     )
 
 
-def encoded_samples(ending: Ending) -> dict[int, int]:
-    """By the output's number: what each encoder of sound was given, as ffmpeg says at its end."""
+def _encoded_samples(ending: Ending, material: Material) -> dict[int, int]:
+    """By the output's number: what each encoder of sound was given, as ffmpeg says at its end.
+    Raises WorkFailed when that is not what was decoded."""
     found = (_ENCODED.search(line) for line in ending.tail)
-    return {int(one[1]): int(one[2]) for one in found if one}
+    given = {int(one[1]): int(one[2]) for one in found if one}
+    due = _due_seconds(ending, material)
+    rate = material.sound.sample_rate if material.sound else None
+    for samples in given.values() if due is not None and rate in RATES_HZ else ():
+        assert due is not None and rate is not None
+        if abs(samples / rate - due[0]) > due[1]:
+            _broken(f"of {due[0]:.3f} s of sound its encoder was given {samples / rate:.3f} s")
+    return given
+
+
+def _due_seconds(ending: Ending, material: Material) -> tuple[float, float] | None:
+    """How much sound comes of what was decoded, by ffmpeg's word, and how sure that is: silence
+    stands for a late start and for what is missing between packets; a decoder may drop what it
+    needs to begin. None where the decoder counts otherwise than the packets."""
+    scan, sound, origin = material.scan, material.sound, material.origin_ticks
+    found = [one for line in ending.tail if (one := _HEARD.search(line))]
+    counted = [int(one[2]) for one in found if sound is not None and int(one[1]) == sound.index]
+    if sound is None or not sound.sample_rate or not counted or origin is None:
+        return None
+    if scan.sound_seconds is None or scan.sound_span_seconds is None or scan.sound_start is None:
+        return None
+    decoded = counted[0] / sound.sample_rate
+    missing = abs(scan.sound_span_seconds - scan.sound_seconds)
+    if abs(decoded - scan.sound_seconds) > missing + _SOUND_SECONDS_OFF_MAX:
+        return None
+    lead = max(0.0, scan.sound_start - float(origin * scan.tick))
+    return decoded + lead, missing + _DECODER_SECONDS_MAX
 
 
 def _decoded(ending: Ending, index: int) -> int | None:

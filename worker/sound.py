@@ -12,7 +12,6 @@ from worker.compile_parts import PACKETS, compile_sound
 from worker.ends import WorkFailed
 from worker.order import Done
 from worker.preflight import Material
-from worker.prove import encoded_samples
 from worker.room import Room
 
 
@@ -42,9 +41,6 @@ def _encode(
         return [], 0.0
     ending = room.run(plan, material.seconds())
     order.progress.stage = "proving"
-    heard = encoded_samples(ending)
-    files = [
-        (promise.path, room.judge.sound(promise, material, heard.get(number)))
-        for number, promise in enumerate(plan.promises)
-    ]
+    media = room.judge.sounds(plan, material, ending)
+    files = [(promise.path, made) for promise, made in zip(plan.promises, media, strict=True)]
     return files, ending.cpu_seconds

@@ -19,6 +19,7 @@ from tests.worker.clips import Clips
 from tests.worker.conftest import Rig
 from tests.worker.cutting import Film, unmended
 from worker import boxes, compile_parts, join, presented
+from worker import compile as whole
 from worker.compile_parts import PACKETS
 
 pytestmark = pytest.mark.worker
@@ -73,10 +74,10 @@ def test_whole_or_cut_each_sample_is_presented(
 ) -> None:  # fmt: skip
     unmended(monkeypatch)
     content = source(made, name, samples, rate=rate, sound=sound, picture=picture)
-    whole = done(Film(rig, content, VIDEO, AUDIO, chunk_seconds=9).begin()[-1])
+    uncut = done(Film(rig, content, VIDEO, AUDIO, chunk_seconds=9).begin()[-1])
     film = Film(rig, content, VIDEO, AUDIO).work()
     joined = done(film.finish())
-    for said in (whole, joined):
+    for said in (uncut, joined):
         for output in said.outputs:
             assert output.media.samples == samples + silence, output.file
             stored = rig.bucket.objects[output.key]
@@ -154,6 +155,27 @@ def test_sound_without_an_edit_list_is_not_stored(
     said = film.do(film.part(1))
     assert isinstance(said, report.Failed), said
     assert said.code == "output_broken" and "not 140001" in said.detail
+
+
+@pytest.mark.parametrize("chunk_seconds", [1, 9])
+def test_sound_that_is_lost_on_the_way_to_its_encoder_is_not_stored(
+    rig: Rig, made: Clips, monkeypatch: pytest.MonkeyPatch, chunk_seconds: int
+) -> None:
+    """A sixth of a second is less than what headers may be wrong by; decoders count."""
+    heard_in = whole.heard_in
+
+    def hurried(*given: Any) -> Any:
+        return {file: one.filter("atempo", 1.06) for file, one in heard_in(*given).items()}
+
+    monkeypatch.setattr(whole, "heard_in", hurried)
+    content = source(made, "falsified.mov", 140_001, rate=48_000)
+    film = Film(rig, content, VIDEO, chunk_seconds=chunk_seconds)
+    said = film.begin()[-1]
+    if chunk_seconds == 1:
+        said = film.do(film.part(1))
+    assert isinstance(said, report.Failed), said
+    assert said.code == "output_broken"
+    assert said.detail.startswith("of 2.917 s of sound its encoder was given 2.7")
 
 
 def test_a_join_that_moves_the_picture_against_the_sound_is_not_delivered(

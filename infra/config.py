@@ -5,6 +5,7 @@ wrong is refused here with a sentence, before CDK starts. It never looks anythin
 no network, no environment.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mayfly.core import limits
+from mayfly.core.sizing import Size
 
 #: Memory in MiB that Fargate accepts for a CPU size: lowest, highest, step
 #: (ECS RegisterTaskDefinition, "memory").
@@ -130,6 +132,17 @@ class Config:
     source_hosts: tuple[str, ...] = (".amazonaws.com",)
     #: Media seconds of the chunks that a long source is cut into; 0 leaves it to the work.
     chunk_seconds: int = 0
+    #: A long job should be done so long after it was accepted: it gets as many workers as that
+    #: takes. 0: as many as there are tasks.
+    finish_seconds: int = limits.FINISH_SECONDS
+    #: The account's Fargate quotas in vCPU (Service Quotas L-36FBB829 and L-3032A538), which all
+    #: pools share; 6 is a new account's. 0: not bounded here. What a quota does not give, no worker
+    #: of ours waits for.
+    spot_vcpu_quota: int = 6
+    on_demand_vcpu_quota: int = 6
+    #: What all workers together may cost an hour at list prices; 0 is not bounded. By the hour,
+    #: since a job costs about the same with however many workers, and days of waste cost most.
+    dollars_per_hour_max: float = 0.0
     #: An SNS topic that hears of alarms. None of ours: a topic without subscribers is a lie.
     alarm_topic: str = ""
 
@@ -144,9 +157,39 @@ class Config:
                 f"or at least {limits.TWIN_AFTER_SECONDS_MIN}, for a Spot worker needs minutes to "
                 "start."
             )
+        if 0 < self.finish_seconds < limits.FINISH_SECONDS_MIN:
+            raise ConfigError(
+                f"finish_seconds is {self.finish_seconds}; it must be 0 (one worker a task) or "
+                f"{limits.FINISH_SECONDS_MIN} to {limits.FINISH_SECONDS_MAX}, for a worker needs a "
+                "minute or two to start."
+            )
+        self._check_means()
         if bool(self.vpc) != bool(self.subnets):
             raise ConfigError(
                 "An existing VPC needs both: vpc=vpc-… and subnets=subnet-…,subnet-… in it."
+            )
+
+    def _check_means(self) -> None:
+        """Pools share quotas and cap: more than all of it can be no pool's, and one worker of each
+        must be possible."""
+        for pool in self.pools:
+            vcpu = pool.workers_max * pool.vcpu
+            if 0 < self.spot_vcpu_quota < vcpu:
+                raise ConfigError(
+                    f"Pool '{pool.name}' may have {pool.workers_max} workers, {vcpu} vCPU in all, "
+                    f"and spot_vcpu_quota is {self.spot_vcpu_quota}. Ask AWS for a higher quota "
+                    "(Service Quotas, L-36FBB829) and say what it is, or give the pool fewer "
+                    "workers."
+                )
+        sizes = [Size(vcpu=pool.vcpu, memory_gib=pool.memory_mib / 1024) for pool in self.pools]
+        least = sum(size.hourly_dollars(spot=True) for size in sizes)
+        if self.on_demand_after_seconds:
+            least += max(size.hourly_dollars(spot=False) for size in sizes)
+        if 0 < self.dollars_per_hour_max < least:
+            raise ConfigError(
+                f"dollars_per_hour_max is {self.dollars_per_hour_max:g}; one worker of each pool, "
+                "and one on-demand where that may stand in, cost "
+                f"${math.ceil(least * 1000) / 1000:g} an hour."
             )
 
     @classmethod
@@ -198,6 +241,12 @@ def _between(low: int, high: int) -> Callable[[str, str], int]:
         return number
 
     return read
+
+
+def _dollars(key: str, text: str) -> float:
+    if not re.fullmatch(r"\d{1,6}(\.\d{1,4})?", text):
+        raise ConfigError(f"{key} is {text!r}; it must look like 12.50.")
+    return float(text)
 
 
 def _one_of(choices: tuple[object, ...]) -> Callable[[str, str], str]:
@@ -253,6 +302,10 @@ _READERS: dict[str, Callable[[str, str], object]] = {
     "retain_bucket": _yes_or_no,
     "source_hosts": _list_of(r"\.?[a-z0-9][a-z0-9.-]*", ".amazonaws.com,media.example.com"),
     "chunk_seconds": _between(0, 24 * 3600),
+    "finish_seconds": _between(0, limits.FINISH_SECONDS_MAX),
+    "spot_vcpu_quota": _between(0, 10**6),
+    "on_demand_vcpu_quota": _between(0, 10**6),
+    "dollars_per_hour_max": _dollars,
     "alarm_topic": _shaped(
         r"arn:[\w-]+:sns:[\w-]+:\d{12}:[\w-]+", "arn:aws:sns:…:123456789012:ops"
     ),

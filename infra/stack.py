@@ -68,6 +68,7 @@ class MayflyStack(Stack):
             done=self.queues.done,
             source_hosts=config.source_hosts,
             chunk_seconds=config.chunk_seconds,
+            finish_seconds=config.finish_seconds,
             log_retention=retention,
         )
         self._functions(
@@ -124,6 +125,10 @@ class MayflyStack(Stack):
             assign_public_ip=self._config.assign_public_ip,
             default_preset=self._config.default_preset,
             pools=self._pools(),
+            finish_seconds=self._config.finish_seconds,
+            spot_vcpu_quota=self._config.spot_vcpu_quota,
+            on_demand_vcpu_quota=self._config.on_demand_vcpu_quota,
+            dollars_per_hour_max=self._config.dollars_per_hour_max,
         )
 
     def _pools(self) -> tuple[PoolSettings, ...]:

@@ -54,6 +54,7 @@ class Workers(Construct):
         done: sqs.Queue,
         source_hosts: tuple[str, ...],
         chunk_seconds: int,
+        finish_seconds: int,
         log_retention: logs.RetentionDays,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -61,6 +62,7 @@ class Workers(Construct):
         self._architecture = architecture
         self._source_hosts = source_hosts
         self._chunk_seconds = chunk_seconds
+        self._finish_seconds = finish_seconds
         self._done = done
         self.cluster = self._cluster()
         self.log_group = logs.LogGroup(
@@ -212,6 +214,7 @@ class Workers(Construct):
             workers_max=pool.workers_max,
             chunk_seconds=self._chunk_seconds,
             stop_seconds=limits.STOP_SECONDS,
+            finish_seconds=self._finish_seconds,
         )
         # No init process: PID 1 would be a second, dumpable one with the same environment, from
         # which ffmpeg could read the way to the task's credentials. The worker reaps its children.

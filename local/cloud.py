@@ -55,6 +55,10 @@ class Options:
             "stack": self.stack,
             # The laptop's S3 is another host than Amazon's.
             "source_hosts": ".amazonaws.com,127.0.0.1,localhost",
+            # No quota here, and nobody bills a worker's start: each task gets one at once.
+            "finish_seconds": "0",
+            "spot_vcpu_quota": "0",
+            "on_demand_vcpu_quota": "0",
         }
         if self.workers:
             settings["pools"] = ",".join(f"{name}={most}" for name, most in self.workers.items())

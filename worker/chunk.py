@@ -8,7 +8,7 @@ from pathlib import Path
 from mayfly.contract.plan import Scope
 from mayfly.contract.recipe import VideoOutput
 from mayfly.contract.report import Media
-from worker import boxes, seams
+from worker import boxes, cuts, seams
 from worker.compile import OUTPUTS
 from worker.compile_parts import FRAMES, compile_chunk
 from worker.ends import WorkFailed
@@ -32,6 +32,7 @@ class Encoded:
 
     files: list[tuple[str, Media]]
     cpu_seconds: float
+    predicted_seconds: float
 
 
 def made_of(room: Room, seen: Seen, scope: Scope) -> Done:
@@ -39,7 +40,12 @@ def made_of(room: Room, seen: Seen, scope: Scope) -> Done:
     encoded = encode(room, seen, scope)
     source = seen.probe.media(frames=seen.scan.frames if isinstance(seen, Material) else None)
     stored = room.store(encoded.files)
-    return Done(outputs=stored, source=source, cpu_seconds=encoded.cpu_seconds)
+    return Done(
+        outputs=stored,
+        source=source,
+        cpu_seconds=encoded.cpu_seconds,
+        predicted_seconds=encoded.predicted_seconds,
+    )
 
 
 def encode(room: Room, seen: Seen, scope: Scope) -> Encoded:
@@ -64,7 +70,13 @@ def encode(room: Room, seen: Seen, scope: Scope) -> Encoded:
             _prove(room.folder / promise.path, wanted, scope.clock.time_base[0])
         files.append((promise.path, Media(container="part", frames=len(wanted))))
     files.append((f"{OUTPUTS}/{FRAMES}", Media(container="list")))
-    return Encoded(files=files, cpu_seconds=ending.cpu_seconds)
+    return Encoded(
+        files=files,
+        cpu_seconds=ending.cpu_seconds,
+        predicted_seconds=cuts.predicted_seconds(
+            seen, order.task.recipe, len(wanted), settings.threads
+        ),
+    )
 
 
 def _wanted(seen: Seen, scope: Scope, shown: "array[int]") -> "array[int]":

@@ -13,25 +13,13 @@ from collections.abc import Sequence
 
 from mayfly.contract.plan import Plan
 from mayfly.contract.recipe import PosterOutput, Recipe, VideoOutput
-from mayfly.core import limits, parts
+from mayfly.core import limits, parts, prediction, sizing
+from mayfly.core.prediction import Encode, Source
 from worker import pace
 from worker.compile import poster_frame
 from worker.compile_parts import SEAM_SECONDS
 from worker.picture import fit
-from worker.preflight import Material
-
-#: Processor milliseconds of a frame of a million pixels, by x264's preset, measured on 720p, and of
-#: its decoding and scaling.
-_ENCODE_MS = {
-    "ultrafast": 5.0,
-    "veryfast": 12.0,
-    "faster": 20.0,
-    "fast": 27.0,
-    "medium": 37.0,
-    "slow": 60.0,
-    "slower": 120.0,
-}
-_DECODE_MS = 4.0
+from worker.preflight import Material, Seen
 
 #: Beyond the longest distance of two keyframes: B-frames are shown before what they are made of.
 _MARGIN_SECONDS = 1.0
@@ -47,8 +35,11 @@ class Policy:
 
     #: Processors of a worker.
     threads: int
-    #: Workers to count on.
+    #: The most workers of the pool.
     workers: int
+    #: In so long after its acceptance the job should be done, by no more of them than that takes;
+    #: 0: by all.
+    finish_seconds: int = 0
     #: Media seconds of a chunk, when somebody wants them so; 0 leaves it to the work.
     chunk_seconds: int = 0
 
@@ -72,7 +63,7 @@ def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
     margin = _gap_seconds(material) + _MARGIN_SECONDS
     if margin > _MARGIN_SECONDS_MAX:
         return Whole(f"its keyframes are up to {margin - _MARGIN_SECONDS:.0f} s apart")
-    work = predicted_seconds(material, recipe, policy.threads)
+    work = predicted_seconds(material, recipe, scan.frames, policy.threads)
     if not policy.chunk_seconds and work < limits.SPLIT_SECONDS_MIN:
         return Whole()
     seconds = policy.chunk_seconds or _media_seconds(work, material.scan.span_seconds(), policy)
@@ -90,20 +81,28 @@ def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
             for output in recipe.outputs
             if isinstance(output, PosterOutput)
         ),
+        predicted_seconds=work,
         audio_tracks=1,  # which lists the packets, too, and has nothing else to do without sound
     )
     return Whole(flaw) if (flaw := parts.flaw(plan)) else plan
 
 
-def predicted_seconds(material: Material, recipe: Recipe, threads: int) -> float:
-    """Wall seconds that the pictures take one worker."""
-    assert material.picture is not None
-    ms = _DECODE_MS * material.picture.width * material.picture.height
-    for output in recipe.outputs:
-        if isinstance(output, VideoOutput):
-            size = fit(material.picture, output.box)
-            ms += _ENCODE_MS[output.speed] * size.width * size.height
-    return ms / 1e6 / 1e3 * material.scan.frames / threads
+def predicted_seconds(seen: Seen, recipe: Recipe, frames: int, threads: int) -> float:
+    """Wall seconds that so many of the source's pictures take one worker."""
+    picture = seen.picture
+    if picture is None:
+        return 0.0
+    encodes = [
+        Encode(codec=output.codec, speed=output.speed, pixels=size.width * size.height)
+        for output in recipe.outputs
+        if isinstance(output, VideoOutput)
+        for size in (fit(picture, output.box),)
+    ]
+    if not encodes:
+        return 0.0
+    pixels = picture.width * picture.height
+    source = Source(codec=picture.codec_name, pixels=pixels, frames=frames)
+    return round(prediction.seconds(source, encodes, threads), 3)
 
 
 def _uncuttable(material: Material) -> str:
@@ -133,7 +132,8 @@ def _gap_seconds(material: Material) -> float:
 def _media_seconds(work: float, span: float, policy: Policy) -> float:
     """Of a chunk: so long that what each costs beside its encode does not count, and so short that
     all are done soon and a Spot notice suffices for one."""
-    wanted = math.sqrt(work * limits.CHUNK_COST_SECONDS / (policy.workers * limits.TAIL_FACTOR))
+    among = sizing.divided_among(work, policy.finish_seconds, policy.workers)
+    wanted = math.sqrt(work * limits.CHUNK_COST_SECONDS / (among * limits.TAIL_FACTOR))
     return min(max(wanted, limits.WORK_SECONDS_MIN), limits.WORK_SECONDS_MAX) * span / work
 
 

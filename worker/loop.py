@@ -212,6 +212,7 @@ class Loop:
             source=done.source,
             busy_seconds=busy_seconds,
             cpu_seconds=done.cpu_seconds,
+            predicted_seconds=done.predicted_seconds,
             note=done.note,
             proof=done.proof,
             scope=attempt.order.extent.scope,

@@ -42,6 +42,8 @@ class Done:
     outputs: tuple[Artifact, ...]
     source: Media
     cpu_seconds: float
+    #: Wall seconds that its pictures were predicted to take; 0: there are none.
+    predicted_seconds: float = 0.0
     #: How the work was divided and proven, or why it was not divided.
     note: str = ""
     proof: Proof | None = None

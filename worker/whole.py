@@ -76,7 +76,10 @@ def _decide(room: Room, material: Material) -> Plan | cuts.Whole:
     until it is through. Raises WorkFailed, Halted."""
     settings = room.settings
     policy = cuts.Policy(
-        threads=settings.threads, workers=settings.workers_max, chunk_seconds=settings.chunk_seconds
+        threads=settings.threads,
+        workers=settings.workers_max,
+        finish_seconds=settings.finish_seconds,
+        chunk_seconds=settings.chunk_seconds,
     )
     found = cuts.cut(material, room.order.task.recipe, policy)
     if isinstance(found, cuts.Whole):
@@ -107,10 +110,14 @@ def encode(room: Room, material: Material, note: str, because: str) -> Done:
     files = [(p.path, seen) for p, seen in zip(plan.promises, media, strict=True)]
     stored = room.store(files, published=True)
     source = material.probe.media(frames=material.scan.frames or None)
+    predicted = cuts.predicted_seconds(
+        material, order.task.recipe, material.scan.frames, settings.threads
+    )
     return Done(
         outputs=stored,
         source=source,
         cpu_seconds=ending.cpu_seconds,
+        predicted_seconds=predicted,
         note=note,
         proof=summed(media, whole_because=because),
     )

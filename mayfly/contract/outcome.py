@@ -37,6 +37,18 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     on_demand_seconds: float = 0.0
 
 
+class WorkDone(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a job's pictures took over how long they were predicted to take: whether the table
+    of `mayfly.core.prediction` is right on these workers."""
+
+    #: Of all its chunks, when it was cut; 0 of a job that was not.
+    planned_seconds: float
+    #: Of those of its tasks that were done and predicted: wall seconds of one worker.
+    predicted_seconds: float
+    #: What they took, from receiving the task to its report.
+    measured_seconds: float
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How a job ended."""
 
@@ -59,5 +71,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     #: The same in figures.
     proof: Proof | None = None
+    #: Null where nothing was predicted: sound, stills, tasks of a user's own.
+    work: WorkDone | None = None
     request_ids: tuple[str, ...] = ()
     version: Version = 1

@@ -45,6 +45,8 @@ class Plan(PlanClock, frozen=True, kw_only=True):
     #: When the frame is shown that each still picture of the recipe takes, in the recipe's order: a
     #: chunk does not know all frames, and so cannot count to it.
     stills: tuple[int, ...] = ()
+    #: Wall seconds that the pictures of all chunks take one worker; 0: nobody predicted that.
+    predicted_seconds: float = 0.0
 
     @property
     def chunks(self) -> int:

@@ -113,6 +113,8 @@ class Encoded(_Said, frozen=True, kw_only=True, tag="encoded"):
     busy_seconds: float
     #: CPU seconds of ffmpeg.
     cpu_seconds: float = 0.0
+    #: Wall seconds that the encode of its pictures was predicted to take; 0: it was not.
+    predicted_seconds: float = 0.0
     #: How the work was divided and proven, or why it was not divided: a sentence for people.
     note: str = ""
     #: The same for programs, of a task whose outputs are the job's.

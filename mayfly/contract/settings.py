@@ -41,6 +41,13 @@ class FunctionSettings(msgspec.Struct, frozen=True, kw_only=True):
     default_preset: str
     pools: tuple[PoolSettings, ...]
     event_bus: str = "default"
+    #: Long jobs should be done so long after their acceptance; 0: each task gets a worker.
+    finish_seconds: int = 0
+    #: What all workers may use together, by Spot and on-demand; 0 is not bounded.
+    spot_vcpu_quota: int = 0
+    on_demand_vcpu_quota: int = 0
+    #: What they may cost an hour at list prices; 0 is not bounded.
+    dollars_per_hour_max: float = 0.0
 
     def to_env(self) -> dict[str, str]:
         """The variables that `from_env` reads."""
@@ -58,6 +65,10 @@ class FunctionSettings(msgspec.Struct, frozen=True, kw_only=True):
             "MAYFLY_DEFAULT_PRESET": self.default_preset,
             "MAYFLY_EVENT_BUS": self.event_bus,
             "MAYFLY_POOLS": pools_to_json(self.pools),
+            "MAYFLY_FINISH_SECONDS": str(self.finish_seconds),
+            "MAYFLY_SPOT_VCPU_QUOTA": str(self.spot_vcpu_quota),
+            "MAYFLY_ON_DEMAND_VCPU_QUOTA": str(self.on_demand_vcpu_quota),
+            "MAYFLY_DOLLARS_PER_HOUR_MAX": str(self.dollars_per_hour_max),
         }
 
     @classmethod
@@ -77,6 +88,10 @@ class FunctionSettings(msgspec.Struct, frozen=True, kw_only=True):
             default_preset=env["MAYFLY_DEFAULT_PRESET"],
             event_bus=env.get("MAYFLY_EVENT_BUS", "default"),
             pools=pools_from_json(env["MAYFLY_POOLS"]),
+            finish_seconds=int(env.get("MAYFLY_FINISH_SECONDS", "0")),
+            spot_vcpu_quota=int(env.get("MAYFLY_SPOT_VCPU_QUOTA", "0")),
+            on_demand_vcpu_quota=int(env.get("MAYFLY_ON_DEMAND_VCPU_QUOTA", "0")),
+            dollars_per_hour_max=float(env.get("MAYFLY_DOLLARS_PER_HOUR_MAX", "0")),
         )
 
     def pool(self, name: str) -> PoolSettings:
@@ -105,6 +120,9 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     chunk_seconds: int = 0
     #: From SIGTERM to SIGKILL: the container's `stopTimeout`. ECS's own, where none is named.
     stop_seconds: int = 30
+    #: Long jobs should be done so long after their acceptance: a long source is divided among as
+    #: many workers as that takes; 0: among all.
+    finish_seconds: int = 0
 
     def to_env(self) -> dict[str, str]:
         """The variables that `from_env` reads."""
@@ -121,6 +139,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
             "MAYFLY_WORKERS_MAX": str(self.workers_max),
             "MAYFLY_CHUNK_SECONDS": str(self.chunk_seconds),
             "MAYFLY_STOP_SECONDS": str(self.stop_seconds),
+            "MAYFLY_FINISH_SECONDS": str(self.finish_seconds),
         }
 
     @classmethod
@@ -139,6 +158,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
             workers_max=int(env.get("MAYFLY_WORKERS_MAX", "1")),
             chunk_seconds=int(env.get("MAYFLY_CHUNK_SECONDS", "0")),
             stop_seconds=int(env.get("MAYFLY_STOP_SECONDS", "30")),
+            finish_seconds=int(env.get("MAYFLY_FINISH_SECONDS", "0")),
         )
 
 

@@ -70,6 +70,18 @@ def busy(task: TaskRow, event: LastWord) -> tuple[Change, ...]:
     return (Put(key=busy_key(event.service, task.job_id, event.attempt), item=item),)
 
 
+def measured(event: events.TaskEncoded) -> dict[str, int]:
+    """What the task took beside what was predicted of it, for the head to add up."""
+    if not event.predicted_seconds:
+        return {}
+    return {"done_ms": _ms(event.predicted_seconds), "took_ms": _ms(event.busy_seconds)}
+
+
+def _ms(seconds: float) -> int:
+    """Bounded: one worker that lies must not outweigh all others."""
+    return round(min(max(seconds, 0.0), limits.HOLD_SECONDS_MAX) * 1000)
+
+
 def _heard_from(task: TaskRow, event: Word) -> dict[str, object]:
     services = task.services
     if event.service and event.service not in services:

@@ -24,6 +24,8 @@ class SeeToPool:
 
     pool: str
     settled: bool = False
+    #: As with ReleaseTasks: what a planner would not find in the index yet.
+    opened: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,8 @@ class RequestAccepted(_Event):
     upload: str | None = None
     #: The source was seen to stand in the bucket just now. S3's events may be of long ago.
     standing: bool = False
+    #: What it may take one worker, by its bytes, if it would be cut then; else 0.
+    guessed_seconds: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +193,8 @@ class TaskEncoded(_Attempted):
     #: How it was made, in a sentence and in figures.
     note: str = ""
     proof: Proof | None = None
+    #: What its encode was predicted to take.
+    predicted_seconds: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

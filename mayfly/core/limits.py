@@ -99,6 +99,32 @@ CHUNKS_MAX = 10_000
 #: Less work than this is done by one worker: another needs as long to start (Fargate: 1 to 3 min).
 SPLIT_SECONDS_MIN = 180
 
+#: A long job should be done so long after it was accepted, unless an operator or its deadline says
+#: otherwise. Each worker is billed some 40 s before it works; at ten minutes that is 7 % of the
+#: bill, whatever the job's length, at half an hour 2 %. Beyond that nothing is saved, and parts
+#: that wait on the queue for longer would outlive their grants.
+FINISH_SECONDS = 600
+FINISH_SECONDS_MIN, FINISH_SECONDS_MAX = 120, 1800
+
+#: Wall seconds that anybody may predict of one job: a thousand workers' day.
+PREDICTED_SECONDS_MAX = 10**8
+
+#: From asking for a worker to its work: Fargate needs 1 to 3 min, most of it before it bills.
+WORKER_START_SECONDS = 60
+
+#: From a first worker's beginning to its plan: to read an index, or fetch the source and list it.
+LOOK_SECONDS = 60
+
+#: Workers of one service that begin in a second: 125 a minute outside of the largest regions, where
+#: it is 500 (ECS, "service throttle logic"; Fargate starts 5 to 20 a second beside that).
+LAUNCHES_PER_SECOND = 2.0
+
+#: Workers that are called beside the first for a large source that nobody has looked at, and for
+#: how long after it was accepted they are kept should nobody cut it. If it is not cut, each has
+#: cost its minute, or five at most: all of them together less than three cents.
+FORESEEN_WORKERS_MAX = 8
+FORESEEN_SECONDS = 300
+
 #: Wall seconds of encoding a chunk: less, and what each costs beside would count; more, and it does
 #: not fit into Spot's notice together with that.
 WORK_SECONDS_MIN, WORK_SECONDS_MAX = 8, 110
@@ -310,6 +336,8 @@ assert HOLD_SECONDS_MAX + PROTECTION_RENEW_SECONDS <= PROTECTION_MINUTES * 60 <=
 assert ROWS_PER_TRANSACTION + 1 <= 100
 assert CHUNKS_MAX * STOP_SECONDS / 2 <= ATTEMPT_DAYS * 24 * 3600
 assert GRANT_SECONDS_MIN < RENEW_SECONDS
+assert FINISH_SECONDS_MAX < GRANT_SECONDS - RENEW_SECONDS, "a part waits no longer than its grant"
+assert FINISH_SECONDS_MIN <= FINISH_SECONDS <= FINISH_SECONDS_MAX
 assert RECONCILE_GRACE_SECONDS > 2 * DISPATCHER_SECONDS_MAX * HIDDEN_FACTOR
 assert RECONCILE_GRACE_SECONDS < RECONCILE_SECONDS < RECONCILE_LOOKBACK_SECONDS < RECORD_SECONDS
 assert max(DISPATCHER_SECONDS_MAX, COMPLETION_SECONDS_MAX) <= CALL_SECONDS_MAX

@@ -61,6 +61,7 @@ def nothing_on_request_accepted(_: None, event: events.RequestAccepted) -> Decis
         story=(told(event, None, JobState.QUEUED),),
     )
     task = new_task(head, event, TaskState.OPEN, FIRST_TASK, event.token)
+    task = msgspec.structs.replace(task, guessed_seconds=event.guessed_seconds)
     recipe = msgspec.json.encode(event.recipe).decode()
     spec = JobSpec(recipe=recipe, source=event.source, uploaded=event.upload is not None)
     return Decision(

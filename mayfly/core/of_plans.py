@@ -9,6 +9,7 @@ joins them. Which function applies when stands in `machine.py`.
 
 import msgspec
 
+from mayfly.contract.plan import Plan
 from mayfly.core import commands, events, limits, parts
 from mayfly.core.attempts import first_word, seen
 from mayfly.core.changes import Create, Update
@@ -45,10 +46,9 @@ def working_on_task_planned(head: JobHead, task: TaskRow, event: events.TaskPlan
     plan = event.plan
     first = parts.part(plan, 0)
     at_work = task.state is not TaskState.OPEN and event.attempt not in task.ended_attempts
-    count = parts.count(plan)
     row = PlanRow(plan=msgspec.json.encode(plan).decode())
     first_heard = first_word(task, event)
-    cut = head_running(head, event, open_tasks=count - 1, **first_heard.head)
+    cut = head_running(head, event, open_tasks=parts.count(plan) - 1, **first_heard.head)
     return Decision(
         changes=(
             task_update(
@@ -62,7 +62,7 @@ def working_on_task_planned(head: JobHead, task: TaskRow, event: events.TaskPlan
                 **(seen(task, event) if at_work else {}),
                 **first_heard.task,
             ),
-            msgspec.structs.replace(cut, set={**cut.set, "parts": count, "opened": 1}),
+            msgspec.structs.replace(cut, set={**cut.set, **_sizes(plan)}),
             Create(key=plan_key(head.job_id), item={**to_item(row), "expires_at": fades_at(head)}),
             Update(key=spec_key(head.job_id), set={"clock": to_item(plan.clock)}),
             *first_heard.changes,
@@ -120,6 +120,14 @@ def joined(head: JobHead, event: events.TasksCounted) -> Decision:
             commands.SeeToPool(pool=head.pool),
         ),
     )
+
+
+def _sizes(plan: Plan) -> dict[str, object]:
+    """What the head knows of a plan."""
+    predicted = (
+        {"predicted_ms": round(plan.predicted_seconds * 1e3)} if plan.predicted_seconds else {}
+    )
+    return {"parts": parts.count(plan), "opened": 1, **predicted}
 
 
 def _new_part(head: JobHead, event: events.Event, part: parts.Part, token: str) -> TaskRow:

@@ -8,7 +8,7 @@ import dataclasses
 
 from mayfly.contract.failure import Failure, failure
 from mayfly.core import commands, events, limits, release
-from mayfly.core.attempts import LastWord, busy, ended, first_word, seen
+from mayfly.core.attempts import LastWord, busy, ended, first_word, measured, seen
 from mayfly.core.decision import (
     Decision,
     after_end,
@@ -108,7 +108,7 @@ def working_on_task_encoded(head: JobHead, task: TaskRow, event: events.TaskEnco
                 **ended(task, event),
                 **first.task,
             ),
-            head_running(head, event, open_tasks=-1, **first.head),
+            head_running(head, event, open_tasks=-1, **measured(event), **first.head),
             *busy(task, event),
             *first.changes,
         ),

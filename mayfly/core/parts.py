@@ -41,6 +41,8 @@ def flaw(plan: Plan) -> str:
         return f"{plan.chunks} chunks, where 2 to {limits.CHUNKS_MAX} may be"
     if not 0 <= plan.audio_tracks <= limits.AUDIO_TRACKS_MAX:
         return f"{plan.audio_tracks} sound tracks, at most {limits.AUDIO_TRACKS_MAX}"
+    if not 0 <= plan.predicted_seconds <= limits.PREDICTED_SECONDS_MAX:
+        return f"a work of {plan.predicted_seconds} s"
     if len(plan.stills) > limits.STILLS_MAX:
         return f"{len(plan.stills)} still pictures, at most {limits.STILLS_MAX}"
     if any(later <= cut for cut, later in itertools.pairwise(cuts)):

@@ -3,9 +3,10 @@
 Level-triggered: every planner compares what is open with what runs, whatever event brought it
 here; a lost event is healed by the next look. Theory of operation:
 
-- The target is the number of open tasks, at most `workers_max`, and 0 without open jobs, when
-  paused or when the brake is pulled. So idle workers leave while a straggler runs. Users' own tasks
-  on the queue, which nobody counts yet, are good for one worker.
+- The target is the number of open tasks, or what `sizing.py` makes of them where work was
+  predicted; at most what the pool may have, and 0 without open jobs, when paused or when the brake
+  is pulled. So idle workers leave while a straggler runs. Users' own tasks on the queue, which
+  nobody counts yet, are good for one worker.
 - One service of the current task definition on Spot serves the pool; it is resized, never
   re-created, while there is work. Its name carries an opaque id, since a DRAINING name cannot be
   created again. Beside it there may be an on-demand twin (`twin.py`). Every other service leaves:
@@ -28,8 +29,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from mayfly.core import limits, twin
+from mayfly.core import limits, sizing, twin
 from mayfly.core.rows import PoolRow, ServiceRow
+from mayfly.core.sizing import Remaining
 
 #: The two capacity providers of our cluster. (A `launchType` of FARGATE would be on-demand, too.)
 SPOT, ON_DEMAND = "FARGATE_SPOT", "FARGATE"
@@ -50,12 +52,16 @@ class ServiceSeen:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PoolPolicy:
-    """What the stack says about a pool."""
+    """What the stack says about a pool; what it shares with others, as they leave it now."""
 
     workers_max: int
     task_definition: str
     #: On-demand stands in for Spot after this; 0 is never.
     on_demand_after_seconds: float = 0.0
+    #: On-demand workers; None: as many as on Spot.
+    on_demand_max: int | None = None
+    #: Long jobs should be done so long after their acceptance; 0: each task gets a worker.
+    finish_seconds: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +69,12 @@ class Observed:
     """What a planner knows. `services` are those of the row that ECS still knows."""
 
     row: PoolRow
-    #: Open and released tasks as the index tells them, counted up to `COUNTED` times `workers_max`.
+    #: Open and released tasks: of planned jobs all, of others as the index tells them, counted up
+    #: to `COUNTED` times `workers_max`.
     open_tasks: int
     services: Sequence[ServiceSeen]
+    #: The jobs among them whose work was predicted.
+    planned: Sequence[Remaining] = ()
     paused: bool = False
     #: The tick looks: now is the time to ask for fewer workers, or for on-demand.
     settled: bool = True
@@ -141,13 +150,17 @@ def is_idle(row: PoolRow) -> bool:
     return row.open_jobs <= 0 and not row.services and not row.foreign and row.broken_at is None
 
 
-def needs_a_look(row: PoolRow, work: int, policy: PoolPolicy) -> bool:
+def needs_a_look(
+    row: PoolRow, work: int, policy: PoolPolicy, planned: Sequence[Remaining] = ()
+) -> bool:
     """Whether an event must ask ECS at all. What is too much, and what leaves, waits for the tick,
     so it does not matter how many jobs come and go meanwhile."""
     if work == 0:
         return bool(row.services) or row.broken_at is not None
     serving = _newest(row, SPOT, lambda s: _is_current(s, policy) and s.missed_at is None)
-    return serving is None or not serving.created or serving.asked < min(policy.workers_max, work)
+    if serving is None or not serving.created:
+        return True
+    return serving.asked < min(policy.workers_max, sizing.workers(work, planned, serving.asked))
 
 
 def may_want_twin(row: PoolRow, policy: PoolPolicy, now: float) -> bool:
@@ -226,18 +239,21 @@ def _wanted(
     runs = {service.name: service.running for service in observed.services}
     spot_runs = runs.pop(spot.name, 0) if spot else 0
     twin_runs = runs.pop(stand_in.name, 0) if stand_in else 0
-    needed = _beside(sum(runs.values()), work, policy)
+    paying = sizing.workers(work, observed.planned, spot.asked if spot else 0)
+    needed = min(paying, _beside(sum(runs.values()), work, policy))
     spot_asked, twin_asked = spot.asked if spot else needed, stand_in.asked if stand_in else 0
     if not observed.settled:
         return _Wanted(spot=max(needed, spot_asked), twin=twin_asked, short_since=row.short_since)
     missing = max(0, min(spot_asked, needed) - spot_runs)
     if not missing:
         surplus = sum(runs.values()) + twin_runs
-        return _Wanted(spot=_beside(surplus, work, policy))
+        return _Wanted(spot=min(paying, _beside(surplus, work, policy)))
     since = now if row.short_since is None else row.short_since
     moved_at = observed.moved_at if observed.moved_at is not None else since
     shortage = twin.Shortage(missing=missing, for_seconds=now - since, still_seconds=now - moved_at)
     count = twin.workers(shortage, twin_asked, policy.on_demand_after_seconds)
+    if policy.on_demand_max is not None:
+        count = min(count, policy.on_demand_max)
     return _Wanted(spot=needed, twin=count, short_since=since)
 
 

@@ -82,6 +82,12 @@ class JobHead(msgspec.Struct, frozen=True, kw_only=True):
     adopted: bool = False
     attempts: int = 0
     interruptions: int = 0
+    #: What all chunks of its plan take one worker, as predicted. In short names and whole numbers,
+    #: since they are added, and the head is small.
+    predicted_ms: int = 0
+    #: The same of those of its tasks that are done, and what these took.
+    done_ms: int = 0
+    took_ms: int = 0
     ended_at: float | None = None
     failure: Failure | None = None
     #: The outcome event was sent.
@@ -134,6 +140,8 @@ class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
     scope: Scope | None = None
     #: Grows with every change: a decision made on an older row is refused.
     version: int = 0
+    #: Of the first task of a large source: what it may take one worker, by its bytes.
+    guessed_seconds: float = 0.0
     #: When it was last chosen to go onto the queue.
     released_at: float | None = None
     #: Its message was sent since then (the outbox mark).

@@ -135,7 +135,10 @@ def _arranged(todo: Sequence[commands.Command]) -> list[commands.Command]:
             case _:
                 others.append(command)
     releases = [commands.ReleaseTasks(pool=pool, opened=new) for pool, new in opened.items()]
-    looks = [commands.SeeToPool(pool=pool, settled=settled) for pool, settled in pools.items()]
+    looks = [
+        commands.SeeToPool(pool=pool, settled=settled, opened=opened.get(pool, frozenset()))
+        for pool, settled in pools.items()
+    ]
     return [*others, *releases, *looks, *openings]
 
 
@@ -143,8 +146,8 @@ def _perform(world: World, command: commands.Command) -> Sequence[commands.Comma
     match command:
         case commands.ReleaseTasks(pool=pool, opened=opened):
             releasing.release_tasks(world, pool, opened, apply)
-        case commands.SeeToPool(pool=pool, settled=settled):
-            planning.see_to_pool(world, pool, settled=settled)
+        case commands.SeeToPool(pool=pool, settled=settled, opened=opened):
+            planning.see_to_pool(world, pool, settled=settled, opened=opened)
         case commands.CountTasks(job_id=job_id):
             event = events.TasksCounted(at=world.clock.now(), token=world.dice.token())
             return apply(world, event, job_id).commands

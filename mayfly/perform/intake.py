@@ -12,7 +12,7 @@ from mayfly.contract.failure import Failure, failure
 from mayfly.contract.recipe import Recipe
 from mayfly.contract.request import Request, resolve_recipe, split_source
 from mayfly.contract.wire import Refusal
-from mayfly.core import limits, naming, sizing
+from mayfly.core import limits, naming, prediction, sizing
 from mayfly.core.commands import Command
 from mayfly.core.events import RequestAccepted, RequestRefused
 from mayfly.core.identity import SourceObject, digest, job_id, upload_id
@@ -104,7 +104,14 @@ def _accepted(
         deadline_seconds=request.deadline_seconds,
         token=world.dice.token(),
         request_id=request.request_id,
+        guessed_seconds=guessed_seconds(world, recipe, source.size_bytes, pool),
     )
+
+
+def guessed_seconds(world: World, recipe: Recipe, size_bytes: int, pool: str) -> float:
+    """What a source may take one worker of the pool, if it would be cut then; else 0."""
+    guess = prediction.guessed_seconds(recipe, size_bytes, world.settings.pool(pool).vcpu)
+    return round(guess, 1) if guess >= limits.SPLIT_SECONDS_MIN else 0.0
 
 
 def _take(world: World, accepted: RequestAccepted) -> tuple[str, Sequence[Command]]:

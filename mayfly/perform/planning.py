@@ -9,16 +9,9 @@ import logging
 from collections.abc import Callable
 
 from mayfly.core import limits, naming, pool, release
-from mayfly.core.rows import (
-    PAUSED_KEY,
-    PoolRow,
-    TaskRow,
-    from_item,
-    out_tasks_partition,
-    pool_key,
-    to_item,
-)
-from mayfly.perform import lease, releasing, waiting
+from mayfly.core.rows import PAUSED_KEY, PoolRow, from_item, pool_key, to_item
+from mayfly.perform import foreseeing, lease, releasing
+from mayfly.perform.foreseeing import Opened
 from mayfly.perform.lease import Lease
 from mayfly.perform.ports import Conflict, Gone, ServiceWanted, Temporary
 from mayfly.perform.world import World
@@ -29,8 +22,9 @@ log = logging.getLogger("mayfly")
 _LOOKS_MAX = 4
 
 
-def see_to_pool(world: World, name: str, *, settled: bool) -> None:
-    """Plans and acts until what was planned for is what is. Raises Temporary."""
+def see_to_pool(world: World, name: str, *, settled: bool, opened: Opened = frozenset()) -> None:
+    """Plans and acts until what was planned for is what is; `opened` are tasks that the index may
+    not know yet. Raises Temporary."""
     if not name:
         return  # a refused request never had a pool
     if pool.is_idle(read_pool(world, name)[0]):
@@ -41,7 +35,7 @@ def see_to_pool(world: World, name: str, *, settled: bool) -> None:
     refused = False
     try:
         for _ in range(_LOOKS_MAX):
-            row, refused = _look_and_act(world, held, settled=settled, refused=refused)
+            row, refused = _look_and_act(world, held, opened, settled=settled, refused=refused)
             if not refused and lease.let_go(world, held, row):
                 return
     except lease.Ended as ended:
@@ -56,13 +50,7 @@ def see_to_pool(world: World, name: str, *, settled: bool) -> None:
 
 def open_task_count(world: World, name: str, workers_max: int) -> int:
     """Open and released tasks, counted up to `workers_max`."""
-    if not workers_max:
-        return 0  # the stack no longer has this pool
-    items = world.table.index(out_tasks_partition(name), limit=workers_max)
-    if len(items) == workers_max:
-        return workers_max
-    out = [from_item(TaskRow, item) for item in items]
-    return len(out) + waiting.count(world, name, out, workers_max - len(out))
+    return len(foreseeing.open_tasks(world, name, workers_max))
 
 
 def read_pool(world: World, name: str) -> tuple[PoolRow, bool]:
@@ -72,25 +60,29 @@ def read_pool(world: World, name: str) -> tuple[PoolRow, bool]:
 
 
 def _look_and_act(
-    world: World, held: Lease, *, settled: bool, refused: bool
+    world: World, held: Lease, opened: Opened, *, settled: bool, refused: bool
 ) -> tuple[PoolRow, bool]:
     """The row that was looked at, and whether ECS refused what followed from it, as it may have
     `refused` what followed from the look before."""
-    name, policy = held.pool, world.policy(held.pool)
+    name = held.pool
     row, paused = read_pool(world, name)
     settled = settled or row.settled_wanted
-    most = pool.COUNTED * policy.workers_max
-    tasks = open_task_count(world, name, most) if row.open_jobs > 0 else 0
+    policy = foreseeing.policy_of(world, name)
+    open_work = foreseeing.NOTHING
+    if row.open_jobs > 0:
+        open_work = foreseeing.open_work(world, name, policy, opened)
     # The tick looks whatever was asked for: a call may have failed after its intent was written.
     must = settled or refused
-    if not must and not pool.needs_a_look(row, pool.work_of(row, tasks, paused), policy):
+    work = pool.work_of(row, open_work.tasks, paused)
+    if not must and not pool.needs_a_look(row, work, policy, open_work.planned):
         return row, False
     seen = world.services.describe(list(row.services)) if row.services else []
     now = world.clock.now()
     plan = pool.plan_pool(
         pool.Observed(
             row=row,
-            open_tasks=tasks,
+            open_tasks=open_work.tasks,
+            planned=open_work.planned,
             services=seen,
             paused=paused,
             settled=settled,

@@ -74,6 +74,7 @@ def _encoded(report: r.Encoded, said: dict[str, Any]) -> events.TaskEvent:
         busy_seconds=report.busy_seconds,
         scope=report.scope,
         note=report.note[: limits.DETAIL_CHARACTERS_MAX],
+        predicted_seconds=report.predicted_seconds,
         proof=_bounded(report.proof),
     )
 

@@ -23,7 +23,7 @@ from mayfly.core.rows import (
     job_order,
     spec_key,
 )
-from mayfly.perform import engine
+from mayfly.perform import engine, intake
 from mayfly.perform.ports import Queue
 from mayfly.perform.world import World
 
@@ -187,4 +187,5 @@ def _accepted(world: World, head: JobHead, spec: JobSpec, pool: str) -> events.R
         deadline_seconds=due,
         token=world.dice.token(),
         upload=upload_id(spec.source) if spec.uploaded else None,
+        guessed_seconds=intake.guessed_seconds(world, recipe, spec.source.size_bytes, pool),
     )

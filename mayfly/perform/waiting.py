@@ -50,12 +50,12 @@ def lines(world: World, pool: str, some: Sequence[TenantRow], limit: int) -> lis
     return [release.line(row.tenant, head_of_line(world, pool, row.tenant, limit)) for row in some]
 
 
-def count(world: World, pool: str, out: Sequence[TaskRow], enough: int) -> int:
-    """How many tasks wait, counted until there are enough."""
-    found = 0
+def first_tasks(world: World, pool: str, out: Sequence[TaskRow], enough: int) -> list[TaskRow]:
+    """Tasks that wait, whosever they are, until there are enough."""
+    found: list[TaskRow] = []
     for row in itertools.chain(*release.looked_at(tenants(world, pool), out)):
-        found += len(head_of_line(world, pool, row.tenant, enough - found))
-        if found >= enough:
+        found += head_of_line(world, pool, row.tenant, enough - len(found))
+        if len(found) >= enough:
             break
     return found
 
@@ -66,7 +66,7 @@ def with_opened(
     """The lines with tasks that were opened just now, which the index may not know yet."""
     found = {line.tenant: list(line.tasks) for line in known}
     seen = {(row.job_id, row.task_id) for rows in found.values() for row in rows}
-    for row in _read(world, sorted(set(opened) - seen)):
+    for row in named(world, sorted(set(opened) - seen)):
         found.setdefault(row.tenant, []).append(row)
     return [release.line(tenant, rows) for tenant, rows in found.items()]
 
@@ -137,7 +137,8 @@ def see_out(world: World, pool: str) -> None:
                 world.table.commit([gone])
 
 
-def _read(world: World, names: Sequence[tuple[str, str]]) -> list[TaskRow]:
+def named(world: World, names: Sequence[tuple[str, str]]) -> list[TaskRow]:
+    """Tasks by job and name, a page of them: as they are, whatever the index knows."""
     keys = [task_key(job_id, task_id) for job_id, task_id in names[:_PAGE]]
     items = world.table.get(*keys) if keys else []
     return [from_item(TaskRow, item) for item in items if item]

@@ -5,9 +5,10 @@ The one place where a use case finds its ports. It makes nothing itself; `mayfly
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mayfly.contract.settings import FunctionSettings
+from mayfly.core import sizing
 from mayfly.core.pool import PoolPolicy
 from mayfly.perform import ports
 
@@ -55,13 +56,32 @@ class World:
     dice: ports.Dice
     tally: Tally = dataclasses.field(default_factory=Tally)
 
-    def policy(self, pool: str) -> PoolPolicy:
-        """What the stack says about a pool; of one that it no longer has, that nothing may run."""
+    def policy(self, pool: str, neighbours: Sequence[sizing.Neighbour] = ()) -> PoolPolicy:
+        """What the stack says about a pool, beside its neighbours' share, if any are given; of one
+        that it no longer has, that nothing may run."""
         if pool not in {settings.name for settings in self.settings.pools}:
             return PoolPolicy(workers_max=0, task_definition="")
         settings = self.settings.pool(pool)
+        share = sizing.share(
+            sizing.Size(vcpu=settings.vcpu, memory_gib=settings.memory_mib / 1024),
+            settings.workers_max,
+            self.means,
+            neighbours,
+            stands_in=settings.on_demand_after_seconds > 0,
+        )
         return PoolPolicy(
-            workers_max=settings.workers_max,
+            workers_max=share.spot,
             task_definition=settings.task_definition,
             on_demand_after_seconds=settings.on_demand_after_seconds,
+            on_demand_max=share.on_demand if self.means.bounded else None,
+            finish_seconds=self.settings.finish_seconds,
+        )
+
+    @property
+    def means(self) -> sizing.Means:
+        """What all pools may use together."""
+        return sizing.Means(
+            spot_vcpu=self.settings.spot_vcpu_quota,
+            on_demand_vcpu=self.settings.on_demand_vcpu_quota,
+            dollars_per_hour=self.settings.dollars_per_hour_max,
         )

@@ -178,8 +178,8 @@ def test_commands_are_arranged_so_that_pools_are_seen_to_once_and_last(
         ("renew_grants", "job1", "encode"),
         ("release_tasks", "p", frozenset({A, B})),
         ("release_tasks", "q", frozenset()),
-        ("see_to_pool", "p", True),
-        ("see_to_pool", "q", False),
+        ("see_to_pool", "p", True, frozenset({A, B})),
+        ("see_to_pool", "q", False, frozenset()),
         ("open_tasks", "job1"),
     ]
 
@@ -196,7 +196,7 @@ def test_the_first_error_is_raised_when_all_else_is_done(
     todo = [commands.ReleaseTasks(pool="p"), commands.ReleaseTasks(pool="q")]
     with pytest.raises(Temporary, match=r"^p failed$"):
         engine.run(w.world, [*todo, commands.SeeToPool(pool="p")])
-    assert performed.did == [("see_to_pool", "p", False)]
+    assert performed.did == [("see_to_pool", "p", False, frozenset())]
 
 
 def test_commands_that_lead_to_commands_for_ever_are_a_bug(

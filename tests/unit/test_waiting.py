@@ -96,16 +96,16 @@ def test_waiting_tasks_are_counted_until_there_are_enough(
         for n in range(2):
             task(w, name, f"{name}{n}")
     index = Index(w, monkeypatch)
-    assert waiting.count(w.world, "p", (), 9) == 6
+    assert len(waiting.first_tasks(w.world, "p", (), 9)) == 6
     assert [limit for gpk, limit, _ in index.read if "open#" in gpk] == [9, 7, 5]
     index.read.clear()
-    assert waiting.count(w.world, "p", (), 4) == 4
+    assert len(waiting.first_tasks(w.world, "p", (), 4)) == 4
     assert [gpk for gpk, *_ in index.read[1:]] == ["tasks#p#open#a", "tasks#p#open#b"]
     out = [a_task(tenant="a")]
     index.read.clear()
-    assert waiting.count(w.world, "p", out, 1) == 1
+    assert len(waiting.first_tasks(w.world, "p", out, 1)) == 1
     assert index.read[1][0] == "tasks#p#open#b"  # of whom nothing is out
-    assert waiting.count(w.world, "nobody's", (), 9) == 0
+    assert waiting.first_tasks(w.world, "nobody's", (), 9) == []
 
 
 def test_what_was_opened_just_now_is_read_and_stands_in_its_tenants_line(

@@ -134,7 +134,7 @@ def test_a_film_is_cut_as_its_work_asks_on_three_workers() -> None:
     source = material(even(7200))
     plan = plan_of(source)
     seconds = 7200 / plan.chunks
-    work = cuts.predicted_seconds(source, FILM, POLICY.threads) * seconds / 7200
+    work = cuts.predicted_seconds(source, FILM, source.scan.frames, POLICY.threads) * seconds / 7200
     assert limits.WORK_SECONDS_MIN <= work <= limits.WORK_SECONDS_MAX
 
 
@@ -256,7 +256,7 @@ def test_the_work_grows_with_pixels_outputs_and_care() -> None:
     source = material(even(100))
 
     def work(*outputs: Any, threads: int = 1) -> float:
-        return cuts.predicted_seconds(source, Recipe(outputs=outputs), threads)
+        return cuts.predicted_seconds(source, Recipe(outputs=outputs), 2500, threads)
 
     small = VideoOutput(box=Box(width=640, height=360), file="small.mp4")
     assert work(small) < work(VideoOutput()) < work(VideoOutput(), small)

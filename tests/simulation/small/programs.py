@@ -189,7 +189,10 @@ class Programs:
         follow: Sequence[Command] = self._do("perform", command)
         return follow
 
-    def _at_see_to_pool(self, world: Any, name: str, *, settled: bool) -> None:
+    def _at_see_to_pool(
+        self, world: Any, name: str, *, settled: bool, opened: Any = frozenset()
+    ) -> None:
+        del opened  # matters only where an index is behind, or work was predicted
         self._do("see_to_pool", name, settled)
 
     def _advance(self, event: Any, job_id: str, task_id: Any, token: Any, known: Any) -> Decision:

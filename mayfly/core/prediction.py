@@ -1,0 +1,112 @@
+"""How long pictures will take to encode, before anybody has begun: pixels times a measured table.
+
+One table for the worker that cuts a source, for the dispatcher that asks for workers, and for a
+person who asks for an estimate, so that all three say the same. It predicts pictures alone: sound
+is a task of its own beside them, and what a task costs besides stands in `limits.py`. It must never
+decide anything: who reads it bounds what may follow, since content makes an encode half or twice as
+long, and a processor of another kind makes it something else.
+
+Renewing it: `MAYFLY_MEDIA=<folder of clips> python -m bench.encode_table` prints the table; the
+numbers here are what it printed. Whether they are right on the workers that one has, outcomes tell:
+`work` has the predicted and the measured seconds of what was done (docs/operating.md).
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+from mayfly.contract.recipe import Recipe, VideoOutput
+
+#: Processor milliseconds to encode a million pixels, by codec and speed. Measured by
+#: `bench.encode_table` on two virtual processors of an Intel Xeon, with ffmpeg 9.0.2, on three
+#: seconds of each of three real clips (480p24, 720p50 in 10 bits, 432p12.5).
+ENCODE_MS: dict[tuple[str, str], float] = {
+    ("h264", "ultrafast"): 5.81,
+    ("h264", "veryfast"): 15.76,
+    ("h264", "faster"): 25.21,
+    ("h264", "fast"): 33.06,
+    ("h264", "medium"): 36.96,
+    ("h264", "slow"): 49.1,
+    ("h264", "slower"): 79.91,
+}
+
+#: The same to decode a million pixels of a source, by its codec as ffprobe names it.
+DECODE_MS: dict[str, float] = {
+    "av1": 1.12,
+    "h264": 2.13,
+    "hevc": 2.11,
+    "mpeg2video": 0.42,
+    "mpeg4": 0.58,
+    "prores": 6.22,
+    "vp9": 1.79,
+}
+
+#: A codec that is not in the table counts as the dearest that is.
+_DECODE_OTHER_MS = max(DECODE_MS.values())
+
+#: The same to bring a million pixels of a source to another size.
+SCALE_MS = 0.67
+
+#: The same to list frames by hash, which every chunk does.
+LIST_MS = 1.46
+
+#: What each doubling of a worker's processors costs: two threads take 1.02 times the processor
+#: time of one (same bench, the slowest speed). Beyond two it is assumed to go on like that;
+#: outcomes tell how it is.
+_DOUBLING_COST = 1.02
+
+#: What is assumed of a source of which only its bytes are known: half a bit a pixel, as cameras
+#: spend (50 Mbit/s of 1080p50), of pictures of 1080p. Most files spend a tenth of that and take
+#: longer; those that spend more (a camera's masters, 2 to 4 bits) are guessed too long.
+_BITS_PER_PIXEL = 0.5
+_GUESSED_PIXELS = 1920 * 1080
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Encode:
+    """One picture that comes out, of each frame."""
+
+    codec: str
+    speed: str
+    pixels: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The picture that is decoded, and how often."""
+
+    codec: str
+    pixels: float
+    frames: float
+
+
+def seconds(source: Source, encodes: Sequence[Encode], threads: float) -> float:
+    """Wall seconds that these pictures take a worker with so many processors."""
+    ms = (DECODE_MS.get(source.codec, _DECODE_OTHER_MS) + LIST_MS) * source.pixels
+    for encode in encodes:
+        ms += ENCODE_MS[encode.codec, encode.speed] * encode.pixels
+        ms += SCALE_MS * source.pixels if encode.pixels < source.pixels else 0.0
+    return ms / 1e6 / 1e3 * source.frames / _processors(threads)
+
+
+def guessed_seconds(recipe: Recipe, size_bytes: int, threads: float) -> float:
+    """The same of a source that nobody has looked at; 0 where there is no picture to encode."""
+    encodes = [
+        Encode(
+            codec=output.codec,
+            speed=output.speed,
+            pixels=min(output.box.width * output.box.height, _GUESSED_PIXELS),
+        )
+        for output in recipe.outputs
+        if isinstance(output, VideoOutput)
+    ]
+    if not encodes:
+        return 0.0
+    frames = size_bytes * 8 / _BITS_PER_PIXEL / _GUESSED_PIXELS
+    return seconds(Source(codec="h264", pixels=_GUESSED_PIXELS, frames=frames), encodes, threads)
+
+
+def _processors(threads: float) -> float:
+    """As many as are at work at once."""
+    doublings = math.log2(max(threads, 1.0))
+    return float(threads / _DOUBLING_COST**doublings)

@@ -70,9 +70,10 @@ def busy(task: TaskRow, event: LastWord) -> tuple[Change, ...]:
     return (Put(key=busy_key(event.service, task.job_id, event.attempt), item=item),)
 
 
-def measured(event: events.TaskEncoded) -> dict[str, int]:
-    """What the task took beside what was predicted of it, for the head to add up."""
-    if not event.predicted_seconds:
+def measured(task: TaskRow, event: events.TaskEncoded) -> dict[str, int]:
+    """What the task took beside what was predicted of it, for the head to add up. Of other parts of
+    a plan than its chunks nothing is predicted."""
+    if task.kind != "chunk" and not event.predicted_seconds:
         return {}
     return {"done_ms": _ms(event.predicted_seconds), "took_ms": _ms(event.busy_seconds)}
 

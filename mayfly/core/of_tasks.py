@@ -108,7 +108,7 @@ def working_on_task_encoded(head: JobHead, task: TaskRow, event: events.TaskEnco
                 **ended(task, event),
                 **first.task,
             ),
-            head_running(head, event, open_tasks=-1, **measured(event), **first.head),
+            head_running(head, event, open_tasks=-1, **measured(task, event), **first.head),
             *busy(task, event),
             *first.changes,
         ),

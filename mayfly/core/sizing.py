@@ -31,10 +31,9 @@ VIDEO_POOL, LIGHT_POOL = "standard", "small"
 #: Those who stand are enough while they would take up to so much longer than there is time.
 _SLACK = 1.1
 
-#: How much of the first measurements a prediction weighs, in seconds of work; and how far they may
-#: correct it, since one of many workers may stand still or lie.
-_PRIOR_SECONDS = 120.0
-_CORRECTION_MAX = 10.0
+#: As many parts as this must be done until what they took weighs as much as what was predicted:
+#: one that met a slow machine, or was mostly waiting, says little.
+_PRIOR_PARTS = 2
 
 #: What nobody bounds.
 UNBOUNDED = 10**6
@@ -66,10 +65,12 @@ class Remaining:
     left_seconds: float
 
 
-def correction(head: JobHead) -> float:
-    """What the job's finished parts took over what was predicted of them."""
-    ratio = (head.took_ms / 1e3 + _PRIOR_SECONDS) / (head.done_ms / 1e3 + _PRIOR_SECONDS)
-    return min(max(ratio, 1 / _CORRECTION_MAX), _CORRECTION_MAX)
+def part_seconds(head: JobHead) -> float:
+    """What one part of a job that was cut takes a worker: as predicted, and the more of them are
+    done, as these took."""
+    done = max(0, head.parts - head.open_tasks)
+    predicted = head.predicted_ms / head.parts
+    return (_PRIOR_PARTS * predicted + head.took_ms) / (_PRIOR_PARTS + done) / 1e3
 
 
 def remaining(head: JobHead, finish_seconds: float, now: float) -> Remaining | None:
@@ -83,7 +84,7 @@ def remaining(head: JobHead, finish_seconds: float, now: float) -> Remaining | N
         due_at = min(due_at, head.deadline_at)
     return Remaining(
         tasks=head.open_tasks,
-        seconds=head.predicted_ms / 1e3 * correction(head) * head.open_tasks / head.parts,
+        seconds=part_seconds(head) * head.open_tasks,
         left_seconds=due_at - now,
     )
 

@@ -69,6 +69,10 @@ def other_template(staged: Path, tmp_path_factory: pytest.TempPathFactory) -> Te
         log_retention_days="30",
         source_hosts=".amazonaws.com,media.example.com",
         chunk_seconds="30",
+        finish_seconds="900",
+        spot_vcpu_quota="64",
+        on_demand_vcpu_quota="16",
+        dollars_per_hour_max="3.5",
         alarm_topic="arn:aws:sns:eu-west-1:123456789012:ops",
     )
 

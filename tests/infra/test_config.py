@@ -23,12 +23,22 @@ def test_without_settings_one_standard_pool_stands() -> None:
 
 
 def test_pools_are_named_with_or_without_their_most_workers() -> None:
-    chosen = Config.from_context({"pools": "standard, large=7"})
+    chosen = Config.from_context({"pools": "standard, large=7", "spot_vcpu_quota": "62"})
     assert [(pool.name, pool.workers_max) for pool in chosen.pools] == [
         ("standard", 3),
         ("large", 7),
     ]
     assert chosen.pools[1] == dataclasses.replace(POOLS["large"], workers_max=7)
+
+
+def test_a_quota_that_is_not_told_bounds_no_pool() -> None:
+    chosen = Config.from_context({"pools": "large=100", "spot_vcpu_quota": "0"})
+    assert chosen.pools[0].workers_max == 100
+
+
+def test_a_cap_must_let_one_worker_of_each_pool_be() -> None:
+    cap = {"dollars_per_hour_max": "0.05"}
+    assert Config.from_context({**cap, "on_demand_after_seconds": "0"}).dollars_per_hour_max == 0.05
 
 
 def test_cdks_own_context_passes_by() -> None:
@@ -67,6 +77,12 @@ def test_json_values_are_read_like_words() -> None:
         ({"source_hosts": "https://x"}, "it must look like .amazonaws.com"),
         ({"chunk_seconds": "0.5"}, "chunk_seconds is '0.5'; it must be a whole number."),
         ({"chunk_seconds": "86401"}, "it must be 0 to 86400"),
+        ({"finish_seconds": "60"}, "it must be 0 (one worker a task) or 120 to 1800"),
+        ({"finish_seconds": "3600"}, "it must be 0 to 1800"),
+        ({"pools": "standard=4"}, "may have 4 workers, 8 vCPU in all, and spot_vcpu_quota is 6."),
+        ({"pools": "large"}, "L-36FBB829"),
+        ({"dollars_per_hour_max": "-1"}, "it must look like 12.50"),
+        ({"dollars_per_hour_max": "0.1"}, "one on-demand where that may stand in, cost $0.142 an"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_a_sentence(

@@ -14,6 +14,7 @@ from cdk_nag import AwsSolutionsChecks
 
 from infra import app
 from mayfly.contract.settings import FunctionSettings, PoolSettings, pools_from_json
+from mayfly.core import limits
 from tests.infra.synthesised import Template
 
 #: Types that CloudFormation cannot tag, or that are part of another resource.
@@ -192,6 +193,19 @@ def test_both_functions_read_the_same_settings(template: Template) -> None:
     assert len(settings.subnets) == 3
     assert settings.assign_public_ip
     assert settings.pools == pools_from_json(template.outputs["Pools"])
+    assert settings.finish_seconds == limits.FINISH_SECONDS
+    assert (settings.spot_vcpu_quota, settings.on_demand_vcpu_quota) == (6, 6)
+    assert settings.dollars_per_hour_max == 0
+
+
+def test_what_an_operator_says_of_the_account_reaches_the_functions(
+    other_template: Template,
+) -> None:
+    function = other_template.one("AWS::Lambda::Function", "mayfly-dispatcher")
+    settings = FunctionSettings.from_env(function["Environment"]["Variables"])
+    assert settings.finish_seconds == 900
+    assert (settings.spot_vcpu_quota, settings.on_demand_vcpu_quota) == (64, 16)
+    assert settings.dollars_per_hour_max == 3.5
 
 
 def test_the_name_of_the_stack_is_nowhere_spelt(template: Template) -> None:

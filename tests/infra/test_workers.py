@@ -95,6 +95,7 @@ def test_a_worker_is_told_its_queues_and_its_size(other_template: Template) -> N
             workers_max=workers,
             chunk_seconds=30,
             stop_seconds=limits.STOP_SECONDS,
+            finish_seconds=900,
         )
 
 

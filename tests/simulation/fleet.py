@@ -150,6 +150,8 @@ class Fleet:
         elif missing > 0:
             for _ in range(min(missing, _BURST_MAX)):
                 self._hatch(name, spot)
+            if missing > _BURST_MAX:
+                self.look_soon()
         idle = [task for task in live if not task.protected]
         for _ in range(min(len(live) - wanted, len(idle))):
             victim = self._trouble.choice(idle)

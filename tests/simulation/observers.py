@@ -30,6 +30,14 @@ WORKING = frozenset({"queued", "running", "finishing"})
 _KILLS_MAX = 4 * limits.LOST_WORKERS_MAX
 
 
+#: A worker of the pool: 2 vCPU and 4 GiB with an address (AWS's price list, November 2026).
+_VCPU = 2
+_DOLLARS_PER_HOUR = {
+    "FARGATE_SPOT": 2 * 0.01334053 + 4 * 0.00146489 + 0.005,
+    "FARGATE": 2 * 0.04048 + 4 * 0.004445 + 0.005,
+}
+
+
 class Observer(Protocol):
     """Sees each committed row."""
 
@@ -238,6 +246,37 @@ class Hatching:
         return "a service was created though nothing was to be done"
 
 
+class Means:
+    """What a pool asks for is within its account's processors, and costs no more than it may.
+
+    Workers on services that leave, or that ECS does not show, are beside that: nobody asks for
+    them any more.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        self._options = stack.options
+
+    def row(self, key: Key, row: Row | None) -> str:
+        if key != pool_key(POOL) or row is None:
+            return ""
+        asked = {"FARGATE_SPOT": 0, "FARGATE": 0}
+        for service in row.get("services", {}).values():
+            if service["missed_at"] is None and service["deleted_at"] is None:
+                asked[service["capacity_provider"]] += service["asked"]
+        options = self._options
+        if max(asked.values()) > options.workers_max:
+            return f"a pool of {options.workers_max} workers asks for {asked}"
+        if 0 < options.vcpu_quota < _VCPU * max(asked.values()):
+            return f"{asked} workers are asked for, and {options.vcpu_quota} vCPU are there"
+        dollars = sum(count * _DOLLARS_PER_HOUR[kind] for kind, count in asked.items())
+        if 0 < options.dollars_per_hour_max < dollars:
+            return f"{asked} workers cost ${dollars:.3f} an hour"
+        return ""
+
+    def settled(self) -> str:
+        return ""
+
+
 class Watch:
     """All observers, told of what happens."""
 
@@ -250,6 +289,7 @@ class Watch:
             Commits(),
             Secrets(),
             Times(stack),
+            Means(stack),
         )
         self._outputs, self._outcomes = Outputs(stack), Outcomes(stack)
         self._hatching = Hatching(stack)

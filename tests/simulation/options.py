@@ -76,6 +76,11 @@ class Options:
     spot_hours: float
     #: When on-demand stands in for it; 0 is never.
     on_demand_after_seconds: int
+    #: Long jobs should be done in so long; 0: each task gets a worker.
+    finish_seconds: int
+    #: What all workers may use: processors of each kind, and dollars an hour; 0 is not bounded.
+    vcpu_quota: int
+    dollars_per_hour_max: float
     #: Chance that a port call lets others go first.
     yields: float
     #: The longest a port call takes when it does.
@@ -108,6 +113,9 @@ def fair(seed: int, *, workers_max: int = 3, **rates: float) -> Options:
         start_seconds=45.0,
         spot_hours=1e9,
         on_demand_after_seconds=0,
+        finish_seconds=0,
+        vcpu_quota=0,
+        dollars_per_hour_max=0.0,
         yields=0.5,
         latency_seconds=0.02,
         rates={kind: rates.get(kind.name, 0.0) for kind in Kind},
@@ -125,6 +133,7 @@ def draw(seed: int, rng: random.Random, requests: int | None = None) -> Options:
         for at_call in (kind in _AT_CALLS,)
     }
     rounds = rng.choice((240, limits.RECONCILE_SECONDS))
+    means = random.Random(f"mayfly means {seed}")
     return Options(
         seed=seed,
         small=small,
@@ -138,6 +147,9 @@ def draw(seed: int, rng: random.Random, requests: int | None = None) -> Options:
         start_seconds=rng.choice((5.0, 45.0, 150.0)),
         spot_hours=1e9 if calm else rng.choice((0.05, 0.5, 8.0)),
         on_demand_after_seconds=rng.choice((0, 300, 900)),
+        finish_seconds=means.choice((0, 120, 600)),
+        vcpu_quota=means.choice((0, 0, 2, 4, 6)),
+        dollars_per_hour_max=means.choice((0.0, 0.0, 0.2)),
         yields=rng.choice((0.1, 0.5, 1.0)),
         latency_seconds=rng.choice((0.02, 0.2, 2.0)),
         rates=rates,

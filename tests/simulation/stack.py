@@ -258,4 +258,11 @@ def _settings(options: Options) -> FunctionSettings:
         )
         for pool in SETTINGS.pools
     )
-    return msgspec.structs.replace(SETTINGS, pools=pools)
+    return msgspec.structs.replace(
+        SETTINGS,
+        pools=pools,
+        finish_seconds=options.finish_seconds,
+        spot_vcpu_quota=options.vcpu_quota,
+        on_demand_vcpu_quota=options.vcpu_quota,
+        dollars_per_hour_max=options.dollars_per_hour_max,
+    )

@@ -84,9 +84,9 @@ class SimWork:
             output.file: _make(source, output.file, recipe, scope, task.track)
             for output in task.recipe.outputs
         }
-        return self._store(
-            order, {file: body[: int(share * len(body))] for file, body in made.items()}
-        )
+        stored = {file: body[: int(share * len(body))] for file, body in made.items()}
+        predicted = craft.predicted_seconds(words) / int(words[2]) if scope is not None else 0.0
+        return self._store(order, stored, predicted)
 
     def _fetch(self, order: Order) -> bytes:
         url = order.task.source.fetch.url
@@ -118,7 +118,7 @@ class SimWork:
         made = {file: craft.joined(parts) for file, parts in bodies.items()}
         return self._store(order, made)
 
-    def _store(self, order: Order, made: dict[str, bytes]) -> Done:
+    def _store(self, order: Order, made: dict[str, bytes], predicted_seconds: float = 0.0) -> Done:
         order.progress.stage = "storing"
         outputs = []
         for file, body in made.items():
@@ -131,7 +131,12 @@ class SimWork:
         # All is done, but nobody has heard of it: whoever looks whether it lost its message by now
         # looks in vain, for its heartbeat stands still as well.
         self._freeze()
-        return Done(outputs=tuple(outputs), source=_MEDIA, cpu_seconds=1.0)
+        return Done(
+            outputs=tuple(outputs),
+            source=_MEDIA,
+            cpu_seconds=1.0,
+            predicted_seconds=predicted_seconds,
+        )
 
     def _encode(self, order: Order, character: str, seconds: float) -> float:
         """How much of it is in the file: all, unless somebody told ffmpeg to end early."""

@@ -106,12 +106,11 @@ def test_whatever_is_predicted_there_is_one_and_none_too_many(
 def test_what_parts_took_corrects_what_is_left_of_the_others() -> None:
     head = a_job(parts=11, open_tasks=11, predicted_ms=1_100_000, accepted_at=AT)
     assert found(head).seconds == 1100
-    slow = a_job(parts=11, open_tasks=5, predicted_ms=1_100_000, done_ms=600_000, took_ms=1_320_000)
-    assert sizing.correction(slow) == 2
-    assert found(slow).seconds == pytest.approx(1000)
-    assert sizing.correction(a_job(done_ms=1000, took_ms=60_000)) < 1.5  # one of many says so
-    assert sizing.correction(a_job(done_ms=1, took_ms=10**12)) == 10
-    assert sizing.correction(a_job(done_ms=10**12, took_ms=0)) == 0.1
+    slow = a_job(parts=11, open_tasks=5, predicted_ms=1_100_000, took_ms=6 * 200_000)
+    # Six parts took 200 s each where 100 s were predicted, which counts for two.
+    assert found(slow).seconds == pytest.approx(5 * (2 * 100 + 6 * 200) / 8)
+    first = a_job(parts=11, open_tasks=10, predicted_ms=1_100_000, took_ms=900_000)
+    assert found(first).seconds == pytest.approx(10 * (2 * 100 + 900) / 3)
 
 
 def found(head: JobHead, finish: float = FINISH, now: float = AT) -> Remaining:

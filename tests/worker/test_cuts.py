@@ -261,7 +261,22 @@ def test_the_work_grows_with_pixels_outputs_and_care() -> None:
     small = VideoOutput(box=Box(width=640, height=360), file="small.mp4")
     assert work(small) < work(VideoOutput()) < work(VideoOutput(), small)
     assert work(VideoOutput(speed="fast")) < work(VideoOutput()) < work(VideoOutput(speed="slower"))
-    assert work(VideoOutput(), threads=2) == work(VideoOutput()) / 2
+    assert 1.9 < work(VideoOutput()) / work(VideoOutput(), threads=2) < 2
+
+
+def test_a_plan_says_how_much_work_it_is() -> None:
+    source = material(even(3600))
+    work = cuts.predicted_seconds(source, FILM, source.scan.frames, POLICY.threads)
+    assert plan_of(source).predicted_seconds == work > 1000
+
+
+def test_a_source_is_divided_among_the_workers_that_finish_it_in_time() -> None:
+    source = material(even(3600))
+    alone, few, all_of_them = (
+        plan_of(source, dataclasses.replace(POLICY, workers=count, finish_seconds=finish)).chunks
+        for count, finish in ((1, 0), (1000, 1800), (1000, 0))
+    )
+    assert alone < few < all_of_them
 
 
 def test_a_plan_names_the_frame_of_each_still_in_the_recipes_order() -> None:

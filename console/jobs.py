@@ -24,7 +24,8 @@ def status(
     JSON: job_id, state, source, preset, tenant, pool, priority, run, rerun_as (its next run),
     accepted_at, ended_at, attempts, interruptions, failure, parts (tasks of its plan; 1 without
     one), progress {fraction, stage, speed, eta_seconds}, tasks (of a plan: the first and the one
-    that joins them), story, outcome (null until the job has ended). Times are Unix seconds.
+    that joins them), story, work {planned_seconds, predicted_seconds, measured_seconds} or null,
+    outcome (null until the job has ended). Times are Unix seconds.
     """
     with speaking(as_json) as voice:
         from console import following, jobview
@@ -175,23 +176,26 @@ def receipt(
     """Show what a job cost, and what MediaConvert would have asked.
 
     JSON: {"job_id", "receipt": {billed_seconds, busy_seconds, vcpu, memory_gib, dollars, final,
-    on_demand_seconds}, "mediaconvert": {dollars, unpriced, source} or null, "proof": {chunks,
-    frames, seams_checked, samples, made_anew, whole_because} or null}. Not final until its workers
-    have stopped.
+    on_demand_seconds}, "work": {planned_seconds, predicted_seconds, measured_seconds} or null (what
+    its pictures were predicted to take, and took), "mediaconvert": {dollars, unpriced, source} or
+    null, "proof": {chunks, frames, seams_checked, samples, made_anew, whole_because} or null}. Not
+    final until its workers have stopped.
     """
     with speaking(as_json) as voice:
         from console import following, jobview, mediaconvert
         from mayfly.perform import announcing, receipts
 
         at = reach.reach(stack)
-        following.known(at.world, job)
+        work = announcing.work_done(following.known(at.world, job).head)
         found = receipts.receipt_of(at.world, job)
         outcome = announcing.outcome_of(at.world, job)
         quote = mediaconvert.quote(outcome.outputs) if outcome and outcome.outputs else None
         proof = outcome.proof if outcome else None
-        document = {"job_id": job, "receipt": found, "mediaconvert": quote, "proof": proof}
-        voice.document(document)
+        document = {"job_id": job, "receipt": found, "work": work, "mediaconvert": quote}
+        voice.document({**document, "proof": proof})
         voice.say(jobview.receipt_line(found))
+        for line in jobview.work_lines(work):
+            voice.say(line)
         if quote is not None and quote.dollars:
             voice.say(f"MediaConvert would have asked about {jobview.dollars(quote.dollars)}")
             voice.say(f"({quote.source}).")

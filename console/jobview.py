@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from mayfly.contract.failure import Failure
-from mayfly.contract.outcome import Outcome, Published, Receipt
+from mayfly.contract.outcome import Outcome, Published, Receipt, WorkDone
 from mayfly.contract.report import Media
 from mayfly.core.rows import ENDS, JobHead, TaskRow, TaskState
+from mayfly.perform.announcing import work_done
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,7 @@ def job_document(
         "progress": dataclasses.asdict(progress_of(head, tasks, now)),
         "tasks": [_task_document(task) for task in tasks],
         "story": list(head.story),
+        "work": work_done(head),
         "outcome": outcome,
     }
 
@@ -117,7 +119,7 @@ def head_lines(head: JobHead, progress: Progress, now: float) -> list[str]:
         lines.append(f"run      {head.run}{later}")
     if head.attempts or head.interruptions:
         lines.append(f"workers  {head.attempts} attempts, {head.interruptions} interruptions")
-    return lines
+    return [*lines, *(f"work     {line}" for line in work_lines(work_done(head)))]
 
 
 def _how_far(head: JobHead, progress: Progress) -> str:
@@ -187,6 +189,21 @@ def receipt_line(receipt: Receipt) -> str:
         f"{receipt.vcpu:g} vCPU and {receipt.memory_gib:g} GiB: {dollars(receipt.dollars)} on "
         f"Fargate Spot{beside if receipt.on_demand_seconds else ''}{so_far}"
     )
+
+
+def work_lines(work: WorkDone | None) -> list[str]:
+    """What its pictures took over what they were predicted to take; nothing where nobody did."""
+    if work is None:
+        return []
+    planned = f"{seconds(work.planned_seconds)} of work in its plan" if work.planned_seconds else ""
+    done = ""
+    if work.predicted_seconds:
+        ratio = work.measured_seconds / work.predicted_seconds
+        done = (
+            f"{seconds(work.measured_seconds)} taken where {seconds(work.predicted_seconds)} were "
+            f"predicted ({ratio:.2f} times)"
+        )
+    return ["; ".join(part for part in (planned, done) if part)]
 
 
 def dollars(amount: float) -> str:

@@ -15,6 +15,7 @@ from console import (
     demo,
     doctor,
     ends,
+    estimating,
     jobs,
     language,
     laptop,
@@ -41,6 +42,7 @@ app = typer.Typer(
 for command in (
     demo.demo,
     submitting.submit,
+    estimating.estimate,
     jobs.status,
     jobs.watch,
     jobs.jobs,

@@ -186,6 +186,7 @@ def test_a_receipt_is_so_far_until_the_worker_has_stopped(scene: Scene, run: Run
     assert late["receipt"]["billed_seconds"] == 60.0
     assert late["mediaconvert"]["dollars"] == 0.00375
     assert late["proof"] == PROOF
+    assert late["work"] is None
     assert "60.0 s billed" in run("receipt", job).stdout
 
 

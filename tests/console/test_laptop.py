@@ -49,11 +49,21 @@ def test_up_takes_it_too(run: Run, chosen: list[cloud.Options]) -> None:
     assert Config.from_context(chosen[0].template_settings()).chunk_seconds == 30
 
 
-def test_unless_told_the_work_decides(run: Run, chosen: list[cloud.Options]) -> None:
+def test_unless_told_the_work_decides_and_every_task_gets_a_worker(
+    run: Run, chosen: list[cloud.Options]
+) -> None:
     assert run("local", "up").exit_code == 0
     assert Config.from_context(chosen[0].template_settings()) == Config(
-        source_hosts=(".amazonaws.com", "127.0.0.1", "localhost")
+        source_hosts=(".amazonaws.com", "127.0.0.1", "localhost"),
+        finish_seconds=0,
+        spot_vcpu_quota=0,
+        on_demand_vcpu_quota=0,
     )
+
+
+def test_a_laptop_has_no_quota(run: Run, chosen: list[cloud.Options]) -> None:
+    assert run("local", "up", "--workers", 40).exit_code == 0
+    assert Config.from_context(chosen[0].template_settings()).pools[0].workers_max == 40
 
 
 @pytest.mark.parametrize("seconds", ["0", "86401", "1.5"])

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from console import following, jobview, mediaconvert
-from mayfly.contract.outcome import Published, Receipt
+from mayfly.contract.outcome import Published, Receipt, WorkDone
 from mayfly.contract.report import Media
 from mayfly.core.rows import JobState, TaskState
 from mayfly.memory.world import memory_world
@@ -92,6 +92,21 @@ def test_a_receipt_says_whether_it_is_final() -> None:
     )
     dearer = msgspec.structs.replace(receipt, on_demand_seconds=20.0, final=True)
     assert jobview.receipt_line(dearer).endswith("on Fargate Spot, 20.0 s of it on-demand")
+
+
+def test_what_was_predicted_stands_beside_what_was_measured() -> None:
+    whole = WorkDone(planned_seconds=0, predicted_seconds=100, measured_seconds=130)
+    assert jobview.work_lines(whole) == [
+        "2 min 10 s taken where 1 min 40 s were predicted (1.30 times)"
+    ]
+    begun = WorkDone(planned_seconds=7200, predicted_seconds=0, measured_seconds=0)
+    assert jobview.work_lines(begun) == ["2 h 00 min of work in its plan"]
+    assert jobview.work_lines(None) == []
+    head = a_job(predicted_ms=7_200_000, done_ms=60_000, took_ms=60_000)
+    assert jobview.head_lines(head, jobview.Progress(fraction=0), AT)[-1] == (
+        "work     2 h 00 min of work in its plan; 1 min 00 s taken where 1 min 00 s were predicted "
+        "(1.00 times)"
+    )
 
 
 def test_a_job_of_many_parts_is_as_far_as_its_head_counts() -> None:

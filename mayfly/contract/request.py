@@ -31,7 +31,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     #: Higher goes first among waiting work.
     priority: Annotated[int, msgspec.Meta(ge=-50, le=50)] = 0
     #: It should be done within so many seconds: among waiting work of one priority the nearest
-    #: deadline goes first. It only orders; a job that comes late is done all the same.
+    #: deadline goes first, and a long job gets more workers for it. A job that comes late is done
+    #: all the same.
     deadline_seconds: (
         Annotated[int, msgspec.Meta(ge=DEADLINE_SECONDS_MIN, le=DEADLINE_SECONDS_MAX)] | None
     ) = None

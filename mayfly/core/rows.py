@@ -69,7 +69,7 @@ class JobHead(msgspec.Struct, frozen=True, kw_only=True):
     run: int
     priority: int
     accepted_at: float
-    #: When its asker wants it done; it orders, and nothing fails for it.
+    #: When its asker wants it done; it orders and sizes, and nothing fails for it.
     deadline_at: float | None = None
     updated_at: float
     #: Tasks not yet done, those included that are still to be opened.

@@ -8,9 +8,9 @@ import dataclasses
 from collections.abc import Mapping
 
 from mayfly.core import brake, commands, events, limits
-from mayfly.core.changes import Change, Put
+from mayfly.core.changes import Change, Put, Update
 from mayfly.core.commands import Command
-from mayfly.core.rows import TaskRow, busy_key
+from mayfly.core.rows import TaskRow, busy_key, task_key
 
 #: How an attempt ends.
 LastWord = events.TaskEncoded | events.TaskInterrupted | events.TaskRefused | events.TaskFailed
@@ -38,7 +38,11 @@ def first_word(task: TaskRow, event: Word) -> FirstWord:
         return FirstWord()
     heard = (*task.heard_attempts, event.attempt)[-_REMEMBERED_MAX:]
     return FirstWord(
-        task={"attempts": task.attempts + 1, "heard_attempts": heard},
+        task={
+            "attempts": task.attempts + 1,
+            "heard_attempts": heard,
+            "began_at": event.at,
+        },
         head={"attempts": 1},
         changes=brake.begun(event.service, event.worker, event.at),
         commands=(commands.NoteWorkerStarted(pool=task.pool),),
@@ -81,6 +85,19 @@ def measured(task: TaskRow, event: events.TaskEncoded) -> dict[str, int]:
 def _ms(seconds: float) -> int:
     """Bounded: one worker that lies must not outweigh all others."""
     return round(min(max(seconds, 0.0), limits.HOLD_SECONDS_MAX) * 1000)
+
+
+def late(task: TaskRow, event: LastWord) -> tuple[Change, ...]:
+    """The same of an attempt at a task that is done. Its service may be one that nobody knew."""
+    services = _heard_from(task, event)["services"]
+    if services == task.services:
+        return busy(task, event)
+    known = Update(
+        key=task_key(task.job_id, task.task_id),
+        set={"services": services, "version": task.version + 1},
+        require={"version": task.version},
+    )
+    return (*busy(task, event), known)
 
 
 def _heard_from(task: TaskRow, event: Word) -> dict[str, object]:

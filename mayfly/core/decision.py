@@ -83,7 +83,7 @@ def task_left(task: TaskRow, event: Event, **fields: Any) -> Update:
     )
 
 
-def head_update(head: JobHead, event: Event, **added: int) -> Update:
+def head_update(head: JobHead, event: Event, **added: float) -> Update:
     """A working job gets on: counters are added. Its state stays, whatever it is by now."""
     return Update(
         key=head_key(head.job_id),
@@ -94,7 +94,7 @@ def head_update(head: JobHead, event: Event, **added: int) -> Update:
 
 
 def head_moved(
-    head: JobHead, event: Event, target: JobState, require: dict[str, Any], **added: int
+    head: JobHead, event: Event, target: JobState, require: dict[str, Any], **added: float
 ) -> Update:
     """The job goes from the state that was read to another."""
     return Update(
@@ -106,7 +106,7 @@ def head_moved(
     )
 
 
-def head_running(head: JobHead, event: Event, **added: int) -> Update:
+def head_running(head: JobHead, event: Event, **added: float) -> Update:
     """A worker is at it."""
     if head.state is JobState.QUEUED:
         return head_moved(head, event, JobState.RUNNING, {}, **added)
@@ -169,7 +169,7 @@ def job_ends(
     event: Event,
     target: JobState,
     failure: Failure | None = None,
-    **added: int,
+    **added: float,
 ) -> tuple[Update, ...]:
     """The job reaches its end; a working job also leaves its pool's count. Counters are added.
 

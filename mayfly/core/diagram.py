@@ -54,7 +54,8 @@ stateDiagram-v2
     open --> running: TaskStarted (by a worker believed dead)
     running --> open: TaskInterrupted, TaskWentSilent, TaskEncoded (something else than the task)
     released --> open: TaskInterrupted, TaskDeadLettered (forgiven once)
-    running --> released: TaskFailed (the message is back on the queue)
+    running --> released: TaskFailed (the message is back on the queue), TaskInterrupted (of two)
+    running --> running: TaskLagged (a backup's message is sent)
     running --> done: TaskEncoded
     released --> done: TaskEncoded
     open --> done: TaskEncoded

@@ -249,6 +249,16 @@ class TaskWentSilent(_Event):
     """It runs and nobody has said a word of it for SILENCE_SECONDS."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TaskLagged(_Event):
+    """It will take longer than a fresh attempt would, and a worker is free for one."""
+
+    #: Of those that were seen, the one at work.
+    attempt: str
+    #: Until another worker begins.
+    start_seconds: float
+
+
 JobEvent = (
     RequestAccepted
     | RequestRefused
@@ -279,5 +289,6 @@ TaskEvent = (
     | MessageVanished
     | TaskDropped
     | TaskWentSilent
+    | TaskLagged
 )
 Event = JobEvent | TaskEvent

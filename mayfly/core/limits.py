@@ -155,6 +155,24 @@ ROWS_PER_TRANSACTION = 90
 #: joined: the largest plan, at a Spot notice a chunk, takes two workers a week.
 ATTEMPT_DAYS = 7
 
+# --- Stragglers ------------------------------------------------------------------------------
+
+#: A chunk lags when it has taken so many times the mean of its job's done ones and needs longer
+#: still than a fresh attempt would. With equal machines a chunk must then be two and a half times
+#: as hard as the others to be taken for one whose machine is slow.
+LAG_FACTOR = 1.5
+
+#: Nor is it judged before two heartbeats could say how far it is.
+LAG_SECONDS_MIN = 2 * HEARTBEAT_SECONDS
+
+#: Until a worker that is not there yet begins: the middle of Fargate's 1 to 3 minutes.
+START_SECONDS = 120
+
+#: Backup attempts of one task, one at a time, so that a task costs at most so many attempts more;
+#: and how many one look at a pool asks for.
+BACKUPS_MAX = 2
+BACKUPS_PER_LOOK = 4
+
 # --- The worker's machine --------------------------------------------------------------------
 
 #: Of the task's memory, what ffmpeg may not have: Python with boto3 takes 70 MiB, the rest is

@@ -15,6 +15,8 @@ delivers twice, late and in any order, and a worker believed dead may come back.
 - A report says which attempt speaks. Words of an attempt that has ended are stale.
 - Whoever brings proven outputs first is taken (OPEN, RELEASED and RUNNING alike); later ones change
   nothing, for a DONE task ignores them.
+- A task that lags may have two messages out. One is enough: when an attempt gives its message
+  back, the task waits for the other and is not released once more.
 - A task's row carries a version: two Lambdas cannot both act on what they read.
 - A worker that cuts a long source says so, and the first plan wins. Of what a task is from then on
   nothing else is taken: not another plan's chunk, nor the whole.
@@ -27,6 +29,7 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 from mayfly.core import events as e
+from mayfly.core import of_backups as backup
 from mayfly.core import of_jobs as job
 from mayfly.core import of_plans as plan
 from mayfly.core import of_reruns as rerun
@@ -93,6 +96,8 @@ TRANSITIONS: dict[Pair, Callable[..., Decision]] = {
     (_RUN, e.TaskDeadLettered): task.out_on_task_dead_lettered,
     (_OUT, e.MessageVanished): task.released_on_message_vanished,
     (_RUN, e.TaskWentSilent): task.running_on_task_went_silent,
+    (_RUN, e.TaskLagged): backup.running_on_task_lagged,
+    (_RUN, e.TaskEnqueued): backup.running_on_task_enqueued,
     (_OUT, e.TaskProgressed): task.working_on_task_progressed,
     (_RUN, e.TaskProgressed): task.working_on_task_progressed,
     **_each(
@@ -127,6 +132,7 @@ TRANSITIONS: dict[Pair, Callable[..., Decision]] = {
             e.TaskDropped: task.ended_on_nothing_to_do,
             e.TaskDeadLettered: task.ended_on_nothing_to_do,
             e.TaskWentSilent: task.ended_on_nothing_to_do,
+            e.TaskLagged: task.ended_on_nothing_to_do,
             e.MessageVanished: task.ended_on_nothing_to_do,
         },
     ),
@@ -196,10 +202,10 @@ IGNORED: dict[Pair, str] = {
     (_OPEN, e.TaskFailed): "the task was taken back from this attempt",
     (_OPEN, e.TaskWentSilent): "the task waits in the table, where silence is right",
     (_OPEN, e.TaskEnqueued): "a worker had it and gave it back meanwhile",
-    (_RUN, e.TaskEnqueued): "a worker was quicker than the mark",
     (_OUT, e.TaskReleased): "somebody else released it",
     (_RUN, e.TaskReleased): "somebody else released it, and a worker has begun",
     (_OUT, e.TaskWentSilent): "the task waits on the queue, where silence is right",
+    **_each((_OPEN, _OUT), {e.TaskLagged: "nobody is at it any more: it waits for a worker"}),
     **_each((_OPEN, _RUN, _DONE), {e.MessageVanished: "the task needs no message any more"}),
     **_each((_OPEN, _OUT, _RUN, _DONE), {e.TaskDropped: "its job goes on"}),
     **_each(
@@ -208,6 +214,7 @@ IGNORED: dict[Pair, str] = {
             e.TaskReleased: "released while it was being finished",
             e.TaskDeadLettered: "a spare copy of its message died",
             e.TaskWentSilent: "there is nothing left to say",
+            e.TaskLagged: "it was quicker than the look",
         },
     ),
     **_each((_DONE, _ENDED), {e.TaskEnqueued: "sent while it was being finished"}),

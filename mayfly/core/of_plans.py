@@ -60,7 +60,8 @@ def working_on_task_planned(head: JobHead, task: TaskRow, event: events.TaskPlan
                 scope=first.scope,
                 fraction=0.0,
                 **(seen(task, event) if at_work else {}),
-                **first_heard.task,
+                # The look at the whole source came before the chunk.
+                **{**first_heard.task, "began_at": event.at},
             ),
             msgspec.structs.replace(cut, set={**cut.set, **_sizes(plan)}),
             Create(key=plan_key(head.job_id), item={**to_item(row), "expires_at": fades_at(head)}),

@@ -8,7 +8,7 @@ import dataclasses
 
 from mayfly.contract.failure import Failure, failure
 from mayfly.core import commands, events, limits, release
-from mayfly.core.attempts import LastWord, busy, ended, first_word, measured, seen
+from mayfly.core.attempts import LastWord, busy, ended, first_word, late, measured, seen
 from mayfly.core.decision import (
     Decision,
     after_end,
@@ -18,6 +18,7 @@ from mayfly.core.decision import (
     task_left,
     task_update,
 )
+from mayfly.core.of_backups import beside, one_left, over
 from mayfly.core.rows import JobHead, JobState, TaskRow, TaskState
 
 #: How many of its dead letters a task remembers.
@@ -42,7 +43,9 @@ def waiting_on_task_started(head: JobHead, task: TaskRow, event: events.TaskStar
     if event.attempt in task.ended_attempts:
         return Decision(ignored="the attempt has ended already")
     first = first_word(task, event)
-    at_work = {"fraction": 0.0, "stage": "started", **seen(task, event), **first.task}
+    # Beside one that lags it is the second, and the first is as far as it was.
+    fraction = task.fraction if task.lagging else 0.0
+    at_work = {"fraction": fraction, "stage": "started", **seen(task, event), **first.task}
     return Decision(
         changes=(
             task_update(task, event, TaskState.RUNNING, **at_work),
@@ -105,19 +108,29 @@ def working_on_task_encoded(head: JobHead, task: TaskRow, event: events.TaskEnco
                 stage="done",
                 worker=event.worker,
                 busy_seconds=task.busy_seconds + event.busy_seconds,
+                **over(task),
                 **ended(task, event),
                 **first.task,
             ),
-            head_running(head, event, open_tasks=-1, **measured(task, event), **first.head),
+            head_running(
+                head, event, open_tasks=-1, **measured(task, event), **_chunk_done(event), **first.head
+            ),
             *busy(task, event),
             *first.changes,
         ),
         commands=(
             commands.CountTasks(job_id=head.job_id),
             commands.ReleaseTasks(pool=task.pool),
+            # Else the other attempt would hear of it after its own next word.
+            *(_stopped(head, task) if task.lagging else ()),
             *first.commands,
         ),
     )
+
+
+def _chunk_done(event: events.TaskEncoded) -> dict[str, int]:
+    """Counted, so that what chunks take can be compared."""
+    return {"chunks_done": 1} if event.scope is not None else {}
 
 
 def _strayed(head: JobHead, task: TaskRow, event: events.TaskEncoded) -> Decision:
@@ -125,33 +138,14 @@ def _strayed(head: JobHead, task: TaskRow, event: events.TaskEncoded) -> Decisio
     nowhere. Its message is gone, so who held the task has given it back."""
     if task.state is TaskState.OPEN or event.attempt in task.ended_attempts:
         return Decision(changes=busy(task, event), ignored="it is not what the task is")
-    if task.state is TaskState.RUNNING and task.attempt not in ("", event.attempt):
+    if _is_anothers(task, event):
         return Decision(changes=busy(task, event), ignored="another attempt is at work")
     why = failure("worker_failed", "it brought something else than its task")
     if head.adopted or task.failures + 1 >= limits.UNKNOWN_TRIES_MAX:
         given_up = _given_up(head, task, event, why)
         return dataclasses.replace(given_up, changes=(*given_up.changes, *busy(task, event)))
-    first = first_word(task, event)
-    return Decision(
-        changes=(
-            task_update(
-                task,
-                event,
-                TaskState.OPEN,
-                interruptions=task.interruptions + 1,
-                failures=task.failures + 1,
-                last_failure=why,
-                stage="not what the task is",
-                busy_seconds=task.busy_seconds + event.busy_seconds,
-                **ended(task, event),
-                **first.task,
-            ),
-            head_running(head, event, interruptions=1, **first.head),
-            *busy(task, event),
-            *first.changes,
-        ),
-        commands=(*_released_anew(head, task), *first.commands),
-    )
+    failed = {"failures": task.failures + 1, "last_failure": why, "stage": "not what the task is"}
+    return _given_back(head, task, event, **failed)
 
 
 def out_on_task_interrupted(
@@ -160,26 +154,45 @@ def out_on_task_interrupted(
     """Back into the table and out again to another worker. Nobody's fault; counted."""
     if event.attempt in task.ended_attempts:
         return Decision(ignored="the attempt has ended already")
-    if task.attempt not in ("", event.attempt) and task.state is TaskState.RUNNING:
-        return Decision(ignored="another attempt is at work")
+    if _is_anothers(task, event):
+        return Decision(changes=busy(task, event), ignored="another attempt is at work")
+    return _given_back(head, task, event, stage=event.reason)
+
+
+def _is_anothers(task: TaskRow, event: LastWord) -> bool:
+    """Whether the task's only message, as far as anybody knows, is in somebody else's hands."""
+    others = task.attempt not in ("", event.attempt)
+    return others and task.state is TaskState.RUNNING and not task.lagging
+
+
+def _given_back(
+    head: JobHead,
+    task: TaskRow,
+    event: events.TaskInterrupted | events.TaskEncoded,
+    **fields: object,
+) -> Decision:
+    """An attempt has ended without outputs and deleted its message: the task is released anew,
+    unless a second message is out."""
     first = first_word(task, event)
+    target, left = one_left(task, event.attempt) if task.lagging else (_back(head), {})
     return Decision(
         changes=(
             task_update(
                 task,
                 event,
-                _back(head),
+                target,
                 interruptions=task.interruptions + 1,
-                stage=event.reason,
                 busy_seconds=task.busy_seconds + event.busy_seconds,
                 **ended(task, event),
                 **first.task,
+                **left,
+                **fields,
             ),
             head_running(head, event, interruptions=1, **first.head),
             *busy(task, event),
             *first.changes,
         ),
-        commands=(*_released_anew(head, task), *first.commands),
+        commands=(*(() if task.lagging else _released_anew(head, task)), *first.commands),
     )
 
 
@@ -207,23 +220,25 @@ def working_on_task_refused(head: JobHead, task: TaskRow, event: events.TaskRefu
 
 
 def working_on_task_failed(head: JobHead, task: TaskRow, event: events.TaskFailed) -> Decision:
-    """Nobody knows why. Its message is back on the queue; after the last try it is dead-lettered,
-    and the letter ends the job."""
+    """Nobody knows why. Its message is back on the queue, whether or not another one is out; after
+    the last try it is dead-lettered, and the letter ends the job."""
     if event.attempt in task.ended_attempts:
         return Decision(ignored="the attempt has ended already")
     first = first_word(task, event)
+    other = beside(task, event.attempt) if task.lagging else ""
     return Decision(
         changes=(
             task_update(
                 task,
                 event,
-                TaskState.RELEASED,
+                TaskState.RUNNING if other else TaskState.RELEASED,
                 failures=task.failures + 1,
                 last_failure=event.failure,
                 stage="failed, waiting for another try",
                 busy_seconds=task.busy_seconds + event.busy_seconds,
                 **ended(task, event),
                 **first.task,
+                **({"attempt": other} if other else {}),
             ),
             head_running(head, event, **first.head),
             *busy(task, event),
@@ -259,11 +274,14 @@ def out_on_task_dead_lettered(
     """
     if event.letter and event.letter in task.letters:
         return Decision(ignored="the letter was judged before")
+    letters = _letters(task, event)
     if task.failures >= limits.UNKNOWN_TRIES_MAX:
         return _given_up(head, task, event, task.last_failure or failure("worker_failed"))
     if head.adopted:
         return _given_up(head, task, event, task.last_failure or failure("worker_lost"))
-    return _lost_again(head, task, event, limits.RECEIVES_MAX, letters=_letters(task, event))
+    return _lost_again(
+        head, task, event, limits.RECEIVES_MAX, is_left=bool(task.lagging), letters=letters
+    )
 
 
 def running_on_task_went_silent(
@@ -285,7 +303,7 @@ def released_on_message_vanished(
         # Nobody can send it again; its last report may be hidden behind an invocation that died.
         return _lost_again(head, task, event, 1)
     return Decision(
-        changes=(task_update(task, event, TaskState.OPEN), head_update(head, event)),
+        changes=(task_update(task, event, TaskState.OPEN, **over(task)), head_update(head, event)),
         commands=_released_anew(head, task),
     )
 
@@ -293,7 +311,7 @@ def released_on_message_vanished(
 def done_on_task_encoded(head: JobHead, task: TaskRow, event: events.TaskEncoded) -> Decision:
     """Told twice: whether it was the last task may have gone unasked in a crash."""
     return Decision(
-        changes=busy(task, event),
+        changes=late(task, event),
         commands=(commands.CountTasks(job_id=head.job_id),),
         ignored="the task is done",
     )
@@ -301,7 +319,7 @@ def done_on_task_encoded(head: JobHead, task: TaskRow, event: events.TaskEncoded
 
 def done_on_last_word(head: JobHead, task: TaskRow, event: LastWord) -> Decision:
     """Another attempt was first; what this one cost is still the job's."""
-    return Decision(changes=busy(task, event), ignored="another attempt was first")
+    return Decision(changes=late(task, event), ignored="another attempt was first")
 
 
 def ended_on_last_word(head: JobHead, task: TaskRow, event: LastWord) -> Decision:
@@ -318,8 +336,13 @@ def ended_on_nothing_to_do(head: JobHead, task: TaskRow, event: events.TaskEvent
 def done_on_word_of_a_worker(head: JobHead, task: TaskRow, event: events.TaskEvent) -> Decision:
     """Somebody works on what is done or ended: it is told to stop."""
     reason = head.failure.code if head.failure else "done"
-    stop = commands.StopWorkers(job_id=head.job_id, task_id=task.task_id, reason=reason)
-    return Decision(commands=(stop,), ignored="the task is done or its job has ended")
+    return Decision(
+        commands=_stopped(head, task, reason), ignored="the task is done or its job has ended"
+    )
+
+
+def _stopped(head: JobHead, task: TaskRow, reason: str = "done") -> tuple[commands.Command, ...]:
+    return (commands.StopWorkers(job_id=head.job_id, task_id=task.task_id, reason=reason),)
 
 
 def _released_anew(head: JobHead, task: TaskRow) -> tuple[commands.Command, ...]:
@@ -335,18 +358,28 @@ def _letters(task: TaskRow, event: events.TaskDeadLettered) -> tuple[str, ...]:
 
 
 def _lost_again(
-    head: JobHead, task: TaskRow, event: events.TaskEvent, workers: int, **fields: object
+    head: JobHead,
+    task: TaskRow,
+    event: events.TaskEvent,
+    workers: int,
+    *,
+    is_left: bool = False,
+    **fields: object,
 ) -> Decision:
+    """`is_left`: a second message of the task is out, or about to be sent."""
     if task.lost + workers >= limits.LOST_WORKERS_MAX:
         return _given_up(head, task, event, task.last_failure or failure("worker_lost"))
     # A user's own task cannot be sent again; it waits for its message, which comes back by itself.
     known = {"lost": task.lost + workers, "stage": "worker lost", "reported_at": event.at}
+    target = _back(head)
+    if is_left:
+        target = task.state if task.enqueued else TaskState.RELEASED
     return Decision(
         changes=(
-            task_update(task, event, _back(head), **known, **fields),
+            task_update(task, event, target, **known, **over(task), **fields),
             head_update(head, event),
         ),
-        commands=_released_anew(head, task),
+        commands=() if is_left else _released_anew(head, task),
     )
 
 

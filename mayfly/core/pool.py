@@ -5,8 +5,8 @@ here; a lost event is healed by the next look. Theory of operation:
 
 - The target is the number of open tasks, or what `sizing.py` makes of them where work was
   predicted; at most what the pool may have, and 0 without open jobs, when paused or when the brake
-  is pulled. So idle workers leave while a straggler runs. Users' own tasks on the queue, which
-  nobody counts yet, are good for one worker.
+  is pulled. A backup attempt counts as one. So idle workers leave while a straggler runs, but for
+  its backup's. Users' own tasks on the queue, which nobody counts yet, are good for one worker.
 - One service of the current task definition on Spot serves the pool; it is resized, never
   re-created, while there is work. Its name carries an opaque id, since a DRAINING name cannot be
   created again. Beside it there may be an on-demand twin (`twin.py`). Every other service leaves:
@@ -69,8 +69,8 @@ class Observed:
     """What a planner knows. `services` are those of the row that ECS still knows."""
 
     row: PoolRow
-    #: Open and released tasks: of planned jobs all, of others as the index tells them, counted up
-    #: to `COUNTED` times `workers_max`.
+    #: Open and released tasks and backup attempts: of planned jobs all, of others as the index
+    #: tells them, counted up to `COUNTED` times `workers_max`.
     open_tasks: int
     services: Sequence[ServiceSeen]
     #: The jobs among them whose work was predicted.

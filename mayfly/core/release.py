@@ -39,7 +39,12 @@ def line(tenant: str, rows: Iterable[TaskRow]) -> Line:
 
 def room(out: Sequence[TaskRow], workers_max: int) -> int:
     """How many more may be released beside those that are on the queue or in work."""
-    return max(0, limits.RELEASED_PER_WORKER * workers_max - len(out))
+    return max(0, limits.RELEASED_PER_WORKER * workers_max - tries(out))
+
+
+def tries(out: Sequence[TaskRow]) -> int:
+    """Messages that are on the queue or in work: one a task, and one for each backup attempt."""
+    return len(out) + sum(1 for row in out if row.lagging)
 
 
 def looked_at(
@@ -113,11 +118,11 @@ def round_of(task: TaskRow) -> int:
 
 
 def unsent(out: Sequence[TaskRow], now: float) -> tuple[TaskRow, ...]:
-    """Chosen, but never sent: a crash came between."""
+    """Chosen, but never sent: a crash came between. Of a task in work, its backup's message."""
     return tuple(
         row
         for row in out
-        if row.state is TaskState.RELEASED
+        if (row.state is TaskState.RELEASED or row.lagging)
         and not row.enqueued
         and now - (row.released_at or 0.0) > limits.HEAL_SECONDS
     )
@@ -125,10 +130,12 @@ def unsent(out: Sequence[TaskRow], now: float) -> tuple[TaskRow, ...]:
 
 def vanished(out: Sequence[TaskRow], free: int, held: int, now: float) -> tuple[TaskRow, ...]:
     """Waiting on the queue for long, while fewer messages than such tasks are there: `free` ones,
-    and of those that are `held` what is not in work. The oldest are taken for those without."""
+    and of those that are `held` what is not in work. Of these one is a backup's, wherever a task
+    has one. The oldest are taken for those without."""
     waiting = [row for row in out if row.state is TaskState.RELEASED and row.enqueued]
     running = sum(1 for row in out if row.state is TaskState.RUNNING)
-    missing = len(waiting) - free - max(0, held - running)
+    backups = sum(1 for row in out if row.lagging and row.enqueued)
+    missing = len(waiting) + backups - free - max(0, held - running)
     old = sorted((row for row in waiting if is_overdue(row, now)), key=last_moved)
     return tuple(old[: max(0, missing)])
 

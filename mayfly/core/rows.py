@@ -88,6 +88,8 @@ class JobHead(msgspec.Struct, frozen=True, kw_only=True):
     #: The same of those of its tasks that are done, and what these took.
     done_ms: int = 0
     took_ms: int = 0
+    #: Chunks that are done.
+    chunks_done: int = 0
     ended_at: float | None = None
     failure: Failure | None = None
     #: The outcome event was sent.
@@ -148,6 +150,12 @@ class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
     enqueued: bool = False
     #: The nonce of the attempt that reported last.
     attempt: str = ""
+    #: When the newest attempt was first heard of.
+    began_at: float | None = None
+    #: The attempt that lagged, while a second message is out beside its own; empty with one.
+    lagging: str = ""
+    #: How often that was so.
+    backups: int = 0
     #: Nonces of attempts that said something, the last few: each counts once.
     heard_attempts: tuple[str, ...] = ()
     #: Nonces of attempts that have ended: a late word of theirs is stale.

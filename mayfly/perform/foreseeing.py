@@ -10,7 +10,7 @@ decides nothing; `core/sizing.py` and `core/pool.py` do.
 import dataclasses
 from collections.abc import Iterable
 
-from mayfly.core import limits, pool, sizing
+from mayfly.core import limits, pool, release, sizing
 from mayfly.core.pool import PoolPolicy
 from mayfly.core.rows import (
     JobHead,
@@ -48,7 +48,7 @@ def open_work(world: World, name: str, policy: PoolPolicy, opened: Opened) -> Wo
     """Open tasks, those of planned jobs and those that a large source will surely have included."""
     rows = open_tasks(world, name, pool.COUNTED * policy.workers_max)
     if not policy.finish_seconds:
-        return Work(tasks=len(rows))
+        return Work(tasks=release.tries(rows))
     found = {(row.job_id, row.task_id): row for row in rows}
     for row in waiting.named(world, sorted(opened)):
         if row.pool == name and row.state is not TaskState.DONE:
@@ -62,7 +62,8 @@ def open_work(world: World, name: str, policy: PoolPolicy, opened: Opened) -> Wo
     loose = [row for row in found.values() if row.job_id not in planned]
     extra = sum(sizing.foreseen(row, finish, now) for row in loose)
     parts = sum(left.tasks for left in planned.values())
-    return Work(tasks=len(loose) + extra + parts, planned=tuple(planned.values()))
+    backups = release.tries(list(found.values())) - len(found)
+    return Work(tasks=len(loose) + extra + parts + backups, planned=tuple(planned.values()))
 
 
 def open_tasks(world: World, name: str, most: int) -> list[TaskRow]:

@@ -49,8 +49,8 @@ def see_to_pool(world: World, name: str, *, settled: bool, opened: Opened = froz
 
 
 def open_task_count(world: World, name: str, workers_max: int) -> int:
-    """Open and released tasks, counted up to `workers_max`."""
-    return len(foreseeing.open_tasks(world, name, workers_max))
+    """Open and released tasks, and backup attempts at them, counted up to `workers_max`."""
+    return min(release.tries(foreseeing.open_tasks(world, name, workers_max)), workers_max)
 
 
 def read_pool(world: World, name: str) -> tuple[PoolRow, bool]:

@@ -11,13 +11,14 @@ from typing import Protocol
 import msgspec
 
 from mayfly.contract import wire
-from mayfly.core import events, limits, release
+from mayfly.core import events, limits, release, straggler
 from mayfly.core.decision import Decision
 from mayfly.core.events import Event
 from mayfly.core.rows import (
     ENDS,
     JobHead,
     JobSpec,
+    PoolRow,
     TaskRow,
     TaskState,
     from_item,
@@ -89,6 +90,23 @@ def send_again(world: World, pool: str, apply: Apply) -> None:
         _send(world, row, spec)
         sent = events.TaskEnqueued(at=world.clock.now(), released_at=row.released_at or 0.0)
         apply(world, sent, row.job_id, row.task_id)
+
+
+def back_up(world: World, row: PoolRow, apply: Apply) -> None:
+    """Sends tasks that lag a second time, if nothing else waits for a worker. Raises Temporary."""
+    out, now = out_tasks(world, row.pool), world.clock.now()
+    free = straggler.free(out, world.policy(row.pool).workers_max)
+    slow = [task for task in out if straggler.may_lag(task, now)]
+    if not free or not slow or waiting.count(world, row.pool, out, 1):
+        return
+    start_seconds = straggler.start_seconds(row, out)
+    found = [one for one in _read(world, slow) if one[0].state not in ENDS]
+    heads = [(head, task) for head, task, _ in found]
+    worst = straggler.worst(heads, free, now, start_seconds)
+    for head, task, spec in found:
+        if task in worst:
+            lagged = events.TaskLagged(at=now, attempt=task.attempt, start_seconds=start_seconds)
+            _back_up_one(world, head, task, spec, lagged, apply)
 
 
 def drop_ended(world: World, rows: Sequence[TaskRow], apply: Apply) -> list[TaskRow]:
@@ -178,6 +196,22 @@ def _choose_and_send_one(
     )
     sent = events.TaskEnqueued(at=world.clock.now(), released_at=released.at)
     apply(world, sent, row.job_id, row.task_id, known=(head, chosen))
+
+
+def _back_up_one(
+    world: World,
+    head: JobHead,
+    row: TaskRow,
+    spec: JobSpec,
+    lagged: events.TaskLagged,
+    apply: Apply,
+) -> None:
+    if apply(world, lagged, row.job_id, row.task_id, known=(head, row)).ignored:
+        return
+    _send(world, row, spec)
+    world.tally.add("BackupAttempts", pool=row.pool)
+    sent = events.TaskEnqueued(at=world.clock.now(), released_at=lagged.at)
+    apply(world, sent, row.job_id, row.task_id)
 
 
 def _read(world: World, rows: Sequence[TaskRow]) -> list[_Found]:

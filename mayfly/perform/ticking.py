@@ -82,7 +82,7 @@ def _look_at_job(world: World, head: JobHead) -> Sequence[commands.Command]:
 def _look_at_pool(
     world: World, name: str, looks: _Looks, known: set[str]
 ) -> Sequence[commands.Command]:
-    row, _ = planning.read_pool(world, name)
+    row, paused = planning.read_pool(world, name)
     known.update(row.services)
     if row.open_jobs <= 0:
         looked = looks.at(_look_at_leftovers, row)
@@ -90,6 +90,8 @@ def _look_at_pool(
             return ()  # their tasks may be gone by now, and would hatch a worker for nothing
     else:
         looks.at(_look_at_tasks, row)
+        if not paused and row.broken_at is None:
+            looks.at(_look_at_stragglers, row)
         looks.todo.append(commands.ReleaseTasks(pool=name))
     if row.broken_at is not None:
         looks.at(watching.break_pool, name)
@@ -123,6 +125,11 @@ def _look_at_tasks(world: World, row: PoolRow) -> Sequence[commands.Command]:
         vanished = events.MessageVanished(at=now)
         todo.extend(engine.apply(world, vanished, task.job_id, task.task_id).commands)
     return todo
+
+
+def _look_at_stragglers(world: World, row: PoolRow) -> Sequence[commands.Command]:
+    releasing.back_up(world, row, engine.apply)
+    return ()
 
 
 def _measure(world: World, row: PoolRow) -> Sequence[commands.Command]:

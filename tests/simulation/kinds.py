@@ -69,6 +69,8 @@ class Kind(enum.StrEnum):
     CLOCK_SKEW = "clocks disagree"
     # Workers
     WORKER_FROZEN = "a worker stands still"
+    WORKER_SLOW = "a worker is slow all its life"
+    WORKER_BACKED_UP = "a task lags, and another worker is given the same"
     WORKER_OUT_OF_MEMORY = "an input kills its worker"
     WORKER_FAILED = "an attempt fails for unknown reasons"
     WORKER_OTHER_PLAN = "a worker cuts a source otherwise than others do"

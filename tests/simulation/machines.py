@@ -10,6 +10,7 @@ from mayfly.memory.clock import SeededDice
 from mayfly.memory.signer import MemorySigner
 from tests.simulation.fleet import EcsTask, Fleet
 from tests.simulation.hands import Hands
+from tests.simulation.kinds import Kind
 from tests.simulation.lines import Line
 from tests.simulation.scheduler import Process, Scheduler
 from tests.simulation.trouble import Trouble
@@ -19,6 +20,9 @@ from worker.agent import Identity, Protection
 from worker.loop import Loop
 from worker.order import Order
 from worker.stop import Stop
+
+#: A neighbour that takes half of the machine, and a disk that is dying.
+_SLOWNESS = (2.5, 5.0, 20.0)
 
 
 @dataclasses.dataclass(slots=True)
@@ -134,6 +138,7 @@ class Machine:
         self.on_failed: Callable[[Order], None] = lambda order: None
         self.on_killed: Callable[[Order], None] = lambda order: None
         self._fleet = fleet
+        self._slowness = trouble.choice(_SLOWNESS) if trouble.strike(Kind.WORKER_SLOW) else 1.0
         self._stop = Stop(self._later)
         self._pulses: list[SimPulse] = []
         self._hands = Hands(jobs, task, trouble)
@@ -171,6 +176,11 @@ class Machine:
     def leaving(self) -> bool:
         """SIGTERM has come."""
         return self._stop.asked
+
+    @property
+    def slowness(self) -> float:
+        """How much longer it takes than others, in bad weather."""
+        return 1.0 if self.trouble.calm else self._slowness
 
     def freeze(self, seconds: float) -> None:
         """Loop and heartbeat, both."""

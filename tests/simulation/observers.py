@@ -16,6 +16,7 @@ from mayfly.core import limits
 from mayfly.core.changes import Key
 from mayfly.core.rows import pool_key, tenant_key
 from tests.simulation.fleet import EcsTask
+from tests.simulation.kinds import Kind
 from tests.simulation.people import BUCKET
 from tests.simulation.scheduler import Process
 from tests.simulation.stack import POOL, Stack
@@ -154,6 +155,34 @@ class Commits:
         return ""
 
 
+class Backups:
+    """A second attempt is asked for beside one at work at a chunk, one at a time, a few times in
+    a task's life: that bounds what stragglers cost."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._trouble = stack.trouble
+        self._lagging: dict[Key, str] = {}
+        self._asked: Counter[Key] = Counter()
+
+    def row(self, key: Key, row: Row | None) -> str:
+        if not key.sk.startswith("task#") or row is None:
+            return ""
+        was, now = self._lagging.get(key, ""), str(row.get("lagging", ""))
+        self._lagging[key] = now
+        if now in ("", was):
+            return ""
+        self._asked[key] += 1
+        self._trouble.happened(Kind.WORKER_BACKED_UP)
+        if was or row["kind"] != "chunk" or row["state"] != "running":
+            return f"a second worker is asked for {key}, which is {row['kind']}, {row['state']}"
+        if self._asked[key] > limits.BACKUPS_MAX:
+            return f"a second worker is asked for {key} {self._asked[key]} times"
+        return ""
+
+    def settled(self) -> str:
+        return ""
+
+
 class Times:
     """No row tells of what is yet to come: our functions' clocks are right here, and workers',
     which are not, must decide nothing."""
@@ -287,6 +316,7 @@ class Watch:
             Ends(),
             Counters(stack),
             Commits(),
+            Backups(stack),
             Secrets(),
             Times(stack),
             Means(stack),

@@ -47,6 +47,10 @@ class Host(Protocol):
     def leaving(self) -> bool:
         """SIGTERM has come."""
 
+    @property
+    def slowness(self) -> float:
+        """How much longer it takes than others."""
+
     def freeze(self, seconds: float) -> None:
         """Everything on it stands still."""
 
@@ -142,7 +146,7 @@ class SimWork:
         """How much of it is in the file: all, unless somebody told ffmpeg to end early."""
         host, trouble = self.host, self.host.trouble
         order.progress.stage = "encoding"
-        share = self._wait(order, seconds, _SLICE_SECONDS)
+        share = self._wait(order, seconds * host.slowness, _SLICE_SECONDS)
         if character == "poison" or trouble.strike(Kind.WORKER_OUT_OF_MEMORY):
             trouble.happened(Kind.WORKER_OUT_OF_MEMORY)
             host.on_killed(order)

@@ -66,6 +66,7 @@ def a_task(state: TaskState = TaskState.RUNNING, **fields: Any) -> TaskRow:
         created_at=AT,
         version=3,
         attempt="nonce1" if state is TaskState.RUNNING else "",
+        began_at=AT,
         heard_attempts=("nonce1",),
         attempts=1 if state is TaskState.RUNNING else 0,
     )
@@ -124,4 +125,5 @@ def _of_tasks() -> list[Any]:
         e.MessageVanished(at=AT),
         e.TaskDropped(at=AT),
         e.TaskWentSilent(at=AT),
+        e.TaskLagged(at=AT, attempt="nonce1", start_seconds=5.0),
     ]

@@ -15,7 +15,7 @@ EVENTS = every_event()
 OPEN_MORE = commands.OpenTasks(job_id="job1")
 RELEASE = commands.ReleaseTasks(pool="standard")
 SCOPE = msgspec.to_builtins(PLAN.scope(0))
-CUT = {"kind": "chunk", "number": 0, "scope": SCOPE, "fraction": 0.0}
+CUT = {"kind": "chunk", "number": 0, "scope": SCOPE, "fraction": 0.0, "began_at": AT}
 
 
 def test_a_plan_makes_the_task_its_first_chunk_and_counts_the_others() -> None:

@@ -9,7 +9,7 @@ import pytest
 from mayfly.contract.failure import failure
 from mayfly.core import commands, limits, machine
 from mayfly.core import events as e
-from mayfly.core.changes import Update
+from mayfly.core.changes import Key, Update
 from mayfly.core.decision import Decision
 from mayfly.core.rows import JobState, TaskRow, TaskState
 from tests.unit.given import ARTIFACT, AT, PLAN, a_job, a_task, every_event
@@ -68,7 +68,7 @@ def test_a_release_that_was_never_timed_is_of_the_beginning_of_time() -> None:
 def test_a_worker_that_begins_has_the_task_the_job_and_no_crash(state: TaskState) -> None:
     waits = a_task(state, attempts=1, heard_attempts=("nonce0",), fraction=0.4)
     started = EVENTS[e.TaskStarted]
-    counted = {"attempts": 2, "heard_attempts": ("nonce0", "nonce1")}
+    counted = {"attempts": 2, "heard_attempts": ("nonce0", "nonce1"), "began_at": AT}
     said = {"fraction": 0.0, "stage": "started", **AT_WORK}
     at_work = moves(waits, e.TaskStarted, "running", **said, **counted)
     noted = (commands.NoteWorkerStarted(pool="standard"),)
@@ -98,7 +98,7 @@ def test_a_worker_that_began_before_is_known_and_another_one_takes_over() -> Non
     other = dataclasses.replace(EVENTS[e.TaskStarted], attempt="nonce2")
     (moved, *_) = decide(task, other).changes
     taken = {"fraction": 0.0, "stage": "started", **AT_WORK, "attempt": "nonce2"}
-    counted = {"attempts": 2, "heard_attempts": ("nonce1", "nonce2")}
+    counted = {"attempts": 2, "heard_attempts": ("nonce1", "nonce2"), "began_at": AT}
     assert moved == moves(task, e.TaskStarted, "running", **taken, **counted)
 
 
@@ -219,8 +219,8 @@ def test_an_interruption_is_counted_and_the_task_goes_out_again(attempt: str) ->
 
 
 def test_an_interruption_of_another_attempt_takes_nothing_from_who_is_at_work() -> None:
-    other = "another attempt is at work"
-    assert ignored(a_task(attempt="nonce2"), EVENTS[e.TaskInterrupted], other)
+    other = Decision(changes=(cost(5.0),), ignored="another attempt is at work")
+    assert decide(a_task(attempt="nonce2"), EVENTS[e.TaskInterrupted]) == other
     late = a_task(TaskState.RELEASED, attempt="nonce2")
     assert decide(late, EVENTS[e.TaskInterrupted]).ignored == ""
 
@@ -341,7 +341,16 @@ def test_a_message_that_vanished_is_sent_again_unless_only_its_user_could() -> N
 
 
 def test_last_words_about_a_task_that_is_done_only_cost() -> None:
-    done = a_task(TaskState.DONE)
+    done = a_task(TaskState.DONE, services=("other",))
+    known = Update(
+        key=Key("job#job1", "task#encode"),
+        set={"services": ("other", SERVICE), "version": 4},
+        require={"version": 3},
+    )
+    assert decide(done, WHOLE) == Decision(
+        changes=(cost(10.0), known), commands=(COUNT,), ignored="the task is done"
+    )
+    done = a_task(TaskState.DONE, services=(SERVICE,))
     assert decide(done, WHOLE) == Decision(
         changes=(cost(10.0),), commands=(COUNT,), ignored="the task is done"
     )

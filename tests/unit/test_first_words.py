@@ -18,7 +18,7 @@ from mayfly.core.decision import Decision
 from mayfly.core.rows import JobState, TaskRow, TaskState, task_key
 from mayfly.memory.world import MemoryWorld
 from tests.unit.acting import dispatch, encoded, heads, outcomes, receive, report, said, upload
-from tests.unit.given import PLAN, a_job, a_task, every_event
+from tests.unit.given import AT, PLAN, a_job, a_task, every_event
 from tests.unit.written import BEGAN, HEAD
 
 EVENTS = every_event()
@@ -88,9 +88,10 @@ def test_the_last_eight_attempts_are_known() -> None:
     heard = tuple(f"n{n}" for n in range(8))
     task = a_task(heard_attempts=heard, attempts=8)
     first = first_word(task, EVENTS[e.TaskStarted])
-    assert first.task == {"attempts": 9, "heard_attempts": (*heard[1:], "nonce1")}
-    for known in heard:
-        word: Word = dataclasses.replace(EVENTS[e.TaskStarted], attempt=known)
+    known = (*heard[1:], "nonce1")
+    assert first.task == {"attempts": 9, "heard_attempts": known, "began_at": AT}
+    for name in heard:
+        word: Word = dataclasses.replace(EVENTS[e.TaskStarted], attempt=name)
         assert not first_word(task, word).task
 
 

@@ -118,6 +118,7 @@ class Looks:
             (releasing, "stranded_tasks"),
             (releasing, "out_tasks"),
             (releasing, "vanished"),
+            (releasing, "back_up"),
             (sweeping, "sweep"),
             (waiting, "see_out"),
             (watching, "break_pool"),
@@ -145,6 +146,7 @@ def test_a_pool_with_open_jobs_is_looked_at_for_its_tasks_and_released(
 ) -> None:
     looks = Looks(monkeypatch)
     a_pool(w, open_jobs=1)
+    row, _ = planning.read_pool(w.world, "standard")
     monkeypatch.setattr(planning, "open_task_count", lambda *given: 0)
     assert ticking.tick(w.world) == [RELEASE, SETTLED]
     assert looks.made == [
@@ -152,6 +154,7 @@ def test_a_pool_with_open_jobs_is_looked_at_for_its_tasks_and_released(
         ("out_tasks", "standard"),
         ("drop_ended", ()),
         ("vanished", "standard", ()),
+        ("back_up", row, engine.apply),
         ("see_out", "standard"),
     ]
 

@@ -17,7 +17,8 @@ that this stays so, and the code must say so, too.
 from collections.abc import Callable
 
 from tests.simulation.small.calls import Code, Program
-from tests.simulation.small.memory import NOBODY, Memories, Name
+from tests.simulation.small.erasing import NOBODY, Name
+from tests.simulation.small.memory import Memories
 from tests.simulation.small.numbers import Groups, Remembered
 from tests.simulation.small.post import Boxes, Letter, Words
 from tests.simulation.small.states import Budget, State, Working

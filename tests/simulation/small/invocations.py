@@ -256,7 +256,7 @@ def _row_name(pk: str, sk: str) -> str:
 
 def _change_name(change: Any) -> str:
     told = [f"{name}={value}" for name, value in getattr(change, "set", {}).items()]
-    told += [f"{name}{value:+d}" for name, value in getattr(change, "add", {}).items()]
+    told += [f"{name}{value:+g}" for name, value in getattr(change, "add", {}).items()]
     kept = [word for word in told if word.split("=")[0].split("+")[0] in _SHOWN]
     kind = type(change).__name__.lower()
     shown = f" ({' '.join(kept)})" if kept else ""

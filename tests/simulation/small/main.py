@@ -47,13 +47,14 @@ def _configs(asked: argparse.Namespace) -> list[Config]:
         wanted = [faults for faults in every if sum(faults) <= asked.faults]
     budgets = [Budget(kills=k, losses=n, ticks=t, spares=s) for k, n, t, s in wanted]
     grain = Grain[asked.grain.upper()]
-    return [Config(budget=budget, grain=grain) for budget in budgets]
+    return [Config(budget=budget, grain=grain, lags=asked.lags) for budget in budgets]
 
 
 def _in_words(config: Config, result: Result) -> str:
     told = ", ".join(f"{n} {name}" for name, n in config.budget.told().items() if n)
+    lags = "; a chunk may lag" if config.lags else ""
     said = (
-        f"{told or 'no misfortune'}; a step is {config.grain.name.lower()}:"
+        f"{told or 'no misfortune'}{lags}; a step is {config.grain.name.lower()}:"
         f" {result.states:,} states, {result.transitions:,} transitions, {result.depth} deep,"
         f" {result.ends} ends, {result.cpu_seconds:.1f} s of CPU,"
         f" {'complete' if result.complete else 'NOT complete'}"
@@ -64,7 +65,7 @@ def _in_words(config: Config, result: Result) -> str:
 
 
 def _as_json(config: Config, result: Result) -> str:
-    what = {**config.budget.told(), "grain": config.grain.name.lower()}
+    what = {**config.budget.told(), "lags": config.lags, "grain": config.grain.name.lower()}
     return json.dumps({**what, **dataclasses.asdict(result)})
 
 
@@ -73,6 +74,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--faults", type=int, default=2, help="at most so many at once")
     parser.add_argument("--only", help="kills, losses, ticks, second deliveries: as 1101")
     parser.add_argument("--grain", choices=[grain.name.lower() for grain in Grain], default="whole")
+    parser.add_argument("--lags", action="store_true", help="a tick may find that a chunk lags")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--quiet", action="store_true", help="no progress")
     return parser.parse_args()

@@ -2,12 +2,11 @@
 the services and the time, and it never changes. Equal memories are one, by number.
 
 What a change means is `mayfly.memory.rows.apply`, as for every table in memory. The index is what
-the rows say, at once. Fields that no decision reads are not kept (`ERASED`): two memories that
+the rows say, at once. Fields that no decision reads are not kept (`erasing.py`): two memories that
 differ only in a story are one.
 """
 
 import dataclasses
-import re
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -19,30 +18,17 @@ from mayfly.core.rows import ENDS, ROUND_KEY
 from mayfly.memory.rows import Row, apply
 from mayfly.perform.ports import Conflict, Gone, Item, ServiceSeen
 from tests.simulation.small.calls import Answer
+from tests.simulation.small.erasing import (
+    BEGAN_AT,
+    Name,
+    canonical,
+    names_in,
+    of_no_age,
+    with_names,
+)
 
-#: When the model's time begins.
-BEGAN_AT = 1_800_000_000.0
 #: So that no round over the uploads is ever due.
 _NO_ROUND = BEGAN_AT + 1e9
-
-#: Told to people, and read by no decision: stories, bars and figures of heads and tasks.
-ERASED = frozenset(
-    {"story", "note", "stage", "fraction", "speed", "attempts", "interruptions", "busy_seconds"}
-    | {"heard_attempts", "expires_at"}
-)
-#: Of a task's row, what nothing asks for in these states of it.
-_OF_A_RELEASE = frozenset({"released_at", "enqueued"})
-_OF_AN_ATTEMPT = frozenset({"attempt", "reported_at"})
-_OF_A_LIFE = frozenset({"ended_attempts", "lost", "failures", "letters"})
-ERASED_IN = {
-    "open": ERASED | _OF_A_RELEASE | _OF_AN_ATTEMPT,
-    "released": ERASED | _OF_AN_ATTEMPT,
-    "running": ERASED | _OF_A_RELEASE,
-    "done": ERASED | _OF_A_RELEASE | _OF_AN_ATTEMPT | _OF_A_LIFE,
-}
-#: The version of a row that is done: nobody holds an older one that is equal.
-_TIME_IN_KEY = re.compile(r"0\d{12}\.\d{3}")
-_LAST_VERSION = 1_000_000
 
 #: What stands beside the table, by the first word of its name.
 _TABLE, _OBJECT, _OUTPUT, _TOLD, _SERVICE, _TIME = "row", "object", "output", "told", "service", "t"
@@ -53,11 +39,6 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 #: The name of a cell, and the number of what is in it.
 Cells = dict[tuple[str, ...], int]
-
-
-#: A task and one of its attempts. Of whom nobody will ask is nobody.
-Name = tuple[str, str]
-NOBODY = "x"
 
 
 class Facts(NamedTuple):
@@ -212,7 +193,7 @@ class Memories:
                     for task in tasks
                     for name in task.get("ended_attempts", ())
                 ),
-                named=frozenset((task["task_id"], task.get("attempt", "")) for task in tasks),
+                named=frozenset(name for task in tasks for name in names_in(task)),
             )
         return found
 
@@ -225,12 +206,7 @@ class Memories:
             for name, value in self.cells[memory].items():
                 if name[0] == _TABLE and name[2].startswith("task#"):
                     row = self.values[value]
-                    fields, task = row.fields.copy(), row.fields["task_id"]
-                    if fields.get("attempt") and (task, fields["attempt"]) not in names:
-                        fields["attempt"] = NOBODY
-                    if fields.get("ended_attempts"):
-                        ended = fields["ended_attempts"]
-                        fields["ended_attempts"] = [a for a in ended if (task, a) in names]
+                    fields = with_names(row.fields, names)
                     cells[name] = self._row(msgspec.structs.replace(row, fields=fields))
             found = self._named[key] = self._kept(cells)
         return found
@@ -246,7 +222,7 @@ class Memories:
                 if name[0] != _TABLE or name == _ROUND:
                     continue
                 row = self.values[value]
-                fields = _ageless(row.fields, now) if ageless else row.fields.copy()
+                fields = of_no_age(row.fields, now) if ageless else row.fields.copy()
                 if "version" in fields:
                     fields["version"] = 0
                 cells[name] = self._row(msgspec.structs.replace(row, fields=fields))
@@ -337,7 +313,7 @@ class Memories:
     # --- equal things are one ----------------------------------------------------------------
 
     def _row(self, row: Row) -> int:
-        fields = _canonical(row.fields)
+        fields = canonical(row.fields)
         number = self._value_numbers.setdefault(_encode(fields), len(self.values))
         if number == len(self.values):
             nested = tuple(name for name in row.nested if name in fields)
@@ -357,36 +333,9 @@ class Memories:
         return number
 
 
-def _ageless(value: Any, now: float) -> Any:
-    match value:
-        case dict():
-            return {name: _ageless(held, now) for name, held in value.items()}
-        case int() | float() if value >= BEGAN_AT:
-            return BEGAN_AT + (limits.LEASE_SECONDS if value > now else 0)
-        case str():
-            past = (at for at in _TIME_IN_KEY.findall(value) if float(at) <= now)
-            for at in past:
-                value = value.replace(at, f"{BEGAN_AT:017.3f}")
-    return value
-
-
 def _without_key(item: dict[str, Any]) -> dict[str, Any]:
     del item["pk"], item["sk"]
     return item
-
-
-def _canonical(fields: dict[str, Any]) -> dict[str, Any]:
-    """What decisions may depend on."""
-    is_task = fields["sk"].startswith("task#")
-    erased = ERASED_IN[fields["state"]] if is_task else ERASED
-    kept = {name: value for name, value in fields.items() if name not in erased}
-    if is_task and fields["state"] == "done":
-        kept["version"] = _LAST_VERSION
-        kept["artifacts"] = [
-            {**made, "key": "/".join((*made["key"].split("/")[:3], "won", made["file"]))}
-            for made in fields["artifacts"]
-        ]
-    return kept
 
 
 def _check(change: Update, before: Mapping[str, Any], now: float) -> None:

@@ -15,6 +15,8 @@ from tests.simulation.small.workers import Workers
 
 #: Before a tick: none, long enough for a heal, and for a silence.
 _PAUSES_SECONDS = (0.0, limits.HEAL_SECONDS + 15.0, limits.SILENCE_SECONDS + 60.0)
+#: Long enough for a task to lag whose worker says nothing, and too short for a silence.
+_LAG_SECONDS = limits.VISIBILITY_SECONDS + limits.HEARTBEAT_SECONDS + 15.0
 #: Beyond every window there is.
 _LONG_SECONDS = 4000.0
 #: So many ticks heal whatever is left; more is a violation.
@@ -28,6 +30,8 @@ class Config:
     budget: Budget
     workers: int = 2
     grain: Grain = Grain.WHOLE
+    #: A tick may also come when a chunk lags, whose worker is well and has said nothing for long.
+    lags: bool = False
     #: Off, to see what it hides.
     forgetting: bool = True
 
@@ -58,6 +62,7 @@ class Model:
             self._changes,
             whole=config.forgetting and config.grain is Grain.WHOLE,
         )
+        self._pauses = (*_PAUSES_SECONDS, _LAG_SECONDS) if config.lags else _PAUSES_SECONDS
         self._wanted: dict[int, int] = {}
 
     def _fresh(self, state: State, task: str) -> str:
@@ -99,7 +104,7 @@ class Model:
             yield self._moved(move, after.jobs, mail, after.workers)
         if state.budget.ticks:
             ticked = state._replace(budget=state.budget.less(ticks=1))
-            for seconds in _PAUSES_SECONDS:
+            for seconds in self._pauses:
                 later = ticked._replace(memory=self.memories.later(state.memory, seconds))
                 for move in self.functions.tick(later, busy):
                     told = f"{seconds:.0f} s pass; {move.told}"

@@ -70,6 +70,7 @@ class Dashboard(Construct):
                 [
                     *self._by_pool(Published.IDLE_WORKERS),
                     *self._by_pool(Published.BRAKE_PULLED),
+                    *self._by_pool(Published.BACKUP_ATTEMPTS),
                     metrics.published(Published.UNKNOWN_SERVICES_DELETED),
                     metrics.published(Published.UPLOADS_RECONCILED),
                     metrics.published(Published.REPORTS_WITH_WRONG_TOKEN),

@@ -31,6 +31,7 @@ class Published(StrEnum):
     ON_DEMAND_WORKERS = "OnDemandWorkers"  # [pool], ticks that see some
     IDLE_WORKERS = "IdleWorkers"  # [pool], ticks that see workers run while no job is open
     JOBS_BY_STATE = "JobsByState"  # [state], every tick
+    BACKUP_ATTEMPTS = "BackupAttempts"  # [pool]
     BRAKE_PULLED = "BrakePulled"  # [pool]
     REPORTS_WITH_WRONG_TOKEN = "ReportsWithWrongToken"  # noqa: S105, a metric's name
     UNKNOWN_SERVICES_DELETED = "UnknownServicesDeleted"

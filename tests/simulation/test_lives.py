@@ -61,6 +61,10 @@ def _lives_of_the_rare() -> Iterator[Life]:
         taken = Stack(seed, options=crowd)
         taken.people.put("taken", b"split 60 12 0")
         yield lived(taken)
+    for seed in range(6):  # slow machines among others, at the end of a film
+        slow = Stack(seed, options=fair(seed, workers_max=4, WORKER_SLOW=0.3))
+        slow.people.put("slow", b"split 600 12 0")
+        yield lived(slow)
     again = Stack(0, options=fair(0))  # somebody comes as soon as it has failed for the last time
     again.people.put("again", b"broken 9")
     again.scheduler.after(200.0, again.people.redrive)

@@ -40,17 +40,45 @@ def test_no_misfortune_of_the_small_model_loses_anything(budget: Budget, states:
     assert result.states >= states
 
 
+@pytest.mark.parametrize(
+    ("budget", "states"),
+    [
+        (Budget(ticks=1), 950),
+        (Budget(ticks=1, spares=1), 5_000),
+        (Budget(kills=1, ticks=1), 15_000),
+    ],
+)
+def test_a_chunk_that_is_given_to_a_second_worker_is_lost_by_neither(
+    budget: Budget, states: int
+) -> None:
+    model = Model(Config(budget=budget, lags=True))
+    search = Search(model)
+    *_, result = search.run()
+    assert (result.violation, result.complete) == ("", True)
+    assert result.states >= states
+    assert any(model.memories.facts(memory).is_lagging for memory in search.memories())
+
+
 def test_two_functions_at_once_lose_nothing() -> None:
     result = explore(Config(budget=Budget(), grain=Grain.COMMITS))
     assert (result.violation, result.complete) == ("", True)
     assert result.states >= 5_000
 
 
-@pytest.mark.parametrize("budget", [Budget(kills=1), Budget(losses=1), Budget(spares=1)])
-def test_what_states_forget_is_missed_by_nobody(budget: Budget) -> None:
+@pytest.mark.parametrize(
+    "config",
+    [
+        Config(budget=Budget(kills=1)),
+        Config(budget=Budget(losses=1)),
+        Config(budget=Budget(spares=1)),
+        Config(budget=Budget(ticks=1), lags=True),
+    ],
+    ids=str,
+)
+def test_what_states_forget_is_missed_by_nobody(config: Config) -> None:
     """Without forgetting anything there are twenty times as many states, which differ in nothing
     that matters."""
-    short, long = (_seen(Config(budget=budget, forgetting=on)) for on in (True, False))
+    short, long = (_seen(dataclasses.replace(config, forgetting=on)) for on in (True, False))
     assert short == long
 
 
@@ -64,9 +92,18 @@ def _seen(config: Config) -> set[Any]:
     for memory in search.memories():
         facts = model.memories.facts(memory)
         workers = sorted(model.memories.services(memory).values())
-        told = model.memories.told(memory)
-        seen.add((facts.job, *sorted(facts.tasks.items()), *workers, *told))
+        told = map(_without_times, model.memories.told(memory))
+        tasks = sorted(facts.tasks.items())
+        seen.add((facts.job, facts.is_lagging, *tasks, *workers, *told))
     return seen
+
+
+def _without_times(outcome: bytes) -> bytes:
+    """How late it was asked or told is what states forget of ages."""
+    said = msgspec.json.decode(outcome)
+    return msgspec.json.encode(
+        {name: held for name, held in said.items() if name not in ("accepted_at", "ended_at")}
+    )
 
 
 def _commits_without_a_condition(patch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ def by(kind: type[Any], attempt: str) -> Any:
 def after(task: TaskRow, event: Any) -> TaskRow:
     """The row as the decision leaves it."""
     found = [c for c in decide(task, event).changes if c.key == task_key("job1", "encode")]
-    (change,) = found or [None]
+    change = found[0]
     assert isinstance(change, Update)
     known = {name: change.set[name] for name in change.set if name not in ("gpk", "gsk")}
     return msgspec.convert({**msgspec.to_builtins(task), **known}, TaskRow)
@@ -238,7 +238,7 @@ def test_three_failures_end_the_job_with_a_letter_whichever_messages_they_came_b
 
 
 def test_silence_and_a_message_that_vanished_begin_with_one_message_again() -> None:
-    long_ago = {"created_at": AT - limits.SILENCE_SECONDS - 1, "reported_at": None}
+    long_ago: dict[str, Any] = {"created_at": AT - limits.SILENCE_SECONDS - 1, "reported_at": None}
     silent = after(two(**long_ago), EVENTS[e.TaskWentSilent])
     assert (silent.state, silent.lagging, silent.lost) == (TaskState.OPEN, "", 1)
     gone = after(two(TaskState.RELEASED, **long_ago), EVENTS[e.MessageVanished])

@@ -20,7 +20,12 @@ def a_planned_job(**fields: Any) -> JobHead:
 
 
 def slow(**fields: Any) -> TaskRow:
-    at_work = {"kind": "chunk", "scope": PLAN.scope(0), "fraction": 0.5, "reported_at": NOW}
+    at_work: dict[str, Any] = {
+        "kind": "chunk",
+        "scope": PLAN.scope(0),
+        "fraction": 0.5,
+        "reported_at": NOW,
+    }
     return a_task(**(at_work | fields))
 
 

@@ -51,6 +51,8 @@ class Facts(NamedTuple):
     is_opened: bool
     #: Something was to follow, and a crash came between.
     is_stuck: bool
+    #: A task has two messages out.
+    is_lagging: bool
     #: Attempts that rows know to have ended.
     ended: frozenset[Name]
     #: Those that rows name as the last.
@@ -188,6 +190,7 @@ class Memories:
                 tasks=states,
                 is_opened=head.get("parts", 1) > 1 and head["opened"] == head["parts"],
                 is_stuck=not head.get("open_tasks", 1) or "open" in states.values(),
+                is_lagging=any(task.get("lagging") for task in tasks),
                 ended=frozenset(
                     (task["task_id"], name)
                     for task in tasks

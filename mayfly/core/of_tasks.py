@@ -113,7 +113,12 @@ def working_on_task_encoded(head: JobHead, task: TaskRow, event: events.TaskEnco
                 **first.task,
             ),
             head_running(
-                head, event, open_tasks=-1, **measured(task, event), **_chunk_done(event), **first.head
+                head,
+                event,
+                open_tasks=-1,
+                **measured(task, event),
+                **_chunk_done(event),
+                **first.head,
             ),
             *busy(task, event),
             *first.changes,

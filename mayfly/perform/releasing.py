@@ -97,7 +97,7 @@ def back_up(world: World, row: PoolRow, apply: Apply) -> None:
     out, now = out_tasks(world, row.pool), world.clock.now()
     free = straggler.free(out, world.policy(row.pool).workers_max)
     slow = [task for task in out if straggler.may_lag(task, now)]
-    if not free or not slow or waiting.count(world, row.pool, out, 1):
+    if not free or not slow or waiting.first_tasks(world, row.pool, out, 1):
         return
     start_seconds = straggler.start_seconds(row, out)
     found = [one for one in _read(world, slow) if one[0].state not in ENDS]

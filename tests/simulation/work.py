@@ -26,6 +26,9 @@ from worker.order import Done, Order
 _SLICE_SECONDS = 5.0
 #: The same for what takes hours.
 _BEAT_SECONDS = 60.0
+#: A slow machine takes no more than so much longer: else what takes an hour elsewhere would take
+#: longer than any message may be held.
+_SLOWED_SECONDS_MAX = 3600.0
 #: ffmpeg runs in a process group of its own, where SIGTERM to its worker does not reach it.
 _HEARS_SIGNALS = False
 #: The user's own storage, for tasks that users write.
@@ -146,7 +149,8 @@ class SimWork:
         """How much of it is in the file: all, unless somebody told ffmpeg to end early."""
         host, trouble = self.host, self.host.trouble
         order.progress.stage = "encoding"
-        share = self._wait(order, seconds * host.slowness, _SLICE_SECONDS)
+        slowed = min(seconds * host.slowness, seconds + _SLOWED_SECONDS_MAX)
+        share = self._wait(order, slowed, _SLICE_SECONDS)
         if character == "poison" or trouble.strike(Kind.WORKER_OUT_OF_MEMORY):
             trouble.happened(Kind.WORKER_OUT_OF_MEMORY)
             host.on_killed(order)

@@ -77,6 +77,7 @@ def test_the_last_chunk_is_sent_a_second_time_and_whoever_is_first_wins() -> Non
     assert second.token == slow.token
     row = row_of(w, slow)
     assert (row.lagging, row.backups, row.enqueued) == ("slow", 1, True)
+    assert "BackupAttempts" in [measured.name for measured in w.world.tally.take()]
 
     report(w, Started(**said(second, "quick")), brought(w, second, "quick"))
     stop = order_for(w, slow)

@@ -13,7 +13,7 @@ from mayfly.core import commands, limits, machine, release
 from mayfly.core import events as e
 from mayfly.core.changes import Update
 from mayfly.core.decision import Decision
-from mayfly.core.rows import TaskRow, TaskState, task_key
+from mayfly.core.rows import TaskRow, TaskState, head_key, task_key
 from tests.unit.given import ARTIFACT, AT, PLAN, a_job, a_task, every_event
 
 EVENTS = every_event()
@@ -66,6 +66,17 @@ def test_a_chunk_that_lags_is_marked_before_its_second_message_is_sent_and_after
     assert decide(lagging, stale) == Decision(ignored="a worker was quicker than the mark")
     alone = chunk(released_at=AT, enqueued=False)
     assert decide(alone, e.TaskEnqueued(at=AT, released_at=AT)).changes == ()
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"), [(10.0, 10.0), (0.00049, 0.0), (-5.0, 0.0), (9e9, 41400)]
+)
+def test_what_a_chunk_took_is_the_pace_of_the_others(told: float, kept: float) -> None:
+    """Whatever a stolen worker says of itself."""
+    done = dataclasses.replace(EVENTS[e.TaskEncoded], scope=PLAN.scope(0), busy_seconds=told)
+    (head,) = (c for c in decide(chunk(), done).changes if c.key == head_key("job1"))
+    assert isinstance(head, Update)
+    assert head.add == {"open_tasks": -1, "chunks_done": 1, "chunk_seconds": kept}
 
 
 def test_nothing_is_sent_beside_another_attempt_or_one_that_got_on() -> None:

@@ -190,13 +190,11 @@ BUGS: tuple[Bug, ...] = (
                 "mayfly/core/of_tasks.py",
                 """            commands.CountTasks(job_id=head.job_id),
             commands.ReleaseTasks(pool=task.pool),
-            *first.commands,
 """,
                 """            *(
                 (commands.CountTasks(job_id=head.job_id),) if head.open_tasks == 1 else ()
             ),
             commands.ReleaseTasks(pool=task.pool),
-            *first.commands,
 """,
             ),
             (

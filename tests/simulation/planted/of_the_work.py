@@ -65,8 +65,8 @@ BUGS: tuple[Bug, ...] = (
         changes=(
             (
                 "mayfly/core/of_tasks.py",
-                'at_work = {"fraction": 0.0,',
-                'at_work = {"lost": 0, "fraction": 0.0,',
+                'at_work = {"fraction": fraction,',
+                'at_work = {"lost": 0, "fraction": fraction,',
             ),
         ),
     ),

@@ -2,7 +2,6 @@
 the task is neither stranded nor released a third time."""
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -256,24 +255,21 @@ def test_silence_and_a_message_that_vanished_begin_with_one_message_again() -> N
     assert (gone.state, gone.lagging) == (TaskState.OPEN, "")
 
 
-def ways(task: TaskRow, depth: int) -> Iterator[TaskRow]:
-    """Every row that two attempts and their messages can lead to."""
-    yield task
-    if depth == 0:
-        return
-    for kind in (e.TaskStarted, e.TaskProgressed, e.TaskInterrupted, e.TaskFailed):
-        for attempt in ("nonce1", "nonce2", "nonce3"):
-            if decide(task, by(kind, attempt)).ignored:
-                continue
-            yield from ways(after(task, by(kind, attempt)), depth - 1)
-
-
 def test_no_way_of_two_attempts_leaves_a_task_to_one_who_has_ended() -> None:
-    seen = 0
-    for task in ways(two(heard_attempts=("nonce1",), attempt="nonce1"), 5):
-        seen += 1
+    """Every row that three attempts and their words can lead to, whatever comes when."""
+    seen: set[Any] = set()
+    todo = [two(heard_attempts=("nonce1",), attempt="nonce1")]
+    while todo:
+        task = todo.pop()
+        row = (task.state, task.lagging, task.attempt, task.heard_attempts, task.ended_attempts)
+        if row in seen:
+            continue
+        seen.add(row)
         if task.state is TaskState.RUNNING:
             assert task.attempt not in task.ended_attempts
         if task.state is TaskState.OPEN:
             assert not task.lagging
-    assert seen > 500
+        for kind in (e.TaskStarted, e.TaskProgressed, e.TaskInterrupted, e.TaskFailed):
+            events = (by(kind, attempt) for attempt in ("nonce1", "nonce2", "nonce3"))
+            todo += [after(task, event) for event in events if not decide(task, event).ignored]
+    assert len(seen) > 100

@@ -79,7 +79,8 @@ def measured(task: TaskRow, event: events.TaskEncoded) -> dict[str, int]:
     a plan than its chunks nothing is predicted."""
     if task.kind != "chunk" and not event.predicted_seconds:
         return {}
-    return {"done_ms": _ms(event.predicted_seconds), "took_ms": _ms(event.busy_seconds)}
+    took = {"done_ms": _ms(event.predicted_seconds), "took_ms": _ms(event.busy_seconds)}
+    return {"chunks": 1, **took} if task.kind == "chunk" else took
 
 
 def _ms(seconds: float) -> int:

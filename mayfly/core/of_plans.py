@@ -125,9 +125,7 @@ def joined(head: JobHead, event: events.TasksCounted) -> Decision:
 
 def _sizes(plan: Plan) -> dict[str, object]:
     """What the head knows of a plan."""
-    predicted = (
-        {"predicted_ms": round(plan.predicted_seconds * 1e3)} if plan.predicted_seconds else {}
-    )
+    predicted = {"plan_ms": round(plan.predicted_seconds * 1e3)} if plan.predicted_seconds else {}
     return {"parts": parts.count(plan), "opened": 1, **predicted}
 
 

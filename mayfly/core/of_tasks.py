@@ -112,14 +112,7 @@ def working_on_task_encoded(head: JobHead, task: TaskRow, event: events.TaskEnco
                 **ended(task, event),
                 **first.task,
             ),
-            head_running(
-                head,
-                event,
-                open_tasks=-1,
-                **measured(task, event),
-                **_chunk_done(event),
-                **first.head,
-            ),
+            head_running(head, event, open_tasks=-1, **measured(task, event), **first.head),
             *busy(task, event),
             *first.changes,
         ),
@@ -131,11 +124,6 @@ def working_on_task_encoded(head: JobHead, task: TaskRow, event: events.TaskEnco
             *first.commands,
         ),
     )
-
-
-def _chunk_done(event: events.TaskEncoded) -> dict[str, int]:
-    """Counted, so that what chunks take can be compared."""
-    return {"chunks_done": 1} if event.scope is not None else {}
 
 
 def _strayed(head: JobHead, task: TaskRow, event: events.TaskEncoded) -> Decision:

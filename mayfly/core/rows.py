@@ -84,12 +84,12 @@ class JobHead(msgspec.Struct, frozen=True, kw_only=True):
     interruptions: int = 0
     #: What all chunks of its plan take one worker, as predicted. In short names and whole numbers,
     #: since they are added, and the head is small.
-    predicted_ms: int = 0
+    plan_ms: int = 0
     #: The same of those of its tasks that are done, and what these took.
     done_ms: int = 0
     took_ms: int = 0
-    #: Chunks that are done.
-    chunks_done: int = 0
+    #: How many of its chunks are done.
+    chunks: int = 0
     ended_at: float | None = None
     failure: Failure | None = None
     #: The outcome event was sent.

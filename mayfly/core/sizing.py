@@ -69,13 +69,13 @@ def part_seconds(head: JobHead) -> float:
     """What one part of a job that was cut takes a worker: as predicted, and the more of them are
     done, as these took."""
     done = max(0, head.parts - head.open_tasks)
-    predicted = head.predicted_ms / head.parts
+    predicted = head.plan_ms / head.parts
     return (_PRIOR_PARTS * predicted + head.took_ms) / (_PRIOR_PARTS + done) / 1e3
 
 
 def remaining(head: JobHead, finish_seconds: float, now: float) -> Remaining | None:
     """Of a job that was cut; None where nothing was predicted, or only the joining is left."""
-    if not finish_seconds or not head.predicted_ms:
+    if not finish_seconds or not head.plan_ms:
         return None
     if head.state not in (JobState.QUEUED, JobState.RUNNING) or head.open_tasks <= 0:
         return None

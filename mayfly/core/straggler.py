@@ -56,9 +56,9 @@ def may_lag(task: TaskRow, now: float) -> bool:
 
 def lags(head: JobHead, task: TaskRow, now: float, start_seconds: float) -> bool:
     """Whether a fresh attempt is expected to be done sooner than the one at work."""
-    if not may_lag(task, now) or head.opened < head.parts or not head.chunks_done:
+    if not may_lag(task, now) or head.opened < head.parts or not head.chunks:
         return False
-    mean = max(0, head.took_ms) / 1000 / head.chunks_done
+    mean = max(0, head.took_ms) / 1000 / head.chunks
     is_late = now - (task.began_at or 0.0) >= limits.LAG_FACTOR * mean
     return is_late and left_seconds(task, now) > mean + start_seconds
 

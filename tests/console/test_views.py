@@ -102,7 +102,7 @@ def test_what_was_predicted_stands_beside_what_was_measured() -> None:
     begun = WorkDone(planned_seconds=7200, predicted_seconds=0, measured_seconds=0)
     assert jobview.work_lines(begun) == ["2 h 00 min of work in its plan"]
     assert jobview.work_lines(None) == []
-    head = a_job(predicted_ms=7_200_000, done_ms=60_000, took_ms=60_000)
+    head = a_job(plan_ms=7_200_000, done_ms=60_000, took_ms=60_000)
     assert jobview.head_lines(head, jobview.Progress(fraction=0), AT)[-1] == (
         "work     2 h 00 min of work in its plan; 1 min 00 s taken where 1 min 00 s were predicted "
         "(1.00 times)"

@@ -16,7 +16,7 @@ from mayfly.core.rows import TaskRow, TaskState, head_key, task_key
 from tests.unit.given import ARTIFACT, AT, PLAN, a_job, a_task, every_event
 
 EVENTS = every_event()
-PLANNED = a_job(parts=4, opened=4, open_tasks=1, chunks_done=3, took_ms=30_000)
+PLANNED = a_job(parts=4, opened=4, open_tasks=1, chunks=3, took_ms=30_000)
 
 
 def chunk(state: TaskState = TaskState.RUNNING, **fields: Any) -> TaskRow:
@@ -68,14 +68,14 @@ def test_a_chunk_that_lags_is_marked_before_its_second_message_is_sent_and_after
 
 
 @pytest.mark.parametrize(
-    ("told", "kept"), [(10.0, 10.0), (0.00049, 0.0), (-5.0, 0.0), (9e9, 41400)]
+    ("told", "kept_ms"), [(10.0, 10_000), (0.00049, 0), (-5.0, 0), (9e9, 41_400_000)]
 )
-def test_what_a_chunk_took_is_the_pace_of_the_others(told: float, kept: float) -> None:
+def test_what_a_chunk_took_is_the_pace_of_the_others(told: float, kept_ms: int) -> None:
     """Whatever a stolen worker says of itself."""
     done = dataclasses.replace(EVENTS[e.TaskEncoded], scope=PLAN.scope(0), busy_seconds=told)
     (head,) = (c for c in decide(chunk(), done).changes if c.key == head_key("job1"))
     assert isinstance(head, Update)
-    assert head.add == {"open_tasks": -1, "chunks_done": 1, "chunk_seconds": kept}
+    assert head.add == {"open_tasks": -1, "chunks": 1, "done_ms": 0, "took_ms": kept_ms}
 
 
 def test_nothing_is_sent_beside_another_attempt_or_one_that_got_on() -> None:

@@ -73,7 +73,7 @@ def test_what_finished_parts_took_is_added_up_and_calls_more_workers() -> None:
     )
     report(w, done, done)
     head = head_of(w, first.job_id)
-    assert (head.predicted_ms, head.done_ms, head.took_ms) == (4_200_000, 105_000, 1_000_000)
+    assert (head.plan_ms, head.done_ms, head.took_ms) == (4_200_000, 105_000, 1_000_000)
     before = asked(w)
     tick(w)
     assert asked(w) > before

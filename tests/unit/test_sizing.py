@@ -104,12 +104,12 @@ def test_whatever_is_predicted_there_is_one_and_none_too_many(
 
 
 def test_what_parts_took_corrects_what_is_left_of_the_others() -> None:
-    head = a_job(parts=11, open_tasks=11, predicted_ms=1_100_000, accepted_at=AT)
+    head = a_job(parts=11, open_tasks=11, plan_ms=1_100_000, accepted_at=AT)
     assert found(head).seconds == 1100
-    slow = a_job(parts=11, open_tasks=5, predicted_ms=1_100_000, took_ms=6 * 200_000)
+    slow = a_job(parts=11, open_tasks=5, plan_ms=1_100_000, took_ms=6 * 200_000)
     # Six parts took 200 s each where 100 s were predicted, which counts for two.
     assert found(slow).seconds == pytest.approx(5 * (2 * 100 + 6 * 200) / 8)
-    first = a_job(parts=11, open_tasks=10, predicted_ms=1_100_000, took_ms=900_000)
+    first = a_job(parts=11, open_tasks=10, plan_ms=1_100_000, took_ms=900_000)
     assert found(first).seconds == pytest.approx(10 * (2 * 100 + 900) / 3)
 
 
@@ -120,7 +120,7 @@ def found(head: JobHead, finish: float = FINISH, now: float = AT) -> Remaining:
 
 
 def test_a_job_should_be_done_by_its_deadline_or_by_the_stacks_target() -> None:
-    cut: dict[str, Any] = {"parts": 11, "open_tasks": 11, "predicted_ms": 1_100_000}
+    cut: dict[str, Any] = {"parts": 11, "open_tasks": 11, "plan_ms": 1_100_000}
     assert found(a_job(**cut), now=AT + 100).left_seconds == FINISH - 100
     assert found(a_job(**cut, deadline_at=AT + 200)).left_seconds == 200
     assert found(a_job(**cut, deadline_at=AT + 9000)).left_seconds == FINISH
@@ -129,19 +129,19 @@ def test_a_job_should_be_done_by_its_deadline_or_by_the_stacks_target() -> None:
 @pytest.mark.parametrize(
     ("state", "fields"),
     [
-        (JobState.RUNNING, {"predicted_ms": 0}),
+        (JobState.RUNNING, {"plan_ms": 0}),
         (JobState.RUNNING, {"open_tasks": 0}),
         (JobState.FINISHING, {}),
         (JobState.SUCCEEDED, {}),
     ],
 )
 def test_nothing_is_left_to_be_predicted(state: JobState, fields: dict[str, Any]) -> None:
-    cut = {"parts": 3, "open_tasks": 3, "predicted_ms": 9000, **fields}
+    cut = {"parts": 3, "open_tasks": 3, "plan_ms": 9000, **fields}
     assert sizing.remaining(a_job(state, **cut), FINISH, AT) is None
 
 
 def test_a_stack_without_a_target_predicts_nothing() -> None:
-    assert sizing.remaining(a_job(parts=3, open_tasks=3, predicted_ms=9000), 0, AT) is None
+    assert sizing.remaining(a_job(parts=3, open_tasks=3, plan_ms=9000), 0, AT) is None
 
 
 def test_a_plan_counts_on_the_workers_that_its_job_will_get() -> None:

@@ -16,7 +16,7 @@ NOW = AT + 120.0
 
 
 def a_planned_job(**fields: Any) -> JobHead:
-    return a_job(**({"parts": 4, "opened": 4, "chunks_done": 3, "took_ms": 180_000} | fields))
+    return a_job(**({"parts": 4, "opened": 4, "chunks": 3, "took_ms": 180_000} | fields))
 
 
 def slow(**fields: Any) -> TaskRow:
@@ -85,7 +85,7 @@ def test_only_a_chunk_at_work_that_never_failed_nor_lost_a_worker_can_lag(
 
 
 def test_nobody_lags_while_no_other_chunk_is_done_or_some_have_no_row() -> None:
-    assert not lags(slow(fraction=0.0), chunks_done=0, took_ms=0)
+    assert not lags(slow(fraction=0.0), chunks=0, took_ms=0)
     assert not lags(slow(fraction=0.0), opened=3)
 
 

@@ -125,27 +125,22 @@ class Loop:
         )
         # Nobody could write the other tasks of a user's own.
         may_plan = task.kind == "encode" and not adopted
-        halt, progress = Halt(), Progress()
+        order = Order(
+            task=task,
+            nonce=nonce,
+            grants=HeldGrants(task, self.clock),
+            halt=Halt(),
+            progress=Progress(),
+            extent=Extent(speaker=speaker, scope=task.scope, may_plan=may_plan),
+        )
         return _Attempt(
             message=message,
             task=task,
             adopted=adopted,
             speaker=speaker,
             began=self.clock.monotonic(),
-            order=Order(
-                task=task,
-                nonce=nonce,
-                grants=HeldGrants(task, self.clock),
-                halt=halt,
-                progress=progress,
-                extent=Extent(speaker=speaker, scope=task.scope, may_plan=may_plan),
-            ),
-            under_way=UnderWay(
-                halt=halt,
-                progress=progress,
-                clock=self.clock,
-                notice_seconds=self.notice_seconds,
-            ),
+            order=order,
+            under_way=UnderWay(order=order, clock=self.clock, notice_seconds=self.notice_seconds),
         )
 
     def _serve(self, attempt: _Attempt) -> None:

@@ -12,6 +12,9 @@ from mayfly.core import limits
 
 #: Work of so few seconds is given up unless its end is known: it is soon done again.
 _HARDLY_SECONDS = 0.5
+#: A part of a plan was cut so as to fit, so it has this time to show its pace; on a busy machine it
+#: needs half of that.
+_LEARN_SECONDS = 20.0
 #: What follows the encode does not take long, and all that could be lost is done.
 _NEARLY_DONE = ("proving", "storing")
 #: Scenes differ: what is left needs so much less or more than it would at the pace so far.
@@ -33,6 +36,8 @@ class Seen:
     #: Until it must have ended, or stop.
     left_seconds: float
     stage: str
+    #: Part of a plan.
+    is_part: bool = False
     #: Of the stage that encodes, and how much of it a second brings; None: nobody knows yet.
     fraction: float = 0.0
     rate: float | None = None
@@ -88,8 +93,8 @@ def _is_worth_it(seen: Seen, needs_seconds: float) -> bool:
 def _blind(seen: Seen) -> Choice:
     """While it is fetched, and until its first frames are out, nobody knows. It is given as long
     again as it had worked: in that time more may be known, and a wrong guess costs twice at most
-    what stopping at once would have."""
+    what stopping at once would have. A part most likely fits, and so is given more."""
     if seen.worked_seconds < _HARDLY_SECONDS:
         return Choice(False, "it had hardly begun")
-    patient = seen.told_seconds <= seen.worked_seconds
-    return Choice(patient, "nobody knows how long it takes")
+    patience_seconds = max(seen.worked_seconds, _LEARN_SECONDS * seen.is_part)
+    return Choice(seen.told_seconds <= patience_seconds, "nobody knows how long it takes")

@@ -14,8 +14,7 @@ from types import FrameType
 from worker import notice, run
 from worker.clock import WorkerClock
 from worker.ends import Reason
-from worker.halt import Halt
-from worker.heartbeat import Progress
+from worker.order import Order
 
 _LOOK_SECONDS = 0.2
 #: How often work that goes on is asked whether it still fits.
@@ -30,11 +29,8 @@ Later = Callable[[float, Callable[[], None]], None]
 class UnderWay:
     """One attempt, from its beginning, as whoever is told to leave sees it."""
 
-    def __init__(
-        self, *, halt: Halt, progress: Progress, clock: WorkerClock, notice_seconds: float
-    ) -> None:
-        self._halt, self._progress, self._clock = halt, progress, clock
-        self._notice_seconds = notice_seconds
+    def __init__(self, *, order: Order, clock: WorkerClock, notice_seconds: float) -> None:
+        self._order, self._clock, self._notice_seconds = order, clock, notice_seconds
         self._began = clock.monotonic()
         self._told_at: float | None = None
         #: Moment and fraction, when first the pace was known after that.
@@ -44,7 +40,7 @@ class UnderWay:
 
     def stop(self) -> None:
         """Whatever it could still bring."""
-        self._halt.set(Reason.SIGNAL)
+        self._order.halt.set(Reason.SIGNAL)
 
     def goes_on(self) -> bool:
         """Whether it shall; else it is stopped."""
@@ -52,11 +48,11 @@ class UnderWay:
         self.choices = [*self.choices[:1], choice]
         if not choice.goes_on:
             self.stop()
-        self._progress.leaving = True
+        self._order.progress.leaving = True
         return choice.goes_on
 
     def _seen(self) -> notice.Seen:
-        now, progress = self._clock.monotonic(), self._progress
+        now, order, progress = self._clock.monotonic(), self._order, self._order.progress
         if self._told_at is None:
             self._told_at = now
         fraction, rate = progress.fraction, progress.rate
@@ -71,6 +67,7 @@ class UnderWay:
             told_seconds=told_seconds,
             left_seconds=self._notice_seconds - told_seconds,
             stage=progress.stage,
+            is_part=order.task.kind != "encode" or order.extent.scope is not None,
             fraction=fraction,
             rate=rate,
             gained=fraction - had,

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ def encoding(
 class Left:
     """What became of one task whose worker was told to leave, with another one waiting."""
 
-    def __init__(self, rig: Rig, act: Callable[[Order], Done]) -> None:
+    def __init__(self, rig: Rig, act: Callable[[Order], Done], **task: Any) -> None:
         asked_at: list[float] = []
         ask = rig.stop.ask
 
@@ -56,11 +57,12 @@ class Left:
             asked_at.append(rig.clock.now())
             ask(at_once=at_once)
 
-        rig.stop.ask = asking  # type: ignore[method-assign]
         rig.work = Doing(act)
         for number in (1, 2):
-            rig.put(rig.task(b"", job_id=f"job-{number}"))
-        self.said = rig.run_once()
+            rig.put(rig.task(b"", **{"job_id": f"job-{number}", **task}))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(rig.stop, "ask", asking)
+            self.said = rig.run_once()
         self.last = self.said[-1]
         #: From SIGTERM to its last word.
         self.seconds = self.last.at - asked_at[0]
@@ -121,6 +123,14 @@ def test_nobody_waits_for_longer_than_it_has_worked_to_learn_how_long_it_takes(g
     it = Left(given, encoding(given, takes=600, told_after=10, known_after=500))
     assert isinstance(it.last, report.Interrupted)
     assert it.seconds == pytest.approx(10, abs=1.5)
+
+
+def test_a_part_of_a_plan_has_time_to_show_its_pace(given: Rig) -> None:
+    clock = {"time_base": [1, 1000], "origin_ticks": 0, "margin_seconds": 1.0}
+    scope = {"number": 1, "start_ticks": 1000, "end_ticks": 2000, "clock": clock}
+    act = encoding(given, takes=60, told_after=1, known_after=12)
+    it = Left(given, act, kind="chunk", scope=scope)
+    assert isinstance(it.last, report.Encoded)
 
 
 def test_an_end_that_is_known_soon_after_is_waited_for(given: Rig) -> None:

@@ -18,6 +18,7 @@ from mayfly.contract.plan import PlanClock, Scope
 from mayfly.contract.recipe import VideoOutput
 from mayfly.contract.report import Media
 from mayfly.contract.task import Fetch, Input
+from mayfly.core import limits
 from worker import boxes, bringing, seams
 from worker.compile import Promise
 from worker.compile_parts import FRAMES, PACKETS, compile_join, seam_ticks
@@ -151,6 +152,7 @@ class Joining:
 
     def _join(self, promise: Promise, brought: Sequence[Input], shown_at: "array[int]") -> float:
         """The CPU seconds of it."""
+        self._check_room(promise.output.file, sum(part.size_bytes for part in brought))
         pictures, sounds = self._pictures(brought), [p for p in brought if p.kind == "audio"]
         _check_joined(pictures, promise.output.file, shown_at)
         if sounds:
@@ -166,6 +168,13 @@ class Joining:
         ending = self.room.run(plan, None)
         pictures.unlink()
         return ending.cpu_seconds
+
+    def _check_room(self, file: str, size_bytes: int) -> None:
+        """For what is joined, and for the film that is made of it. Raises WorkFailed."""
+        free = shutil.disk_usage(self.room.folder).free
+        if 2 * size_bytes + limits.RESERVED_DISK_BYTES > free:
+            detail = f"to join {file} takes {2 * size_bytes} bytes of disk, and {free} are free"
+            raise WorkFailed("output_limit", detail)
 
     def _pictures(self, brought: Sequence[Input]) -> Path:
         """All fragments in one file, behind the one beginning that all of them share."""

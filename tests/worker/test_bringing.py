@@ -2,10 +2,12 @@
 
 import os
 import re
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -116,6 +118,21 @@ def test_a_halt_ends_all_that_are_under_way(rig: Rig, tmp_path: Path) -> None:
         held.set()
     assert kinds(said) == ["Started", "Interrupted"]
     assert asked[0] == bringing.AT_ONCE
+
+
+def test_a_film_that_finds_no_room_is_refused_before_it_is_joined(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = LongFilm(rig, 20, tmp_path)
+    film = sum(part.size_bytes for part in long.inputs if part.file == "video.mp4")
+    free = limits.RESERVED_DISK_BYTES + 2 * film - 1
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    last = long.finish()[-1]
+    assert isinstance(last, report.Failed)
+    assert (last.code, last.detail.partition(" bytes")[0]) == (
+        "output_limit",
+        f"to join video.mp4 takes {2 * film}",
+    )
 
 
 def test_progress_grows_while_parts_are_fetched(

@@ -11,10 +11,10 @@ from typing import Any
 
 from botocore import exceptions
 
-from mayfly.aws import errors
+from mayfly.aws import clients, errors
 
 #: A part takes seconds in which nothing is done here.
-PARTS_AT_ONCE = 32
+PARTS_AT_ONCE = clients.CONNECTIONS_MAX
 
 
 def join(

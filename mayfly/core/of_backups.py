@@ -33,7 +33,7 @@ def running_on_task_lagged(head: JobHead, task: TaskRow, event: events.TaskLagge
 
 def running_on_task_enqueued(head: JobHead, task: TaskRow, event: events.TaskEnqueued) -> Decision:
     """Nobody need send its backup's message again."""
-    if not task.lagging or (task.released_at or 0.0) != event.released_at:
+    if not task.lagging or task.released_at != event.released_at:
         return Decision(ignored="a worker was quicker than the mark")
     return Decision(changes=(task_update(task, event, TaskState.RUNNING, enqueued=True),))
 

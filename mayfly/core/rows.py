@@ -150,8 +150,8 @@ class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
     enqueued: bool = False
     #: The nonce of the attempt that reported last.
     attempt: str = ""
-    #: When the newest attempt was first heard of.
-    began_at: float | None = None
+    #: When the newest attempt was first heard of; 0 when none was.
+    began_at: float = 0.0
     #: The attempt that lagged, while a second message is out beside its own; empty with one.
     lagging: str = ""
     #: How often that was so.

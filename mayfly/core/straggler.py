@@ -48,8 +48,8 @@ def may_lag(task: TaskRow, now: float) -> bool:
         and task.kind == "chunk"
         and not task.lagging
         and task.backups < limits.BACKUPS_MAX
-        and not task.failures + task.lost
-        and task.began_at is not None
+        and not (task.failures or task.lost)
+        and task.began_at != 0
         and now - task.began_at >= limits.LAG_SECONDS_MIN
     )
 
@@ -59,14 +59,13 @@ def lags(head: JobHead, task: TaskRow, now: float, start_seconds: float) -> bool
     if not may_lag(task, now) or head.opened < head.parts or not head.chunks:
         return False
     mean = max(0, head.took_ms) / 1000 / head.chunks
-    is_late = now - (task.began_at or 0.0) >= limits.LAG_FACTOR * mean
+    is_late = now - task.began_at >= limits.LAG_FACTOR * mean
     return is_late and left_seconds(task, now) > mean + start_seconds
 
 
 def left_seconds(task: TaskRow, now: float) -> float:
     """How much longer the attempt at work is expected to take, going on as it went so far."""
-    began_at = task.began_at or 0.0
-    heard_at = max(began_at, task.reported_at or 0.0)
+    heard_at = max(task.began_at, task.reported_at or task.began_at)
     silent_seconds = now - heard_at
     if silent_seconds > limits.VISIBILITY_SECONDS + limits.HEARTBEAT_SECONDS:
         return math.inf  # its message is on the queue, and nobody has taken it
@@ -74,7 +73,7 @@ def left_seconds(task: TaskRow, now: float) -> float:
         return 0.0
     if task.fraction <= 0:
         return math.inf
-    return (heard_at - began_at) * (1 / task.fraction - 1) - silent_seconds
+    return (heard_at - task.began_at) * (1 / task.fraction - 1) - silent_seconds
 
 
 def worst(

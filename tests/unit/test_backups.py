@@ -12,6 +12,7 @@ from mayfly.core import commands, limits, machine, release
 from mayfly.core import events as e
 from mayfly.core.changes import Update
 from mayfly.core.decision import Decision
+from mayfly.core.of_backups import beside
 from mayfly.core.rows import TaskRow, TaskState, head_key, task_key
 from tests.unit.given import ARTIFACT, AT, PLAN, a_job, a_task, every_event
 
@@ -178,6 +179,7 @@ def test_a_second_worker_that_goes_before_it_begins_leaves_the_task_to_the_first
 
 def test_one_who_lost_the_task_before_it_lagged_is_not_taken_for_at_work() -> None:
     task = two(heard_attempts=("nonce0", "nonce1"))
+    assert beside(task, "nonce1") == ""
     assert after(task, by(e.TaskInterrupted, "nonce1")).state is TaskState.RELEASED
 
 

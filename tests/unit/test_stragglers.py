@@ -72,7 +72,8 @@ def test_nobody_lags_of_whom_two_heartbeats_could_not_tell() -> None:
         {"backups": limits.BACKUPS_MAX},
         {"failures": 1},
         {"lost": 1},
-        {"began_at": None},
+        {"failures": 1, "lost": 1},
+        {"began_at": 0.0},
     ],
     ids=str,
 )
@@ -82,6 +83,13 @@ def test_only_a_chunk_at_work_that_never_failed_nor_lost_a_worker_can_lag(
     task = slow(fraction=0.0)
     assert lags(task)
     assert not lags(msgspec.structs.replace(task, **fields))
+
+
+def test_chunks_that_took_no_time_are_no_measure_but_the_start_of_a_worker() -> None:
+    """As on a laptop with a clip of seconds."""
+    nearly = slow(fraction=0.956)  # 5.5 s left
+    assert lags(nearly, start_seconds=5.0, chunks_done=1, chunk_seconds=0.0)
+    assert not lags(nearly, start_seconds=6.0, chunks_done=1, chunk_seconds=0.0)
 
 
 def test_nobody_lags_while_no_other_chunk_is_done_or_some_have_no_row() -> None:

@@ -183,10 +183,11 @@ def receipt(
     """
     with speaking(as_json) as voice:
         from console import following, jobview, mediaconvert
+        from mayfly.core.receipt import work_done
         from mayfly.perform import announcing, receipts
 
         at = reach.reach(stack)
-        work = announcing.work_done(following.known(at.world, job).head)
+        work = work_done(following.known(at.world, job).head)
         found = receipts.receipt_of(at.world, job)
         outcome = announcing.outcome_of(at.world, job)
         quote = mediaconvert.quote(outcome.outputs) if outcome and outcome.outputs else None

@@ -10,8 +10,8 @@ from typing import Any
 from mayfly.contract.failure import Failure
 from mayfly.contract.outcome import Outcome, Published, Receipt, WorkDone
 from mayfly.contract.report import Media
+from mayfly.core.receipt import work_done
 from mayfly.core.rows import ENDS, JobHead, TaskRow, TaskState
-from mayfly.perform.announcing import work_done
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,5 @@
-"""What a job cost: the billed seconds of its services, split among their jobs by busy seconds.
+"""What a job cost: the billed seconds of its services, split among their jobs by busy seconds. And
+what its pictures took beside what was predicted of them.
 
 Pure arithmetic on facts that were recorded when workers stopped. Prices are list prices of
 Fargate, x86-64, us-east-1; they move slowly. Each worker is priced by the capacity that ECS says it
@@ -8,7 +9,8 @@ ran on, and a receipt says how much of it was on-demand.
 import dataclasses
 from collections.abc import Iterable
 
-from mayfly.contract.outcome import Receipt
+from mayfly.contract.outcome import Receipt, WorkDone
+from mayfly.core.rows import JobHead
 
 #: Fargate Spot, Linux x86-64, per vCPU-hour and GB-hour (AWS's price list, read in November 2026).
 VCPU_HOUR_DOLLARS = 0.01334053
@@ -94,4 +96,15 @@ def receipt(job_id: str, ledgers: Iterable[ServiceLedger], now: float) -> Receip
         dollars=round(cost, 6),
         final=final,
         on_demand_seconds=round(on_demand_seconds, 3),
+    )
+
+
+def work_done(head: JobHead) -> WorkDone | None:
+    """What a job's pictures took so far; None where nothing was predicted."""
+    if not head.predicted_ms and not head.done_ms:
+        return None
+    return WorkDone(
+        planned_seconds=head.predicted_ms / 1e3,
+        predicted_seconds=head.done_ms / 1e3,
+        measured_seconds=head.took_ms / 1e3,
     )

@@ -6,8 +6,8 @@ Sent at least once; whoever must not act twice keeps the ids it has seen.
 from collections.abc import Sequence
 
 from mayfly.contract import wire
-from mayfly.contract.outcome import Outcome, OutcomeState, Published, WorkDone
-from mayfly.core import naming
+from mayfly.contract.outcome import Outcome, OutcomeState, Published
+from mayfly.core import naming, receipt
 from mayfly.core.rows import (
     ENDS,
     JobHead,
@@ -72,19 +72,8 @@ def outcome_of(world: World, job_id: str) -> Outcome | None:
         failure=head.failure,
         note=" ".join(task.note for task in tasks if task.note),
         proof=next((task.proof for task in tasks if task.proof), None),
-        work=work_done(head),
+        work=receipt.work_done(head),
         request_ids=tuple(str(row["request_id"]) for row in requests),
-    )
-
-
-def work_done(head: JobHead) -> WorkDone | None:
-    """What a job's pictures took so far; None where nothing was predicted."""
-    if not head.plan_ms and not head.done_ms:
-        return None
-    return WorkDone(
-        planned_seconds=head.plan_ms / 1e3,
-        predicted_seconds=head.done_ms / 1e3,
-        measured_seconds=head.took_ms / 1e3,
     )
 
 

@@ -88,8 +88,8 @@ def test_only_a_chunk_at_work_that_never_failed_nor_lost_a_worker_can_lag(
 def test_chunks_that_took_no_time_are_no_measure_but_the_start_of_a_worker() -> None:
     """As on a laptop with a clip of seconds."""
     nearly = slow(fraction=0.956)  # 5.5 s left
-    assert lags(nearly, start_seconds=5.0, chunks_done=1, chunk_seconds=0.0)
-    assert not lags(nearly, start_seconds=6.0, chunks_done=1, chunk_seconds=0.0)
+    assert lags(nearly, start_seconds=5.0, chunks=1, took_ms=0)
+    assert not lags(nearly, start_seconds=6.0, chunks=1, took_ms=0)
 
 
 def test_nobody_lags_while_no_other_chunk_is_done_or_some_have_no_row() -> None:

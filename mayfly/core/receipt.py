@@ -101,10 +101,10 @@ def receipt(job_id: str, ledgers: Iterable[ServiceLedger], now: float) -> Receip
 
 def work_done(head: JobHead) -> WorkDone | None:
     """What a job's pictures took so far; None where nothing was predicted."""
-    if not head.predicted_ms and not head.done_ms:
+    if not head.plan_ms and not head.done_ms:
         return None
     return WorkDone(
-        planned_seconds=head.predicted_ms / 1e3,
+        planned_seconds=head.plan_ms / 1e3,
         predicted_seconds=head.done_ms / 1e3,
         measured_seconds=head.took_ms / 1e3,
     )

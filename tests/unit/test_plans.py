@@ -90,8 +90,8 @@ def test_plans_up_to_the_limits_are_carried_out() -> None:
     assert parts.flaw(plan_of(limits.CHUNKS_MAX, limits.AUDIO_TRACKS_MAX)) == ""
     second = Plan(time_base=(1, 1), origin_ticks=0, margin_seconds=0.0, boundaries=(1,))
     assert parts.flaw(second) == "" and parts.count(second) == 2
-    longest = msgspec.structs.replace(PLAN, margin_seconds=float(limits.SOURCE_SECONDS_MAX))
-    assert parts.flaw(longest) == ""
+    longest = float(limits.SOURCE_SECONDS_MAX)
+    assert parts.flaw(msgspec.structs.replace(PLAN, margin_seconds=longest)) == ""
 
 
 @settings(max_examples=60, deadline=None)
@@ -255,8 +255,8 @@ def test_a_chunk_that_is_the_tasks_is_taken_whoever_brings_it(state: TaskState) 
     event = dataclasses.replace(ENCODED, scope=PLAN.scope(0))
     decision = machine.advance(a_planned_job(), a_chunk(state), event)
     assert the(decision, task_key("job1", "encode")).set["state"] == "done"
-    added = {"open_tasks": -1, "chunks": 1, "done_ms": 0, "took_ms": 10_000}
-    assert the(decision, head_key("job1")).add == added
+    took = {"chunks": 1, "done_ms": 0, "took_ms": 10_000}
+    assert the(decision, head_key("job1")).add == {"open_tasks": -1, **took}
 
 
 @pytest.mark.parametrize("state", ALIVE)
@@ -389,12 +389,11 @@ def test_the_tick_stops_the_workers_of_an_ended_job_before_it_tells_the_outcome(
 
 
 def test_the_head_of_ten_thousand_parts_is_as_small_as_any_other() -> None:
-    story = tuple(f"SomeEventName{n}: publishing -> finishing" for n in range(7))
     head = a_planned_job(
         parts=limits.CHUNKS_MAX + limits.AUDIO_TRACKS_MAX,
         opened=limits.CHUNKS_MAX,
         open_tasks=limits.CHUNKS_MAX,
-        story=story,
+        story=tuple(f"SomeEventName{n}: publishing -> finishing" for n in range(7)),
         source="s3://b/" + "k" * 150,
         failure=failure("source_truncated"),
     )

@@ -130,7 +130,7 @@ def _for_planned(planned: Sequence[Remaining], standing: int) -> int:
         return max(1, standing)
     wanted = math.ceil(_needed(planned, limits.WORKER_START_SECONDS))
     worth = worthwhile(sum(job.seconds for job in planned), standing)
-    return max(1, standing, min(wanted, worth))
+    return max(1, min(wanted, worth))
 
 
 def _needed(planned: Sequence[Remaining], start_seconds: float) -> float:

@@ -83,6 +83,13 @@ def test_more_than_can_start_before_the_work_is_over_are_not_asked_for() -> None
     )
 
 
+def test_the_work_that_is_done_until_the_last_has_come_is_not_counted_twice() -> None:
+    # m added beside 5: m*m/4 + (60 + 5/2) m = 3,000 - 5 * 120, so m = 33.8.
+    assert sizing.worthwhile(3000, 5) == 38
+    assert sizing.worthwhile(600, 5) == 5
+    assert sizing.worthwhile(241, 2) == sizing.worthwhile(0, 2) == 2
+
+
 @given(
     seconds=st.floats(0, 1e7),
     standing=st.integers(0, 500),
@@ -270,6 +277,16 @@ def test_what_is_asked_for_never_costs_more_than_it_may() -> None:
     assert kept.on_demand == 1  # so that work goes on in a drought
     few = sizing.share(STANDARD, 2, means, stands_in=True)
     assert few == Share(spot=2, on_demand=int(8 * cheap / full))
+
+
+def test_what_neighbours_have_is_counted_by_their_own_size() -> None:
+    means = Means(spot_vcpu=40, on_demand_vcpu=40)
+    mine = sizing.share(STANDARD, 50, means, [other(LARGE, 2, 3)])
+    assert mine == Share(spot=12, on_demand=8)
+    cap = 20 * STANDARD.hourly_dollars(spot=True) + 3 * LARGE.hourly_dollars(spot=True)
+    assert sizing.share(STANDARD, 50, Means(dollars_per_hour=cap), [other(LARGE, 3)]).spot == 20
+    assert STANDARD.hourly_dollars(spot=True) == pytest.approx(0.03754, abs=1e-5)
+    assert STANDARD.hourly_dollars(spot=False) == pytest.approx(0.10374, abs=1e-5)
 
 
 def test_the_cap_holds_for_all_sizes_and_neighbours() -> None:

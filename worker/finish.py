@@ -32,8 +32,8 @@ def do(room: Room) -> Done:
     """Raises WorkFailed, Halted."""
     order = room.order
     clock = order.task.plan_clock
-    if clock is None:
-        raise WorkFailed("worker_failed", "a finish without the plan's clock")
+    if clock is None or order.grants.inputs is None:
+        raise WorkFailed("worker_failed", "a finish without its inputs")
     order.progress.stage = "fetching"
     listed = Listed(room)
     joining = Joining(room=room, parts=listed.parts, where=listed.where, clock=clock)

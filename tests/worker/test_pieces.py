@@ -1,6 +1,7 @@
 """Outputs that one POST cannot carry, against a storage that misbehaves."""
 
 import hashlib
+import itertools
 import threading
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -54,12 +55,19 @@ def test_what_a_form_can_carry_is_one_object(bucket: store.Store, output: Path) 
 def test_a_piece_that_breaks_off_is_sent_again_and_no_other(
     bucket: store.Store, output: Path
 ) -> None:
-    def hang_up(handler: BaseHTTPRequestHandler, seen: store.Seen) -> bool:
-        handler.rfile.read(1000)
-        store.cut(handler)
-        return True
+    asked = itertools.count()
 
-    bucket.mischief += [store.answers(503), hang_up]
+    def twice(handler: BaseHTTPRequestHandler, seen: store.Seen) -> bool:
+        """The first is put off, the second cut off, whichever pieces these are."""
+        number = next(asked)
+        if number == 0:
+            return store.answers(503)(handler, seen)
+        if number == 1:
+            handler.rfile.read(1000)
+            store.cut(handler)
+        return number < 2
+
+    bucket.mischief += [twice] * 4
     stored = large(bucket).deliver(output, MEDIA)
     assert sum(piece.size_bytes for piece in stored.pieces) == len(BODY)
     assert bucket.count("POST") == 9

@@ -100,13 +100,13 @@ def back_up(world: World, row: PoolRow, apply: Apply) -> None:
     if not free or not slow or waiting.first_tasks(world, row.pool, out, 1):
         return
     start_seconds = straggler.start_seconds(row, out)
-    found = [one for one in _read(world, slow) if one[0].state not in ENDS]
+    found = _read(world, slow)
     heads = [(head, task) for head, task, _ in found]
     worst = straggler.worst(heads, free, now, start_seconds)
-    for head, task, spec in found:
+    for _, task, spec in found:
         if task in worst:
             lagged = events.TaskLagged(at=now, attempt=task.attempt, start_seconds=start_seconds)
-            _back_up_one(world, head, task, spec, lagged, apply)
+            _back_up_one(world, task, spec, lagged, apply)
 
 
 def drop_ended(world: World, rows: Sequence[TaskRow], apply: Apply) -> list[TaskRow]:
@@ -199,14 +199,9 @@ def _choose_and_send_one(
 
 
 def _back_up_one(
-    world: World,
-    head: JobHead,
-    row: TaskRow,
-    spec: JobSpec,
-    lagged: events.TaskLagged,
-    apply: Apply,
+    world: World, row: TaskRow, spec: JobSpec, lagged: events.TaskLagged, apply: Apply
 ) -> None:
-    if apply(world, lagged, row.job_id, row.task_id, known=(head, row)).ignored:
+    if apply(world, lagged, row.job_id, row.task_id).ignored:
         return
     _send(world, row, spec)
     world.tally.add("BackupAttempts", pool=row.pool)

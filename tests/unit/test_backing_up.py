@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dispatcher import desk as dispatcher
 from mayfly.contract import wire
 from mayfly.contract.report import Interrupted, Progressed, Started
 from mayfly.contract.task import Control, Task
@@ -77,7 +78,8 @@ def test_the_last_chunk_is_sent_a_second_time_and_whoever_is_first_wins() -> Non
     assert second.token == slow.token
     row = row_of(w, slow)
     assert (row.lagging, row.backups, row.enqueued) == ("slow", 1, True)
-    assert "BackupAttempts" in [measured.name for measured in w.world.tally.take()]
+    told = [measured for measured in w.world.tally.take() if measured.name == "BackupAttempts"]
+    assert [dict(measured.dimensions) for measured in told] == [{"pool": "standard"}]
 
     report(w, Started(**said(second, "quick")), brought(w, second, "quick"))
     stop = order_for(w, slow)
@@ -130,20 +132,26 @@ def test_a_worker_is_kept_for_the_second_attempt_and_no_longer() -> None:
     tick(w, after=0)
     assert desired(w) == 2
     assert planning.open_task_count(w.world, "standard", 9) == 2
+    assert planning.open_task_count(w.world, "standard", 2) == 2
+    assert planning.open_task_count(w.world, "standard", 1) == 1
     report(w, brought(w, slow, "slow"))
     tick(w, after=0)
     assert desired(w) == 1  # the finish
     assert head_of(w, first.job_id).state == "finishing"
 
 
-@pytest.mark.parametrize("why", ["something waits", "paused", "broken", "no room"])
+@pytest.mark.parametrize(
+    "why", ["something waits", "it is on the queue", "paused", "broken", "no room"]
+)
 def test_nobody_is_asked_for_who_would_displace_somebody(
     why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     w = memory_world()
     _, slow = lagging(w)
     match why:
-        case "something waits":
+        case "something waits":  # opened just now, and not yet released
+            dispatcher.take(w.world, upload(w, "uploads/other.mp4", b"other"))
+        case "it is on the queue":
             dispatch(w, upload(w, "uploads/other.mp4", b"other"))
         case "paused":
             w.table.commit([Put(key=PAUSED_KEY, item={"at": 1.0})])
@@ -223,8 +231,18 @@ def test_a_pool_in_which_nothing_lags_is_looked_at_once() -> None:
     """The tick of a busy pool costs next to nothing more."""
     calls = Interruption()
     w = memory_world(faults=calls)
-    begun(w)
+    _, slow = lagging(w)
     row, _ = planning.read_pool(w.world, "standard")
+
+    def looked() -> list[str]:
+        before = len(calls.calls)
+        releasing.back_up(w.world, row, engine.apply)
+        return calls.calls[before:]
+
+    report(w, Started(**said(slow, "younger")))
+    assert looked() == ["table.index"]
+    w.clock.sleep(limits.LAG_SECONDS_MIN)
+    assert len(looked()) > 1
     before = len(calls.calls)
-    releasing.back_up(w.world, row, engine.apply)
-    assert calls.calls[before:] == ["table.index"]
+    assert planning.open_task_count(w.world, "standard", 2) == 2
+    assert calls.calls[before:] == ["table.index"]  # a task and its backup are enough

@@ -69,7 +69,7 @@ def test_a_chunk_that_lags_is_marked_before_its_second_message_is_sent_and_after
 
 
 @pytest.mark.parametrize(
-    ("told", "kept_ms"), [(10.0, 10_000), (0.00049, 0), (-5.0, 0), (9e9, 41_400_000)]
+    ("told", "kept_ms"), [(1.23449, 1234), (0.00049, 0), (-5.0, 0), (9e9, 41_400_000)]
 )
 def test_what_a_chunk_took_is_the_pace_of_the_others(told: float, kept_ms: int) -> None:
     """Whatever a stolen worker says of itself."""
@@ -207,6 +207,12 @@ def test_a_failure_gives_its_message_back_and_the_other_goes_on(gone: str) -> No
     assert (both.state, both.lagging, both.failures) == (TaskState.RELEASED, "nonce1", 2)
     one = after(failed, by(e.TaskInterrupted, left))
     assert (one.state, one.lagging) == (TaskState.RELEASED, "")
+
+
+def test_without_a_second_message_a_failure_leaves_the_task_to_nobody_who_was_heard_of() -> None:
+    lone = chunk(heard_attempts=("nonce0", "nonce1"))
+    failed = after(lone, by(e.TaskFailed, "nonce1"))
+    assert (failed.state, failed.attempt) == (TaskState.RELEASED, "nonce1")
 
 
 def test_a_failure_before_the_second_begins_waits_for_either_message() -> None:

@@ -67,14 +67,14 @@ def open_work(world: World, name: str, policy: PoolPolicy, opened: Opened) -> Wo
 
 
 def open_tasks(world: World, name: str, most: int) -> list[TaskRow]:
-    """Open and released tasks as the index tells them, so many at most."""
+    """Open and released tasks as the index tells them, so many at most; a backup attempt counts as
+    one."""
     if not most:
         return []  # the stack no longer has this pool
     items = world.table.index(out_tasks_partition(name), limit=most)
     out = [from_item(TaskRow, item) for item in items]
-    if len(out) == most:
-        return out
-    return out + waiting.first_tasks(world, name, out, most - len(out))
+    free = most - release.tries(out)
+    return out + waiting.first_tasks(world, name, out, free) if free > 0 else out
 
 
 def policy_of(world: World, name: str) -> PoolPolicy:

@@ -158,7 +158,8 @@ def output_line(output: Published) -> str:
 
 def properties(output: Published) -> str:
     """What a deliverable is."""
-    return f"{media_words(output.media, output.file)}, {size(output.size_bytes)}"
+    many = f" in {output.files} files" if output.files > 1 else ""
+    return f"{media_words(output.media, output.file)}, {size(output.size_bytes)}{many}"
 
 
 def media_words(media: Media, file: str = "") -> str:

@@ -188,12 +188,29 @@ def _encode(voice: Voice, at: reach.Stack, path: Path, preset: str | None, out: 
 
 
 def fetch(at: reach.Stack, outcome: "Outcome", out: Path) -> list[Path]:
-    """Downloads the deliverables; each appears whole."""
+    """Downloads the deliverables; each file appears whole. A ladder's come into a folder, and what
+    is answered with is its master playlist."""
     files = []
     for output in outcome.outputs:
-        at.cargo.download(output.key, out / output.file, lambda _: None)
-        files.append(out / output.file)
+        path = out / output.file
+        folder = output.key.rpartition("/")[0]
+        if output.files > 1:
+            for key in _beside(at, f"{folder}/", output.files):
+                _download(at, key, path.parent / key.removeprefix(f"{folder}/"))
+        _download(at, output.key, path)  # last, for whoever waits for it
+        files.append(path)
     return files
+
+
+def _beside(at: reach.Stack, folder: str, count: int) -> list[str]:
+    """The keys of a ladder's files."""
+    found = at.world.store.list(at.bucket, folder, limit=count)
+    return [one.key for one in found if ".." not in one.key]
+
+
+def _download(at: reach.Stack, key: str, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    at.cargo.download(key, path, lambda _: None)
 
 
 def make_folder(folder: Path) -> None:

@@ -39,6 +39,8 @@ def quote(outputs: Sequence[Published]) -> Quote:
 
 
 def _is_video(media: Media) -> bool:
+    if media.container == "hls":
+        return False  # each size is charged, and only the largest is told
     moving = media.frames is None or media.frames > 1
     return bool(media.video_codec and media.duration_seconds and moving)
 

@@ -19,7 +19,7 @@ from infra.functions import Function, Shape
 from infra.network import Existing, Network
 from infra.queues import Queues
 from infra.signer import Signer
-from infra.storage import UPLOADS, WORK, Storage
+from infra.storage import OUTPUTS, UPLOADS, WORK, Storage
 from infra.table import Table
 from infra.workers import Workers
 from mayfly.contract.settings import FunctionSettings, PoolSettings, pools_to_json
@@ -165,8 +165,9 @@ class MayflyStack(Stack):
             self.completion.role, [*queues.live, *queues.consumed_dead, *queues.unconsumed_dead]
         )
         grants.sweep(self.completion.role, jobs)
-        # The hourly round over the uploads looks for those of which S3 has not told.
-        grants.list_objects(self.completion.role, bucket, [UPLOADS])
+        # The hourly round looks for uploads of which S3 has not told; whoever publishes a ladder a
+        # second time, for what was copied before.
+        grants.list_objects(self.completion.role, bucket, [UPLOADS, OUTPUTS])
         grants.publish_outputs(self.completion.role, bucket)
 
     def _wake(self) -> None:

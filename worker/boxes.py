@@ -23,6 +23,11 @@ _TICKS_MAX = 1 << 62
 
 _NON_SYNC = 0x10000
 
+#: H.264 (ISO/IEC 14496-10, table 7-1): kinds of NAL units that hold a picture.
+_SLICES = range(1, 6)
+_IDR = 5
+_NAL_LENGTH_BYTES = 4
+
 
 class Malformed(Exception):
     """Not what our encoder writes."""
@@ -72,6 +77,59 @@ def beginning(path: Path) -> bytes:
 def fragments(path: Path) -> list[Box]:
     """Those that hold samples, in order. Raises Malformed."""
     return [box for box in boxes(path) if box.kind in _FRAGMENT]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Span:
+    """Bytes of a file."""
+
+    start: int
+    size: int
+
+
+def spans(path: Path) -> tuple[Span, tuple[Span, ...]]:
+    """Where the beginning stands, and each fragment, whole. Raises Malformed."""
+    found = [box for box in boxes(path) if box.kind in (*_BEGINNING, *_FRAGMENT)]
+    kinds = [box.kind for box in found]
+    count, odd = divmod(len(kinds) - len(_BEGINNING), len(_FRAGMENT))
+    if odd or tuple(kinds) != (*_BEGINNING, *_FRAGMENT * count) or found[0].start:
+        raise Malformed("other boxes than a beginning and fragments")
+    joined = [
+        Span(one.start, one.size + other.size)
+        for one, other in zip(found[::2], found[1::2], strict=True)
+        if other.start == one.start + one.size
+    ]
+    if len(joined) != count + 1:
+        raise Malformed("something stands in between")
+    return joined[0], tuple(joined[1:])
+
+
+def avc_codec(path: Path) -> str:
+    """What playlists call the picture of a file (RFC 6381). Raises Malformed."""
+    with path.open("rb") as file:
+        (moov,) = (_read(file, box)[8:] for box in boxes(path) if box.kind == b"moov")
+    table = _one(_one(_one(_one(_one(moov, b"trak"), b"mdia"), b"minf"), b"stbl"), b"stsd")
+    # After the version, the flags and the count of entries; an entry has 78 bytes of its own.
+    configured = _one(_one(table[8:], b"avc1")[78:], b"avcC")
+    return f"avc1.{configured[1:4].hex()}"
+
+
+def begins_with_idr(path: Path, fragment: Span) -> bool:
+    """Whether the first picture of a fragment is one that nothing before it is needed for: an IDR,
+    not merely a keyframe. Raises Malformed."""
+    with path.open("rb") as file:
+        file.seek(fragment.start)
+        moof, _ = _header(file.read(16), fragment.size)
+        file.seek(fragment.start + moof + 8)
+        left = fragment.size - moof - 8
+        while left > _NAL_LENGTH_BYTES:
+            (length,) = _unpack(">I", file.read(_NAL_LENGTH_BYTES), 0)
+            kind = file.read(1)[0] & 0x1F
+            if kind in _SLICES:
+                return kind == _IDR
+            file.seek(length - 1, 1)
+            left -= _NAL_LENGTH_BYTES + max(1, length)
+    raise Malformed("a fragment without a picture")
 
 
 def samples(path: Path) -> Samples:

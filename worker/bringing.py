@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from mayfly.contract import wire
-from mayfly.contract.task import Fetch, Input, Inputs
+from mayfly.contract.task import Fetch, Input, read_inputs
 from worker.ends import WorkFailed
 from worker.room import Room
 
@@ -58,8 +58,8 @@ class Listed:
 
     def _read(self) -> tuple[Input, ...]:
         try:
-            path = self._room.fetch(self._granted, "in/inputs.json", None)
-            return wire.decode(Inputs, path.read_bytes()).parts
+            path = self._room.fetch(self._granted, "in/inputs", None)
+            return read_inputs(path.read_bytes()).parts
         except WorkFailed as failed:
             if failed.code not in _UNREADABLE:
                 raise

@@ -6,11 +6,12 @@ from fractions import Fraction
 from pathlib import Path
 
 from mayfly.contract.plan import Scope
-from mayfly.contract.recipe import VideoOutput
+from mayfly.contract.recipe import LadderOutput, VideoOutput
 from mayfly.contract.report import Media
-from worker import boxes, cuts, seams
-from worker.compile import OUTPUTS
-from worker.compile_parts import FRAMES, compile_chunk
+from mayfly.core import grids
+from worker import boxes, cuts, ladder, lists, seams
+from worker.compile import OUTPUTS, Promise
+from worker.compile_parts import FRAMES, LISTED, compile_chunk, seam_ticks
 from worker.ends import WorkFailed
 from worker.order import Done
 from worker.preflight import Material, Seen
@@ -28,7 +29,8 @@ def do(room: Room) -> Done:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Encoded:
-    """One chunk's files beneath the folder, proven as far as one chunk can be."""
+    """One chunk's files beneath the folder, proven as far as one chunk can be. The segments of a
+    ladder are stored already."""
 
     files: list[tuple[str, Media]]
     cpu_seconds: float
@@ -49,7 +51,7 @@ def made_of(room: Room, seen: Seen, scope: Scope) -> Done:
 
 
 def encode(room: Room, seen: Seen, scope: Scope) -> Encoded:
-    """The same, not stored yet. Raises WorkFailed, Halted."""
+    """The same, but for a ladder not stored yet. Raises WorkFailed, Halted."""
     settings, order = room.settings, room.order
     plan = compile_chunk(
         order.task.recipe, seen, scope, ffmpeg_path=settings.ffmpeg, threads=settings.threads
@@ -58,7 +60,8 @@ def encode(room: Room, seen: Seen, scope: Scope) -> Encoded:
     rate = seen.picture.frames_per_second
     ending = room.run(plan, _seconds(scope, seen), seen.opening, rate)
     order.progress.stage = "proving"
-    shown = seams.own(seams.read_frames(room.folder / OUTPUTS / FRAMES), scope).ticks
+    listed = seams.read_frames(room.folder / OUTPUTS / LISTED)
+    shown = seams.own(listed, scope).ticks
     if not shown:
         raise WorkFailed("output_broken", "an interval without a frame")
     wanted = _wanted(seen, scope, shown)
@@ -66,10 +69,16 @@ def encode(room: Room, seen: Seen, scope: Scope) -> Encoded:
         raise WorkFailed("output_broken", f"{len(shown)} frames, not {len(wanted)}")
     files = []
     for promise in plan.promises:
+        if isinstance(promise.output, LadderOutput):
+            files.append((_climb(room, promise, scope), Media(container="list")))
+            continue
         if isinstance(promise.output, VideoOutput):
             _prove(room.folder / promise.path, wanted, scope.clock.time_base[0])
         files.append((promise.path, Media(container="part", frames=len(wanted))))
-    files.append((f"{OUTPUTS}/{FRAMES}", Media(container="list")))
+    frames = f"{OUTPUTS}/{FRAMES}"
+    packed = lists.pack_frames(listed, scope, seam_ticks(scope.clock))
+    (room.folder / frames).write_bytes(packed)
+    files.append((frames, Media(container="list")))
     return Encoded(
         files=files,
         cpu_seconds=ending.cpu_seconds,
@@ -77,6 +86,16 @@ def encode(room: Room, seen: Seen, scope: Scope) -> Encoded:
             seen, order.task.recipe, len(wanted), settings.threads
         ),
     )
+
+
+def _climb(room: Room, promise: Promise, scope: Scope) -> str:
+    """A ladder's segments of the interval, which are stored; where the index of them lies."""
+    wanted, grid = promise.output, promise.grid
+    assert isinstance(wanted, LadderOutput) and grid is not None
+    first, end = grids.segments_of(scope)
+    frames = None if end is None else end * grid.segment_frames
+    index = ladder.store(room, wanted, ladder.pictures(room, promise, first, frames))
+    return ladder.write(room, index)
 
 
 def _wanted(seen: Seen, scope: Scope, shown: "array[int]") -> "array[int]":

@@ -12,13 +12,26 @@ from typing import Any
 
 import ffmpeg
 
-from mayfly.contract.recipe import Aac, AudioOutput, Output, PosterOutput, Recipe, VideoOutput
+from mayfly.contract.plan import Grid
+from mayfly.contract.recipe import (
+    Aac,
+    AudioOutput,
+    LadderOutput,
+    Output,
+    PosterOutput,
+    Recipe,
+    VideoOutput,
+)
 from mayfly.core import limits
-from worker import pace
+from worker import compile_ladder, pace
+from worker.compile_ladder import Cut
+from worker.evenness import grid_of, shown_seconds
 from worker.opening import DEMUXERS
 from worker.picture import Size, fit
 from worker.preflight import Material, Seen
 from worker.probe import Stream
+from worker.rungs import Rung, rungs_of
+from worker.streams import ANONYMOUS, branches, scaled
 
 #: Where the outputs go, beneath the attempt's folder.
 OUTPUTS = "out"
@@ -57,6 +70,18 @@ class Promise:
     size: Size | None = None
     #: None: no sound.
     channels: int | None = None
+    #: Of a ladder: its sizes, and the frames that all of them have.
+    rungs: tuple[Rung, ...] = ()
+    grid: Grid | None = None
+    #: Of a ladder's sound: no shorter than this.
+    sound_seconds: float = 0.0
+
+    @property
+    def files(self) -> int:
+        """How many ffmpeg writes: each size of a ladder is one, and its sound."""
+        if not isinstance(self.output, LadderOutput):
+            return 1
+        return len(self.rungs) + (self.channels is not None)
 
     @property
     def path(self) -> str:
@@ -89,7 +114,8 @@ def compile_plan(recipe: Recipe, material: Material, *, ffmpeg_path: str, thread
         if origin_ticks is None or material.scan.headless:
             decoded = decoded.filter("setpts", _FORWARD)
         steady = steady_picture(decoded, material)
-        pictures = shown_in(steady, pictured, lambda poster: _chosen(poster, material))
+        cut = Cut(tick=material.picture.tick, origin_ticks=origin_ticks)
+        pictures = all_shown(steady, pictured, lambda poster: _chosen(poster, material), cut)
     sounds: dict[str, Any] = {}
     sounding = [p for p in promises if p.channels is not None]
     if material.sound is not None and sounding:
@@ -97,7 +123,9 @@ def compile_plan(recipe: Recipe, material: Material, *, ffmpeg_path: str, thread
         if origin_ticks is not None:
             heard = sound_since(heard, origin_ticks * material.scan.tick)
         sounds = heard_in(heard, material, sounding)
-    outputs = [_output(p, material, pictures, sounds, threads) for p in promises]
+    outputs = [
+        output for p in promises for output in _outputs(p, material, pictures, sounds, threads)
+    ]
     # The first error of a demuxer or decoder ends it; without, a damaged source exits 0. Where a
     # stream is spliced the demuxer's word counts for nothing, so there the decoder alone is
     # strict (`err_detect`), and the proof reads how many errors it met.
@@ -149,8 +177,9 @@ def sound_since(decoded: Any, origin_seconds: Fraction) -> Any:
     return decoded.filter("asetpts", f"round(PTS-({origin_seconds})/TB)")
 
 
-def promise(output: Output, material: Seen) -> Promise:
-    """What becomes of an output with this source."""
+def promise(output: Output, material: Seen, grid: Grid | None = None) -> Promise:
+    """What becomes of an output with this source; a ladder's grid is the plan's, where there is
+    one."""
     match output:
         case VideoOutput():
             assert material.picture is not None
@@ -166,6 +195,22 @@ def promise(output: Output, material: Seen) -> Promise:
         case PosterOutput():
             assert material.picture is not None
             return Promise(output=output, size=fit(material.picture, output.box))
+        case LadderOutput():
+            assert material.picture is not None
+            rungs = rungs_of(output, material.picture)
+            listed = material if isinstance(material, Material) else None
+            if grid is None:
+                assert listed is not None
+                grid = grid_of(listed, output)
+            sound = material.sound if output.audio else None
+            return Promise(
+                output=output,
+                size=rungs[0].size,
+                channels=_channels(sound, output.audio) if sound and output.audio else None,
+                rungs=rungs,
+                grid=grid,
+                sound_seconds=shown_seconds(listed, grid) if listed else 0.0,
+            )
 
 
 def _channels(sound: Stream, aac: Aac) -> int:
@@ -193,23 +238,26 @@ def shown_in(
     }
 
 
+def all_shown(
+    steady: Any, promises: Sequence[Promise], chosen: Callable[[PosterOutput], str], cut: Cut
+) -> dict[str, Any]:
+    """A filtered stream for each picture of each output. What lives on a grid is cut behind its
+    filter, which must see the frame before the first one; all else on the source's times."""
+    flat = [promise for promise in promises if not promise.rungs]
+    ladders = [promise for promise in promises if promise.rungs]
+    stems = branches(steady, "split", bool(flat) + len(ladders))
+    pictures = shown_in(cut.own(stems.pop(0)), flat, chosen) if flat else {}
+    for ladder, stem in zip(ladders, stems, strict=True):
+        assert ladder.grid is not None and isinstance(ladder.output, LadderOutput)
+        pictures |= compile_ladder.pictures(stem, ladder.output, ladder.rungs, ladder.grid, cut)
+    return pictures
+
+
 def _filtered(branch: Any, promise: Promise, chosen: Callable[[PosterOutput], str]) -> Any:
     assert promise.size is not None
-    full_range = {}
-    if isinstance(promise.output, PosterOutput):
-        branch = branch.filter("select", chosen(promise.output))
-        full_range = {"out_range": "full"}  # JPEG knows no other
-    return (
-        # Both sides are ours: a source that changes size midway stays in one shape. Bicubic is
-        # ffmpeg's default, named so that a newer one cannot change the picture.
-        branch.filter(
-            "scale", promise.size.width, promise.size.height, flags="bicubic", **full_range
-        )
-        # Square pixels: the shape is in the size now.
-        .filter("setsar", 1)
-        # 8 bits, 4:2:0: the one format that every player decodes.
-        .filter("format", "yuvj420p" if full_range else "yuv420p")
-    )
+    if not isinstance(promise.output, PosterOutput):
+        return scaled(branch, promise.size)
+    return scaled(branch.filter("select", chosen(promise.output)), promise.size, full_range=True)
 
 
 def poster_frame(poster: PosterOutput, material: Material) -> int:
@@ -232,13 +280,13 @@ def _chosen(poster: PosterOutput, material: Material) -> str:
     return f"gte(t,{moment:.6f})"
 
 
-def _output(
+def _outputs(
     promise: Promise,
     material: Material,
     pictures: dict[str, Any],
     sounds: dict[str, Any],
     threads: int,
-) -> Any:
+) -> list[Any]:
     output, target = promise.output, f"file:{promise.path}"
     match output:
         case VideoOutput():
@@ -247,11 +295,24 @@ def _output(
             if promise.channels is not None and output.audio is not None:
                 streams.append(sounds[output.file])
                 options |= aac(output.audio)
-            return ffmpeg.output(*streams, target, **options, **mp4("mp4"))
+            return [ffmpeg.output(*streams, target, **options, **mp4("mp4"))]
         case AudioOutput():
-            return ffmpeg.output(sounds[output.file], target, **aac(output.audio), **mp4("ipod"))
+            return [ffmpeg.output(sounds[output.file], target, **aac(output.audio), **mp4("ipod"))]
         case PosterOutput():
-            return ffmpeg.output(pictures[output.file], target, **jpeg(output))
+            return [ffmpeg.output(pictures[output.file], target, **jpeg(output))]
+        case LadderOutput():
+            assert promise.grid is not None
+            made = compile_ladder.rungs(output, promise.rungs, promise.grid, pictures, 0, threads)
+            return [*made, *ladder_sound(promise, sounds)]
+
+
+def ladder_sound(promise: Promise, sounds: dict[str, Any]) -> list[Any]:
+    """The sound of a ladder, if it has any."""
+    output = promise.output
+    assert isinstance(output, LadderOutput)
+    if promise.channels is None or output.audio is None:
+        return []
+    return [compile_ladder.sound(output, sounds[output.file], aac(output.audio))]
 
 
 def jpeg(poster: PosterOutput) -> dict[str, Any]:
@@ -307,7 +368,7 @@ def heard_in(decoded: Any, material: Seen, promises: Sequence[Promise]) -> dict[
     steady = decoded.filter("aresample", **{"async": 1, "first_pts": 0})
     rate = material.sound.sample_rate
     return {
-        promise.output.file: branch.filter(
+        promise.output.file: _lasting(branch, promise).filter(
             "aformat",
             sample_fmts="fltp",
             sample_rates=rate if rate in RATES_HZ else RATES_HZ[-1],
@@ -317,23 +378,15 @@ def heard_in(decoded: Any, material: Seen, promises: Sequence[Promise]) -> dict[
     }
 
 
-def branches(stream: Any, split: str, count: int) -> list[Any]:
-    """The same stream so many times."""
-    if count == 1:
-        return [stream]
-    node = stream.filter_multi_output(split, count)
-    return [node[index] for index in range(count)]
+def _lasting(heard: Any, promise: Promise) -> Any:
+    """Where sound is a file of its own, players wait for it at its end: silence follows it there
+    for as long as there is a picture."""
+    if not promise.sound_seconds:
+        return heard
+    return heard.filter("apad", whole_dur=f"{promise.sound_seconds:.6f}")
 
 
 def mp4(container: str) -> dict[str, Any]:
     """A file to deliver."""
     # The index in front: playback starts before it is loaded.
     return {"format": container, "movflags": "+faststart", **ANONYMOUS}
-
-
-#: What is not taken over from the source.
-ANONYMOUS = {
-    # Telephones write where and when a film was made; what is published must not tell.
-    "map_metadata": -1,
-    "map_chapters": -1,  # they would become a track of their own
-}

@@ -13,21 +13,34 @@ from typing import Any
 import ffmpeg
 
 from mayfly.contract.plan import PlanClock, Scope
-from mayfly.contract.recipe import AudioOutput, Output, PosterOutput, Recipe, VideoOutput
+from mayfly.contract.recipe import (
+    AudioOutput,
+    LadderOutput,
+    Output,
+    PosterOutput,
+    Recipe,
+    VideoOutput,
+)
+from mayfly.core import grids
 from worker import compile as whole
-from worker import pace
-from worker.compile import ANONYMOUS, OUTPUTS, Plan, Promise
+from worker import compile_ladder, pace
+from worker.compile import OUTPUTS, Plan, Promise
+from worker.compile_ladder import Cut
 from worker.ends import WorkFailed
 from worker.preflight import Seen
+from worker.streams import ANONYMOUS, branches
 
 # No file of a recipe can have these names, which begin with no letter or digit.
 
 #: Every frame of the interval, and of what comes just before it: time and hash, as ffmpeg lists
 #: them (`-f framehash`), on the plan's clock.
-FRAMES = "_frames.txt"
+LISTED = "_listed.txt"
+
+#: What of it is stored (`seams`).
+FRAMES = "_frames.txt.gz"
 
 #: When each packet of the whole source is shown, on the same clock.
-PACKETS = "_packets.txt"
+PACKETS = "_packets.txt.gz"
 
 #: So much of its predecessor does a chunk hash as well: the seam's two sides must agree.
 SEAM_SECONDS = Fraction(1, 2)
@@ -54,7 +67,7 @@ def compile_chunk(
     """The pictures of one interval, and the list of its frames."""
     assert material.picture is not None
     promises = tuple(
-        dataclasses.replace(whole.promise(output, material), channels=None)
+        dataclasses.replace(whole.promise(output, material, scope.clock.grid), channels=None)
         for output in recipe.outputs
         if _shows(output, recipe, scope)
     )
@@ -62,10 +75,14 @@ def compile_chunk(
         material.opening.url, **_seek(scope, material), **whole.input_options(threads, material)
     )
     clocked = whole.picture_since(source[str(material.picture.index)], _origin(scope))
-    decoded, listed = whole.branches(clocked, "split", 2)
-    steady = _trimmed(whole.steady_picture(decoded, material), scope)
-    pictures = whole.shown_in(steady, promises, lambda poster: _chosen(poster, recipe, scope))
-    outputs = [_picture(promise, pictures, material, scope, threads) for promise in promises]
+    decoded, listed = branches(clocked, "split", 2)
+    steady = whole.steady_picture(decoded, material)
+    pictures = whole.all_shown(
+        steady, promises, lambda poster: _chosen(poster, recipe, scope), _cut(scope)
+    )
+    outputs = [
+        output for p in promises for output in _pictures(p, pictures, material, scope, threads)
+    ]
     outputs.append(_listed(_trimmed(listed, scope, early_ticks=seam_ticks(scope.clock))))
     flags = ("-xerror", "-copyts")
     return Plan(argv=whole.command(ffmpeg_path, threads, flags, outputs), promises=promises)
@@ -86,8 +103,8 @@ def compile_sound(
 ) -> Plan:
     """The sound of every output, whole, from the plan's origin on. Without any, nothing to run."""
     promises = tuple(
-        dataclasses.replace(promise, size=None)
-        for promise in (whole.promise(output, material) for output in recipe.outputs)
+        dataclasses.replace(promise, size=None, rungs=())
+        for promise in (whole.promise(output, material, clock.grid) for output in recipe.outputs)
         if promise.channels is not None
     )
     if material.sound is None or not promises:
@@ -96,7 +113,7 @@ def compile_sound(
     origin = clock.origin_ticks * Fraction(*clock.time_base)
     clocked = whole.sound_since(source[str(material.sound.index)], origin)
     sounds = whole.heard_in(clocked, material, promises)
-    outputs = [_sound(promise, sounds) for promise in promises]
+    outputs = [output for promise in promises for output in _sounds(promise, sounds)]
     flags = ("-xerror", "-copyts")
     return Plan(argv=whole.command(ffmpeg_path, threads, flags, outputs), promises=promises)
 
@@ -122,7 +139,7 @@ def seam_ticks(clock: PlanClock) -> int:
 def _shows(output: Output, recipe: Recipe, scope: Scope) -> bool:
     """Whether a chunk has to do with an output. A still picture is one chunk's alone."""
     match output:
-        case VideoOutput():
+        case VideoOutput() | LadderOutput():
             return True
         case AudioOutput():
             return False
@@ -164,7 +181,7 @@ def _listed(stream: Any, **options: Any) -> Any:
     """Time and hash of each frame."""
     return ffmpeg.output(
         stream,
-        f"file:{OUTPUTS}/{FRAMES}",
+        f"file:{OUTPUTS}/{LISTED}",
         format="framehash",
         hash="murmur3",
         **{"fps_mode:v": "passthrough", "enc_time_base:v": "demux"},
@@ -186,6 +203,34 @@ def _trimmed(stream: Any, scope: Scope, *, early_ticks: int = 0) -> Any:
     if scope.end_ticks is not None:
         ends["end_pts"] = scope.end_ticks - _origin(scope)
     return stream.filter("trim", **ends)
+
+
+def _cut(scope: Scope) -> Cut:
+    """Of a source's own times, and, where a ladder comes of it, of the grid."""
+    first = end = None
+    if scope.clock.grid is not None:
+        segments = grids.segments_of(scope)
+        frames = scope.clock.grid.segment_frames
+        first = None if scope.start_ticks is None else segments[0] * frames
+        end = None if segments[1] is None else segments[1] * frames
+    return Cut(
+        tick=Fraction(*scope.clock.time_base),
+        origin_ticks=scope.clock.origin_ticks,
+        own=lambda stream: _trimmed(stream, scope),
+        first_frame=first,
+        end_frame=end,
+    )
+
+
+def _pictures(
+    promise: Promise, pictures: dict[str, Any], material: Seen, scope: Scope, threads: int
+) -> list[Any]:
+    output = promise.output
+    if not isinstance(output, LadderOutput):
+        return [_picture(promise, pictures, material, scope, threads)]
+    assert promise.grid is not None
+    segment = grids.segments_of(scope)[0]
+    return compile_ladder.rungs(output, promise.rungs, promise.grid, pictures, segment, threads)
 
 
 def _picture(
@@ -211,6 +256,12 @@ def _picture(
         video_track_timescale=scope.clock.time_base[1],  # times stay the source's own
         **ANONYMOUS,
     )
+
+
+def _sounds(promise: Promise, sounds: dict[str, Any]) -> list[Any]:
+    if isinstance(promise.output, LadderOutput):
+        return whole.ladder_sound(promise, sounds)
+    return [_sound(promise, sounds)]
 
 
 def _sound(promise: Promise, sounds: dict[str, Any]) -> Any:

@@ -10,16 +10,20 @@ import itertools
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
+from fractions import Fraction
 
-from mayfly.contract.plan import Plan
-from mayfly.contract.recipe import PosterOutput, Recipe, VideoOutput
-from mayfly.core import limits, parts, prediction, sizing
+from mayfly.contract.plan import Grid, Plan
+from mayfly.contract.recipe import LadderOutput, PosterOutput, Recipe, VideoOutput
+from mayfly.core import grids, limits, parts, prediction, sizing
 from mayfly.core.prediction import Encode, Source
 from worker import pace
 from worker.compile import poster_frame
 from worker.compile_parts import SEAM_SECONDS
-from worker.picture import fit
+from worker.evenness import grid_of
+from worker.picture import Size, fit
 from worker.preflight import Material, Seen
+from worker.probe import Scan, Stream
+from worker.rungs import rungs_of
 
 #: Beyond the longest distance of two keyframes: B-frames are shown before what they are made of.
 _MARGIN_SECONDS = 1.0
@@ -54,7 +58,8 @@ class Whole:
 def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
     """The plan of a source that pays to be cut."""
     videos = [output for output in recipe.outputs if isinstance(output, VideoOutput)]
-    if not videos:
+    ladder = next((one for one in recipe.outputs if isinstance(one, LadderOutput)), None)
+    if not videos and ladder is None:
         return Whole()
     if why := _uncuttable(material):
         return Whole(why)
@@ -67,7 +72,10 @@ def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
     if not policy.chunk_seconds and work < limits.SPLIT_SECONDS_MIN:
         return Whole()
     seconds = policy.chunk_seconds or _media_seconds(work, material.scan.span_seconds(), policy)
-    boundaries = _boundaries(material, seconds)
+    grid = grid_of(material, ladder) if ladder else None
+    boundaries = (
+        _segment_starts(material, grid, seconds) if grid else _boundaries(material, seconds)
+    )
     if not boundaries:
         return Whole("there is no place to cut it")
     plan = Plan(
@@ -75,6 +83,7 @@ def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
         origin_ticks=origin_ticks,
         margin_seconds=round(margin, 3),
         frame_ticks=pace.frame_ticks(material),
+        grid=grid,
         boundaries=boundaries,
         stills=tuple(
             scan.ticks[poster_frame(output, material)]
@@ -95,14 +104,21 @@ def predicted_seconds(seen: Seen, recipe: Recipe, frames: int, threads: int) -> 
     encodes = [
         Encode(codec=output.codec, speed=output.speed, pixels=size.width * size.height)
         for output in recipe.outputs
-        if isinstance(output, VideoOutput)
-        for size in (fit(picture, output.box),)
+        if isinstance(output, VideoOutput | LadderOutput)
+        for size in _sizes(output, picture)
     ]
     if not encodes:
         return 0.0
     pixels = picture.width * picture.height
     source = Source(codec=picture.codec_name, pixels=pixels, frames=frames)
     return round(prediction.seconds(source, encodes, threads), 3)
+
+
+def _sizes(output: VideoOutput | LadderOutput, picture: Stream) -> list[Size]:
+    """All pictures of an output."""
+    if isinstance(output, LadderOutput):
+        return [rung.size for rung in rungs_of(output, picture)]
+    return [fit(picture, output.box)]
 
 
 def _uncuttable(material: Material) -> str:
@@ -137,6 +153,32 @@ def _media_seconds(work: float, span: float, policy: Policy) -> float:
     return min(max(wanted, limits.WORK_SECONDS_MIN), limits.WORK_SECONDS_MAX) * span / work
 
 
+def _segment_starts(material: Material, grid: Grid, seconds: float) -> tuple[int, ...]:
+    """Ticks at which segments of the grid begin, about so far apart."""
+    scan = material.scan
+    last = grids.frame_of(scan.ticks[-1], grid, scan.tick)
+    count = last // grid.segment_frames + 1
+    step = max(1, round(Fraction(seconds) * Fraction(*grid.rate) / grid.segment_frames))
+    chunks = max(1, round(count / step))
+    found: list[int] = []
+    for number in range(1, chunks):
+        segment = round(number * count / chunks)
+        tick = grids.tick_of(segment * grid.segment_frames, grid, scan.tick)
+        is_chunk = last - segment * grid.segment_frames >= _FRAMES_MIN
+        if is_chunk and _is_seam(scan, found[-1] if found else None, tick):
+            found.append(tick)
+    return tuple(found[: limits.CHUNKS_MAX - 1])
+
+
+def _is_seam(scan: Scan, before: int | None, tick: int) -> bool:
+    """Whether both chunks have frames enough of their own, and see each other's."""
+    at = bisect_left(scan.ticks, tick)
+    last = 0 if before is None else bisect_left(scan.ticks, before)
+    is_chunk = at - last >= _FRAMES_MIN and scan.frames - at >= _FRAMES_MIN
+    # A seam at which neither side sees a frame of the other is proven by nobody.
+    return is_chunk and (scan.ticks[at] - scan.ticks[at - 1]) * scan.tick <= SEAM_SECONDS
+
+
 def _boundaries(material: Material, seconds: float) -> tuple[int, ...]:
     """Ticks of frames, about so far apart; of keyframes where one is near."""
     scan = material.scan
@@ -144,17 +186,13 @@ def _boundaries(material: Material, seconds: float) -> tuple[int, ...]:
     if not math.isfinite(step):
         return ()
     found: list[int] = []
-    last = 0
     first, end = scan.ticks[0], scan.ticks[-1]
     count = max(1, round((end - first) / step))
     for number in range(1, count):
         wanted = first + number * (end - first) / count
         at = bisect_left(scan.ticks, _near_key(scan.key_ticks, wanted, step / 4))
-        is_chunk = at - last >= _FRAMES_MIN and scan.frames - at >= _FRAMES_MIN
-        # A seam at which neither side sees a frame of the other is proven by nobody.
-        if is_chunk and (scan.ticks[at] - scan.ticks[at - 1]) * scan.tick <= SEAM_SECONDS:
+        if _is_seam(scan, found[-1] if found else None, scan.ticks[at]):
             found.append(scan.ticks[at])
-            last = at
     return tuple(found[: limits.CHUNKS_MAX - 1])
 
 

@@ -19,7 +19,7 @@ from worker.ends import Halted, Reason, WorkFailed
 from worker.grants import HeldGrants
 from worker.halt import Halt
 from worker.http import HostRule
-from worker.pieces import Span
+from worker.pieces import Span, all_of
 
 #: Pauses of 0.5, 1, 2 and 4 s between them.
 _TRIES_MAX = 5
@@ -30,6 +30,8 @@ _LATER = (408, 409, 425, 429)
 _TOO_LARGE = "EntityTooLarge"
 
 _CONTENT_TYPES = {
+    ".m3u8": "application/vnd.apple.mpegurl",
+    ".m4s": "video/iso.segment",
     ".mp4": "video/mp4",
     ".m4a": "audio/mp4",
     ".jpg": "image/jpeg",
@@ -40,6 +42,16 @@ _CONTENT_TYPES = {
 def content_type(file: str) -> str:
     """By the name's end."""
     return _CONTENT_TYPES.get(Path(file).suffix, "application/octet-stream")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """Where a span is now, and what was sent."""
+
+    file: str
+    key: str
+    size_bytes: int
+    sha256: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +86,14 @@ class Deliverer:
             if not (self.joined and isinstance(form, PostForm) and size <= form.output_bytes_max):
                 raise WorkFailed("output_limit", f"{path.name} has {size} bytes")
             return self._in_pieces(path, size, min(self.piece_bytes, carried), media)
-        key, digest = self._stored(Span(path=path, name=path.name, start=0, size=size))
-        return Artifact(file=path.name, key=key, size_bytes=size, sha256=digest, media=media)
+        stored = self.store(all_of(path, path.name))
+        return Artifact(
+            file=stored.file,
+            key=stored.key,
+            size_bytes=size,
+            sha256=stored.sha256,
+            media=media,
+        )
 
     def _carried_bytes(self) -> int:
         """What one request may carry."""
@@ -87,7 +105,7 @@ class Deliverer:
 
     def _in_pieces(self, path: Path, size: int, piece_bytes: int, media: Media) -> Artifact:
         spans = pieces.cut(path, size, piece_bytes)
-        sent, digest = pieces.send(path, spans, lambda span: self._stored(span)[1])
+        sent, digest = pieces.send(path, spans, lambda span: self.store(span).sha256)
         form = self.grants.upload
         assert isinstance(form, PostForm)
         return Artifact(
@@ -99,8 +117,8 @@ class Deliverer:
             pieces=sent,
         )
 
-    def _stored(self, span: Span) -> tuple[str, str]:
-        """Its key and SHA-256. Raises WorkFailed, Halted."""
+    def store(self, span: Span) -> Stored:
+        """Raises WorkFailed, Halted."""
         said = ""
         for attempt in range(_TRIES_MAX):
             if attempt:
@@ -114,7 +132,12 @@ class Deliverer:
             except http.Refused as refused:
                 raise WorkFailed("delivery_refused", f"{span.name}: {refused}") from None
             if not said:
-                return request.key, digest.hexdigest()
+                return Stored(
+                    file=span.file,
+                    key=request.key,
+                    size_bytes=span.size,
+                    sha256=digest.hexdigest(),
+                )
         raise WorkFailed("delivery_failed", f"{span.name}: {said} after {_TRIES_MAX} tries")
 
     def _send(self, request: _Request, span: Span, digest: "hashlib._Hash") -> str:
@@ -155,14 +178,14 @@ class Deliverer:
     def _request(self, span: Span) -> _Request:
         match self.grants.upload:
             case PostForm() as form:
-                key = self._key(form, span.path.name)
+                key = self._key(form, span.file)
                 if span.number:
                     key = naming.piece_key(key, span.number)
-                return _post(form, key, span.path.name)
+                return _post(form, key, span.file)
             case PutUrls(urls=urls):
-                if span.name not in urls:
-                    raise WorkFailed("delivery_refused", f"there is no URL for {span.name}")
-                granted = urls[span.name]
+                if span.file not in urls:
+                    raise WorkFailed("delivery_refused", f"there is no URL for {span.file}")
+                granted = urls[span.file]
                 # Exactly the signed headers: a Content-Type of ours would break an older signature.
                 return _Request(
                     method="PUT", url=granted.url, headers=granted.headers,

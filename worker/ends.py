@@ -5,6 +5,7 @@ hold a URL: what they say goes into reports, tables and logs.
 """
 
 import enum
+from collections.abc import Sequence
 
 from mayfly.core import limits
 
@@ -16,6 +17,15 @@ class WorkFailed(Exception):
         self.code = code
         self.detail = detail[: limits.DETAIL_CHARACTERS_MAX]
         super().__init__(f"{code}: {self.detail}" if self.detail else code)
+
+
+class Doubted(WorkFailed):
+    """The parts are not what they should be: these chunks, or, when there are none, nobody knows
+    which."""
+
+    def __init__(self, detail: str, chunks: Sequence[int] = ()) -> None:
+        super().__init__("output_broken", detail)
+        self.chunks = tuple(chunks)
 
 
 class Reason(enum.StrEnum):

@@ -16,8 +16,8 @@ from mayfly.contract.task import Input
 from mayfly.core import limits
 from worker import chunk, whole
 from worker.bringing import Listed
-from worker.ends import WorkFailed
-from worker.join import Doubted, Joining
+from worker.ends import Doubted, WorkFailed
+from worker.join import Joining
 from worker.order import Done
 from worker.preflight import Material
 from worker.room import Room

@@ -14,15 +14,18 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
+from mayfly.contract.packed import Unreadable
 from mayfly.contract.plan import PlanClock, Scope
-from mayfly.contract.recipe import VideoOutput
-from mayfly.contract.report import Media
+from mayfly.contract.recipe import LadderOutput, VideoOutput
+from mayfly.contract.report import Artifact, Media
 from mayfly.contract.task import Fetch, Input
-from mayfly.core import limits
-from worker import boxes, bringing, seams
+from mayfly.core import grids, ladders, limits
+from worker import boxes, bringing, ladder, ladder_ready, seams
 from worker.compile import Promise
 from worker.compile_parts import FRAMES, PACKETS, compile_join, seam_ticks
-from worker.ends import WorkFailed
+from worker.ends import Doubted, WorkFailed
+from worker.ladder_ready import Share
+from worker.lists import unpack_frames, unpack_ticks
 from worker.order import Done
 from worker.prove import Expected, summed
 from worker.room import Room
@@ -35,15 +38,6 @@ _BLOCK_BYTES = 1 << 20
 _FETCHING = 0.9
 #: A fetch speaks of sources; what a part is not there for is no fault of anybody's source.
 _NOT_AS_STORED = ("source_missing", "source_replaced")
-
-
-class Doubted(WorkFailed):
-    """The parts are not what they should be: these chunks, or, when there are none, nobody knows
-    which."""
-
-    def __init__(self, detail: str, chunks: Sequence[int] = ()) -> None:
-        super().__init__("output_broken", detail)
-        self.chunks = tuple(chunks)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +57,11 @@ class Joining:
         room = self.room
         packets = self._prove()
         frames, cpu_seconds, files = len(packets), 0.0, []
+        ready: tuple[Artifact, ...] = ()
         for output in room.order.task.recipe.outputs:
+            if isinstance(output, LadderOutput):
+                ready = self._ladder(output, packets)
+                continue
             brought = [part for part in self.parts if part.file == output.file]
             promise = Promise(output=output)
             if isinstance(output, VideoOutput):
@@ -78,7 +76,7 @@ class Joining:
                 samples=sounds[0] if sounds else None,
             )
             files.append((promise.path, room.judge.joined(promise, expected)))
-        stored = room.store(files, published=True)
+        stored = (*ready, *room.store(files, published=True))
         count = sum(part.file == FRAMES for part in self.parts)
         note = f"Encoded in {count} chunks; each of {frames} frames is there once, every seam fits."
         return Done(
@@ -129,17 +127,49 @@ class Joining:
             path.unlink()
             progress.fraction += _FETCHING * part.size_bytes / max(whole, 1)
 
+    def _ladder(self, wanted: LadderOutput, packets: "array[int]") -> tuple[Artifact, ...]:
+        """Of a ladder, which lies where its parts have stored it, only the lists are read."""
+        grid = self.clock.grid
+        if grid is None:
+            raise WorkFailed("plan_refused", "a ladder without a grid")
+        with self._brought([part for part in self.parts if part.file == ladders.INDEX]) as brought:
+            shares = [self._share(part, path) for part, path in brought]
+        found = ladder_ready.whole(wanted, shares)
+        last = packets[-1] + self.clock.origin_ticks
+        last_frame = grids.frame_of(last, grid, Fraction(*self.clock.time_base))
+        ladder_ready.check(found, grid, last_frame)
+        return ladder_ready.deliver(self.room, wanted, found)
+
+    def _share(self, part: Input, path: Path) -> Share:
+        """What an attempt, or this one in its stead, has stored."""
+        made = part.kind == "chunk" and (part.number, part.file) in self.anew
+        prefix, slash, _ = (ladder.here(self.room) if made else part.key).rpartition("/")
+        if not slash:
+            raise WorkFailed("worker_failed", "a ladder whose place nobody tells")
+        try:
+            index = ladder.read(path)
+        except Unreadable as error:
+            raise _unlike(part, str(error)) from None
+        chunk = part.number if part.kind == "chunk" else None
+        return Share(prefix=f"{prefix}/", index=index, chunk=chunk)
+
     def _prove(self) -> "array[int]":
         """When each frame is shown. Raises Doubted when the parts' are not the source's."""
         listed = _only([part for part in self.parts if part.file == PACKETS], PACKETS)
-        packets = array("q", map(int, self._bring(listed, "in/packets").read_text().split()))
+        try:
+            packets = unpack_ticks(self._bring(listed, "in/packets"))
+        except Unreadable as error:
+            raise _unlike(listed, str(error)) from None
         chunks: list[tuple[Scope, Frames]] = []
         torn: list[int] = []
         before: list[tuple[Scope, Frames]] = []
         with self._brought([part for part in self.parts if part.file == FRAMES]) as brought:
             for part, path in brought:
                 assert part.scope is not None
-                this = (part.scope, seams.read_frames(path))
+                try:
+                    this = (part.scope, unpack_frames(path))
+                except Unreadable as error:
+                    raise _unlike(part, str(error)) from None
                 torn += seams.torn([*before, this], seam_ticks(self.clock))
                 before = [this]
                 # A day of pictures has gigabytes of hashes; what is left of them is their times.
@@ -199,9 +229,10 @@ class Joining:
         return joined
 
 
-def _unlike(part: Input) -> Doubted:
+def _unlike(part: Input, why: str = "") -> Doubted:
     number = [part.number] if part.kind == "chunk" else []
-    return Doubted(f"{part.file} of {part.kind} {part.number} is not as stored", number)
+    what = f"{part.file} of {part.kind} {part.number}"
+    return Doubted(f"{what}: {why}" if why else f"{what} is not as stored", number)
 
 
 def _only(brought: Sequence[Input], file: str) -> Input:

@@ -20,15 +20,19 @@ _BLOCK_BYTES = 1 << 20
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """A stretch of a file on disk."""
+    """A stretch of a file on disk, and the name under which it is stored."""
 
     path: Path
-    #: What a failure calls it.
-    name: str
+    file: str
     start: int
     size: int
-    #: Of a piece, counted from 1; 0 is the file itself.
+    #: Of a piece, counted from 1; 0 is no piece.
     number: int = 0
+
+    @property
+    def name(self) -> str:
+        """What a failure calls it."""
+        return f"piece {self.number} of {self.file}" if self.number else self.file
 
     def blocks(self, block_bytes: int) -> Iterator[bytes]:
         """Its bytes, in order; fewer when the file has become shorter."""
@@ -40,12 +44,17 @@ class Span:
                 yield block
 
 
+def all_of(path: Path, file: str) -> Span:
+    """All of a file."""
+    return Span(path=path, file=file, start=0, size=path.stat().st_size)
+
+
 def cut(path: Path, size: int, piece_bytes: int) -> list[Span]:
     """All of a file in pieces of one size; the last is what is left."""
     return [
         Span(
             path=path,
-            name=f"piece {number} of {path.name}",
+            file=path.name,
             start=start,
             size=min(piece_bytes, size - start),
             number=number,
@@ -78,8 +87,7 @@ def send(
 def _digest(path: Path, over: threading.Event) -> str:
     """As far as it has come when nobody needs it any more."""
     found = hashlib.sha256()
-    whole = Span(path=path, name=path.name, start=0, size=path.stat().st_size)
-    for block in whole.blocks(_BLOCK_BYTES):
+    for block in all_of(path, path.name).blocks(_BLOCK_BYTES):
         if over.is_set():
             break
         found.update(block)

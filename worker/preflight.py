@@ -6,7 +6,7 @@ It must never be lenient where the proof would be strict: what passes here is wo
 
 import dataclasses
 
-from mayfly.contract.recipe import AudioOutput, PosterOutput, Recipe, VideoOutput
+from mayfly.contract.recipe import AudioOutput, LadderOutput, PosterOutput, Recipe, VideoOutput
 from mayfly.contract.task import PutUrls, Upload
 from mayfly.core import limits
 from worker.ends import WorkFailed
@@ -74,6 +74,11 @@ def check_task(recipe: Recipe, upload: Upload) -> None:
     names = [output.file for output in recipe.outputs]
     if len(set(names)) < len(names):
         raise WorkFailed("request_refused", "two outputs of the recipe have the same file name")
+    ladders = [output.file for output in recipe.outputs if isinstance(output, LadderOutput)]
+    if len(ladders) > 1:
+        raise WorkFailed("request_refused", f"{len(ladders)} ladders, where one may be")
+    if ladders and isinstance(upload, PutUrls):
+        raise WorkFailed("delivery_refused", "a ladder has files whose names nobody knows before")
     if isinstance(upload, PutUrls):
         missing = sorted(set(names) - set(upload.urls))
         if missing:
@@ -97,7 +102,7 @@ def check_probe(probe: Probe, recipe: Recipe) -> None:
         raise WorkFailed("not_media", "it holds neither a picture nor sound")
     _check_absurd(probe, picture)
     for output in recipe.outputs:
-        if isinstance(output, VideoOutput | PosterOutput) and picture is None:
+        if isinstance(output, VideoOutput | PosterOutput | LadderOutput) and picture is None:
             raise WorkFailed("no_video", f"{output.file} cannot be made")
         if isinstance(output, AudioOutput) and sound is None:
             raise WorkFailed("no_audio", f"{output.file} cannot be made")

@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from mayfly.contract.recipe import AudioOutput, PosterOutput, VideoOutput
+from mayfly.contract.recipe import AudioOutput, LadderOutput, PosterOutput, VideoOutput
 from mayfly.contract.report import Media, Proof
 from worker import presented
 from worker.boxes import Malformed
@@ -68,18 +68,19 @@ class Judge:
     folder: Path
     halt: Halt
 
-    def prove(self, plan: Plan, material: Material, ending: Ending) -> tuple[Media, ...]:
-        """What each output is. Raises WorkFailed(output_broken, source_truncated), Halted."""
+    def prove(self, plan: Plan, material: Material, ending: Ending) -> tuple[Media | None, ...]:
+        """What each output is; nothing of a ladder, which is proven by its segments. Raises
+        WorkFailed(output_broken, source_truncated), Halted."""
         errors = sum(int(found[1]) for line in ending.tail if (found := _ERRORS.search(line)))
         if errors:
             raise WorkFailed("source_corrupt", f"the decoders met {errors} errors")
         frames = None
-        if any(isinstance(promise.output, VideoOutput) for promise in plan.promises):
+        if any(isinstance(p.output, VideoOutput | LadderOutput) for p in plan.promises):
             frames = self._frames(material, ending)
-        heard = _encoded_samples(ending, material)
+        heard = _encoded_samples(plan, material, ending)
         return tuple(
-            self._one(promise, material, frames, heard.get(number))
-            for number, promise in enumerate(plan.promises)
+            self._one(promise, material, frames, samples)
+            for promise, samples in zip(plan.promises, heard, strict=True)
         )
 
     def _frames(self, material: Material, ending: Ending) -> int:
@@ -98,12 +99,15 @@ class Judge:
             raise WorkFailed("source_corrupt", f"none of its {packets} packets is a picture")
         return decoded
 
-    def sounds(self, plan: Plan, material: Material, ending: Ending) -> tuple[Media, ...]:
-        """What the sound of each output is. Raises WorkFailed(output_broken), Halted."""
-        heard = _encoded_samples(ending, material)
+    def sounds(self, plan: Plan, material: Material, ending: Ending) -> tuple[Media | None, ...]:
+        """What the sound of each output is; nothing of a ladder's. Raises
+        WorkFailed(output_broken), Halted."""
+        heard = _encoded_samples(plan, material, ending)
         return tuple(
-            self._sound(promise, material, heard.get(number))
-            for number, promise in enumerate(plan.promises)
+            None
+            if isinstance(promise.output, LadderOutput)
+            else self._sound(promise, material, samples)
+            for promise, samples in zip(plan.promises, heard, strict=True)
         )
 
     def _sound(self, promise: Promise, material: Material, samples: int | None) -> Media:
@@ -111,8 +115,16 @@ class Judge:
         _prove_sound(promise, probe, material)
         return self._heard(promise, probe.media(), samples)
 
+    def heard(self, promise: Promise, path: str) -> Probe:
+        """A ladder's sound, in a file of its own; how long it is, its boxes tell better. Raises
+        WorkFailed(output_broken), Halted."""
+        probe = self._probed(promise, "mov", path)
+        _prove_aac(promise, probe)
+        return probe
+
     def joined(self, promise: Promise, expected: Expected) -> Media:
-        """What an output is that was joined of proven parts. Raises WorkFailed, Halted."""
+        """What an output is that was joined of proven parts; a ladder never is. Raises WorkFailed,
+        Halted."""
         match promise.output:
             case PosterOutput():
                 return self._probed(promise, "jpeg_pipe").media(frames=1)
@@ -125,6 +137,8 @@ class Judge:
                 self._prove_beginning(promise, probe, expected.begins)
                 media = probe.media(frames=expected.frames)
                 return self._heard(promise, media, expected.samples)
+            case LadderOutput():
+                raise TypeError("A ladder is not joined into a file.")
 
     def _heard(self, promise: Promise, media: Media, samples: int | None) -> Media:
         """The same with how many samples it presents: just those that went in."""
@@ -153,20 +167,18 @@ class Judge:
             name = promise.output.file
             _broken(f"{name} begins at {float(begins):.6f} s, not at {float(wanted):.6f} s")
 
-    def _probed(self, promise: Promise, demuxer: str) -> Probe:
-        name = promise.output.file
-        if not (self.folder / promise.path).is_file():
+    def _probed(self, promise: Promise, demuxer: str, path: str = "") -> Probe:
+        name, path = promise.output.file, path or promise.path
+        if not (self.folder / path).is_file():
             _broken(f"{name} was not written")
         try:
-            return self.prober.probe(
-                promise.path, folder=self.folder, halt=self.halt, demuxer=demuxer
-            )
+            return self.prober.probe(path, folder=self.folder, halt=self.halt, demuxer=demuxer)
         except WorkFailed as error:
             _broken(f"{name} cannot be read: {error.detail}")
 
     def _one(
         self, promise: Promise, material: Material, frames: int | None, samples: int | None
-    ) -> Media:
+    ) -> Media | None:
         match promise.output:
             case PosterOutput():
                 probe = self._probed(promise, "jpeg_pipe")
@@ -181,6 +193,8 @@ class Judge:
                 return self._heard(promise, probe.media(frames=frames), samples)
             case AudioOutput():
                 return self._sound(promise, material, samples)
+            case LadderOutput():
+                return None
 
 
 def summed(media: Sequence[Media], **more: Any) -> Proof:
@@ -193,17 +207,24 @@ def summed(media: Sequence[Media], **more: Any) -> Proof:
     )
 
 
-def _encoded_samples(ending: Ending, material: Material) -> dict[int, int]:
-    """By the output's number: what each encoder of sound was given, as ffmpeg says at its end.
-    Raises WorkFailed when that is not what was decoded."""
+def _encoded_samples(plan: Plan, material: Material, ending: Ending) -> list[int | None]:
+    """Of each promise: what its encoder of sound was given, as ffmpeg says at its end. Raises
+    WorkFailed when that is not what was decoded."""
     found = (_ENCODED.search(line) for line in ending.tail)
-    given = {int(one[1]): int(one[2]) for one in found if one}
+    by_output = {int(one[1]): int(one[2]) for one in found if one}
     due = _due_seconds(ending, material)
     rate = material.sound.sample_rate if material.sound else None
-    for samples in given.values() if due is not None and rate in RATES_HZ else ():
-        assert due is not None and rate is not None
-        if abs(samples / rate - due[0]) > due[1]:
-            _broken(f"of {due[0]:.3f} s of sound its encoder was given {samples / rate:.3f} s")
+    given, outputs = [], 0
+    for promise in plan.promises:
+        outputs += promise.files
+        samples = by_output.get(outputs - 1)  # a ladder's sound comes after its sizes
+        given.append(samples)
+        if samples is None or due is None or rate not in RATES_HZ:
+            continue
+        assert rate is not None
+        wanted = max(due[0], promise.sound_seconds)  # silence follows a ladder's sound
+        if abs(samples / rate - wanted) > due[1]:
+            _broken(f"of {wanted:.3f} s of sound its encoder was given {samples / rate:.3f} s")
     return given
 
 
@@ -266,23 +287,36 @@ def _prove_length(name: str, probe: Probe, scan: Scan, frames: int) -> None:
 
 
 def _prove_sound(promise: Promise, probe: Probe, material: Material) -> None:
-    name, sound, scan = promise.output.file, probe.sound(), material.scan
+    name, sound = promise.output.file, probe.sound()
     if promise.channels is None:
         if sound is not None:
             _broken(f"{name} has sound that nobody asked for")
         return
+    _prove_aac(promise, probe)
+    assert sound is not None
+    prove_sound_seconds(promise, sound.duration or 0.0, material)
+
+
+def _prove_aac(promise: Promise, probe: Probe) -> None:
+    name, sound = promise.output.file, probe.sound()
     if sound is None or sound.codec_name != "aac":
         _broken(f"{name} has no AAC sound")
     if sound.channels != promise.channels:
         _broken(f"{name} has {sound.channels} channels, not {promise.channels}")
+
+
+def prove_sound_seconds(promise: Promise, length: float, material: Material) -> None:
+    """An output sounds for as long as its source. Raises WorkFailed(output_broken)."""
+    scan = material.scan
     if scan.sound_seconds is None or scan.sound_span_seconds is None:
         return
     # It begins where the file's clock does: silence stands for a late start.
     lead = max(0.0, (scan.sound_start or 0.0) - (material.probe.format.start_time or 0.0))
     longest = max(scan.sound_seconds, scan.sound_span_seconds) + lead
+    longest = max(longest, promise.sound_seconds)
     shortest = min(scan.sound_seconds, scan.sound_span_seconds)
-    length = sound.duration or 0.0
     if not (shortest - _SOUND_SECONDS_OFF_MAX <= length <= longest + _SOUND_SECONDS_OFF_MAX):
+        name = promise.output.file
         _broken(f"{name} sounds for {length:.3f} s, the source for {scan.sound_seconds:.3f} s")
 
 

@@ -8,7 +8,8 @@ import contextlib
 import dataclasses
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mayfly.contract.report import Artifact, Media
@@ -17,12 +18,13 @@ from mayfly.contract.task import Fetch, PostForm
 from mayfly.core import limits
 from worker import loopback, preflight, run, sniff
 from worker.compile import Plan
-from worker.deliver import Deliverer
+from worker.deliver import Deliverer, Stored
 from worker.fetch import Fetcher
 from worker.ffmpeg_words import ProgressReader, meaning
 from worker.http import HostRule
 from worker.opening import FETCHED, SOURCE, Opening, of_loopback
 from worker.order import Order
+from worker.pieces import Span
 from worker.preflight import Material, Seen
 from worker.probe import Prober
 from worker.prove import Judge
@@ -30,6 +32,9 @@ from worker.ranges import Ranges
 from worker.run import Bounds, Ending, Fate
 
 _LOG = logging.getLogger("mayfly.worker")
+
+#: Segments of a ladder are stored so many at a time.
+_STORED_AT_ONCE = 8
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,16 +149,32 @@ class Room:
     ) -> tuple[Artifact, ...]:
         """Files beneath the folder, and what they are. Those that are published may be stored in
         pieces. Raises WorkFailed, Halted."""
+        self.order.progress.stage = "storing"
+        store = self._deliverer(joined=published)
+        return tuple(store.deliver(self.folder / path, media) for path, media in files)
+
+    def store_many(self, spans: Sequence[Span]) -> list[Stored]:
+        """Small files, several at a time: each costs a way to the storage and back. Raises
+        WorkFailed, Halted."""
+        self.order.progress.stage = "storing"
+        store = self._deliverer()
+        with ThreadPoolExecutor(_STORED_AT_ONCE) as threads:
+            sent = [threads.submit(store.store, span) for span in spans]
+            try:
+                return [one.result() for one in sent]
+            finally:
+                for one in sent:
+                    one.cancel()
+
+    def _deliverer(self, *, joined: bool = False) -> Deliverer:
         order = self.order
-        order.progress.stage = "storing"
-        store = Deliverer(
+        return Deliverer(
             rule=self._rule,
             grants=order.grants,
             halt=order.halt,
             nonce=order.nonce,
-            joined=published,
+            joined=joined,
         )
-        return tuple(store.deliver(self.folder / path, media) for path, media in files)
 
     @property
     def _rule(self) -> HostRule:

@@ -53,19 +53,21 @@ def read_frames(path: Path) -> Frames:
 
 def of_interval(ticks: "array[int]", scope: Scope) -> "array[int]":
     """Those of the chunk; times count from the plan's origin."""
-    start, end = _since(scope.start_ticks, scope), _since(scope.end_ticks, scope)
+    start, end = since_origin(scope.start_ticks, scope), since_origin(scope.end_ticks, scope)
     first = 0 if start is None else bisect_left(ticks, start)
     return ticks[first : len(ticks) if end is None else bisect_left(ticks, end)]
 
 
 def own(frames: Frames, scope: Scope) -> Frames:
     """Those of the chunk itself; times count from the plan's origin."""
-    return frames.between(_since(scope.start_ticks, scope), _since(scope.end_ticks, scope))
+    return frames.between(
+        since_origin(scope.start_ticks, scope), since_origin(scope.end_ticks, scope)
+    )
 
 
 def before(frames: Frames, scope: Scope) -> Frames:
     """What the chunk saw of its predecessor."""
-    start = _since(scope.start_ticks, scope)
+    start = since_origin(scope.start_ticks, scope)
     return frames.between(None, start) if start is not None else Frames(array("q"), ())
 
 
@@ -73,13 +75,13 @@ def torn(chunks: Sequence[tuple[Scope, Frames]], seam_ticks: int) -> list[int]:
     """Numbers of the chunks whose beginning does not fit the end of the one before."""
     found = []
     for (scope, frames), (later_scope, later) in pairwise(chunks):
-        start = _since(later_scope.start_ticks, later_scope)
+        start = since_origin(later_scope.start_ticks, later_scope)
         if start is None:
             found.append(later_scope.number)  # nothing comes before the first
             continue
         tail = own(frames, scope).between(start - seam_ticks, None)
         # A chunk may be shorter than that; what came before it is another seam's.
-        if tail != before(later, later_scope).between(_since(scope.start_ticks, scope), None):
+        if tail != before(later, later_scope).between(since_origin(scope.start_ticks, scope), None):
             found.append(later_scope.number)
     return found
 
@@ -107,5 +109,6 @@ def flaw(packets: "array[int]", chunks: Sequence[tuple[Scope, Frames]]) -> str:
     return f"{missing} frames are in no chunk" if missing else ""
 
 
-def _since(tick: int | None, scope: Scope) -> int | None:
+def since_origin(tick: int | None, scope: Scope) -> int | None:
+    """A tick of the source on the clock that lists count from."""
     return None if tick is None else tick - scope.clock.origin_ticks

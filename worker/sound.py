@@ -6,7 +6,9 @@ task reads the whole source in any case, and knows nothing of the chunks.
 """
 
 from mayfly.contract.plan import PlanClock
+from mayfly.contract.recipe import LadderOutput
 from mayfly.contract.report import Media
+from worker import ladder, lists
 from worker.compile import OUTPUTS
 from worker.compile_parts import PACKETS, compile_sound
 from worker.ends import WorkFailed
@@ -24,7 +26,7 @@ def do(room: Room) -> Done:
     files, cpu_seconds = _encode(room, material, clock)
     path = f"{OUTPUTS}/{PACKETS}"
     ticks = (tick - clock.origin_ticks for tick in material.scan.ticks)
-    (room.folder / path).write_text("\n".join(map(str, ticks)))
+    (room.folder / path).write_bytes(lists.pack_ticks(ticks))
     files.append((path, Media(container="list")))
     stored = room.store(files)
     return Done(outputs=stored, source=material.probe.media(), cpu_seconds=cpu_seconds)
@@ -42,5 +44,11 @@ def _encode(
     ending = room.run(plan, material.seconds())
     order.progress.stage = "proving"
     media = room.judge.sounds(plan, material, ending)
-    files = [(promise.path, made) for promise, made in zip(plan.promises, media, strict=True)]
+    files = []
+    for promise, made in zip(plan.promises, media, strict=True):
+        if isinstance(promise.output, LadderOutput):
+            index = ladder.store(room, promise.output, ladder.sounds(room, promise, material))
+            files.append((ladder.write(room, index), Media(container="list")))
+        elif made is not None:
+            files.append((promise.path, made))
     return files, ending.cpu_seconds

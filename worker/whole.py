@@ -5,9 +5,12 @@ import dataclasses
 import logging
 
 from mayfly.contract.plan import Plan
-from worker import chunk, cuts, moov, preflight, seams
-from worker.compile import OUTPUTS, compile_plan
-from worker.compile_parts import FRAMES, compile_beginning
+from mayfly.contract.recipe import LadderOutput
+from mayfly.contract.report import Artifact
+from worker import chunk, cuts, ladder, ladder_ready, moov, preflight, seams
+from worker.compile import OUTPUTS, Promise, compile_plan
+from worker.compile_parts import LISTED, compile_beginning
+from worker.evenness import last_frame
 from worker.order import Done
 from worker.preflight import Material, Seen
 from worker.probe import Scan
@@ -88,7 +91,7 @@ def _decide(room: Room, material: Material) -> Plan | cuts.Whole:
         material, found.scope(0), ffmpeg_path=settings.ffmpeg, threads=settings.threads
     )
     room.run(look, None, material.opening)
-    listed = room.folder / OUTPUTS / FRAMES
+    listed = room.folder / OUTPUTS / LISTED
     shown = seams.read_frames(listed).ticks
     listed.unlink()
     wanted = (tick - found.origin_ticks for tick in material.scan.ticks)
@@ -107,8 +110,10 @@ def encode(room: Room, material: Material, note: str, because: str) -> Done:
     ending = room.run(plan, material.seconds(), frames_per_second=rate)
     order.progress.stage = "proving"
     media = room.judge.prove(plan, material, ending)
-    files = [(p.path, seen) for p, seen in zip(plan.promises, media, strict=True)]
-    stored = room.store(files, published=True)
+    files = [(p.path, seen) for p, seen in zip(plan.promises, media, strict=True) if seen]
+    promised = ladder.only(plan.promises)
+    stored = _ladder(room, material, promised) if promised else ()
+    stored = (*stored, *room.store(files, published=True))
     source = material.probe.media(frames=material.scan.frames or None)
     predicted = cuts.predicted_seconds(
         material, order.task.recipe, material.scan.frames, settings.threads
@@ -119,5 +124,16 @@ def encode(room: Room, material: Material, note: str, because: str) -> Done:
         cpu_seconds=ending.cpu_seconds,
         predicted_seconds=predicted,
         note=note,
-        proof=summed(media, whole_because=because),
+        proof=summed([made for _, made in files], whole_because=because),
     )
+
+
+def _ladder(room: Room, material: Material, promise: Promise) -> tuple[Artifact, ...]:
+    """Its segments and playlists. Raises WorkFailed, Halted."""
+    wanted, grid = promise.output, promise.grid
+    assert isinstance(wanted, LadderOutput) and grid is not None
+    cuts = [*ladder.pictures(room, promise, 0, None), *ladder.sounds(room, promise, material)]
+    index = ladder.store(room, wanted, cuts)
+    found = ladder_ready.whole(wanted, [ladder_ready.Share(prefix=ladder.here(room), index=index)])
+    ladder_ready.check(found, grid, last_frame(material, grid))
+    return ladder_ready.deliver(room, wanted, found)

@@ -4,12 +4,14 @@ ETags are bare on our side; the quotes that belong to HTTP are put on and taken 
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 from typing import Any
 
 from botocore import exceptions
 
 from mayfly.aws import errors, multipart
+from mayfly.aws.clients import CONNECTIONS_MAX
 from mayfly.perform.ports import Conflict, Gone, ObjectListed, ObjectSeen
 
 #: What `read` takes into a Lambda's memory.
@@ -21,6 +23,9 @@ PAGE_KEYS_MAX = 1000
 #: CopyObject ends at 5 GiB. Above one part, parts are copied side by side, which is quicker.
 COPY_PART_BYTES = 512 * 1024 * 1024
 COPY_PARTS_AT_ONCE = 8
+
+#: Small objects that are copied side by side, as many as a client has connections.
+COPIES_AT_ONCE = CONNECTIONS_MAX
 
 #: What a published object says it is. Never what the worker said: a page in the stack's bucket,
 #: put there by a stolen worker, must not be served as one.
@@ -129,6 +134,29 @@ class S3Store:
             content_type=content_type(key),
             known=_GONE,
         )
+
+    def copy_many(self, bucket: str, pairs: Sequence[tuple[str, str]]) -> None:
+        """One CopyObject each, which S3 answers in some 40 ms: alone, 10,000 take seven minutes."""
+
+        def one(pair: tuple[str, str]) -> None:
+            source_key, key = pair
+            with errors.judging("CopyObject", _GONE):
+                self._client.copy_object(
+                    Bucket=bucket,
+                    Key=key,
+                    CopySource={"Bucket": bucket, "Key": source_key},
+                    ContentType=content_type(key),
+                    MetadataDirective="REPLACE",
+                )
+
+        with ThreadPoolExecutor(COPIES_AT_ONCE) as threads:
+            copied = [threads.submit(one, pair) for pair in pairs]
+            try:
+                for copy in copied:
+                    copy.result()
+            finally:
+                for copy in copied:
+                    copy.cancel()
 
     def read(self, bucket: str, key: str) -> tuple[bytes, str] | None:
         """Raises ValueError beyond READ_BYTES_MAX."""

@@ -12,13 +12,17 @@ OutcomeState = Literal["succeeded", "failed", "cancelled", "superseded"]
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
-    """One deliverable. `key` is empty when it was stored through a user's own URL."""
+    """One deliverable. `key` is empty when it was stored through a user's own URL.
+
+    Of a ladder it names the master playlist; what that leads to stands in the same folder."""
 
     file: str
     key: str
+    #: Of all its files together.
     size_bytes: int
     sha256: str
     media: Media
+    files: int = 1
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,18 @@ This module must never judge a plan: what may be carried out stands in `mayfly.c
 import msgspec
 
 
+class Grid(msgspec.Struct, frozen=True, kw_only=True):
+    """The even frames of a ladder: what a source shows at `frame / rate` seconds. Segments are
+    whole numbers of them, and chunks whole numbers of segments."""
+
+    #: Frames a second, as a fraction: (30000, 1001).
+    rate: tuple[int, int]
+    segment_frames: int
+    #: The source's tick at which frame 0 is shown: half a frame from the origin at most, so that a
+    #: source as even as the grid has each of its frames on it once.
+    zero_ticks: int
+
+
 class PlanClock(msgspec.Struct, frozen=True, kw_only=True):
     """What a tick means, so that every part filters and cuts on one presentation clock."""
 
@@ -19,6 +31,8 @@ class PlanClock(msgspec.Struct, frozen=True, kw_only=True):
     margin_seconds: float
     #: How long the source's shortest frame is shown. Any less would do as well.
     frame_ticks: int = 1
+    #: Where a ladder comes of it.
+    grid: Grid | None = None
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +75,7 @@ class Plan(PlanClock, frozen=True, kw_only=True):
             origin_ticks=self.origin_ticks,
             margin_seconds=self.margin_seconds,
             frame_ticks=self.frame_ticks,
+            grid=self.grid,
         )
 
     def scope(self, number: int) -> Scope:

@@ -12,6 +12,9 @@ from mayfly.contract.wire import Version
 #: A file name of ours: it becomes part of an S3 key, a path on the worker and a URL.
 FileName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
+#: A folder of ours. It has no dot, so that it looks like no file.
+FolderName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+
 #: H.264 level 6.2 ends at 8192 x 4320; libx264 wants even sides.
 Side = Annotated[int, msgspec.Meta(ge=16, le=8192)]
 
@@ -86,7 +89,43 @@ class PosterOutput(
     quality: Annotated[int, msgspec.Meta(ge=2, le=31)] = 3
 
 
-Output = VideoOutput | AudioOutput | PosterOutput
+class Rung(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One size of a ladder, for one width of line."""
+
+    box: Box
+    #: x264's constant rate factor: how good it is where the cap does not bite. Not 0: no player
+    #: of ladders reads what loses nothing.
+    crf: Annotated[int, msgspec.Meta(ge=1, le=51)] = 23
+    #: No more than this in any second, as far as x264 can keep it; none when null.
+    maxrate_kbps: Annotated[int, msgspec.Meta(ge=50, le=200_000)] | None = None
+
+
+class LadderOutput(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag="ladder",
+    tag_field="kind",
+):
+    """HLS: one picture in several sizes, in segments of one length that all begin with a keyframe,
+    and its sound beside them. A player begins with `<file>/master.m3u8`."""
+
+    file: FolderName = "hls"
+    codec: Literal["h264"] = "h264"
+    #: What is larger than the source is not made; of several that come to one size, the one whose
+    #: box is the smallest.
+    rungs: Annotated[tuple[Rung, ...], msgspec.Meta(min_length=1, max_length=8)]
+    speed: Literal["ultrafast", "veryfast", "faster", "fast", "medium", "slow", "slower"] = "medium"
+    #: Rounded to whole frames: 4 s of 29.97 a second are 120 frames, 4.004 s.
+    segment_seconds: Annotated[float, msgspec.Meta(ge=2, le=10)] = 4.0
+    #: Of a quicker source every second, or third … frame is kept.
+    fps_max: Annotated[int, msgspec.Meta(ge=10, le=120)] = 60
+    #: No sound when null.
+    audio: Aac | None = msgspec.field(default_factory=Aac)
+
+
+Output = VideoOutput | AudioOutput | PosterOutput | LadderOutput
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

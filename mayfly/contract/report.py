@@ -36,16 +36,21 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
-    """One stored output: where it was put, and what it is."""
+    """One stored output: where it was put, and what it is.
+
+    A ladder's is its master playlist, and stands for all its files."""
 
     file: str
     #: The key it was POSTed to; empty for an output stored through a user's own URL.
     key: str
+    #: Of all its files together.
     size_bytes: int
     sha256: str
     media: Media
     #: Of a file that one POST cannot carry: what it was cut into, in order. Nothing is at its key.
     pieces: tuple[Piece, ...] = ()
+    #: How many files stand behind it: of a ladder, its playlists and segments.
+    files: int = 1
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from mayfly.contract import packed, wire
 from mayfly.contract.plan import PlanClock, Scope
 from mayfly.contract.recipe import Recipe
 from mayfly.contract.wire import Version
@@ -93,6 +94,8 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     fetch: Fetch
     size_bytes: int
     sha256: str
+    #: Where it stands: what lies beside it is listed without being fetched.
+    key: str = ""
     #: Of a chunk's file: the interval.
     scope: Scope | None = None
     #: Of a sound's file: how many it presents.
@@ -107,6 +110,19 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
 
     parts: tuple[Input, ...]
     version: Version = 1
+
+
+#: Of the list: ten thousand chunks with twenty files each, at 2 KB.
+INPUTS_BYTES_MAX = 400 * 10**6
+
+
+def read_inputs(body: bytes) -> Inputs:
+    """The list from its object, packed or as it was written before. Raises Refusal."""
+    try:
+        plain = packed.unpack(body, INPUTS_BYTES_MAX) if packed.is_packed(body) else body
+    except packed.Unreadable as error:
+        raise wire.Refusal("the list", f"{len(body)} bytes", f"packed JSON ({error})") from None
+    return wire.decode(Inputs, plain)
 
 
 class Grants(msgspec.Struct, frozen=True, kw_only=True):

@@ -147,6 +147,12 @@ STILLS_MAX = 16
 #: Ticks are kept as 64-bit numbers, as media files do.
 TICKS_MAX = 2**63 - 1
 
+#: Ticks of a second in an ISO file: of a ladder's grid, 60000 at most, and 90000 elsewhere.
+TIMESCALE_MAX = 10**6
+
+#: Frames of a segment: 10 s of 120 a second.
+SEGMENT_FRAMES_MAX = 1200
+
 #: Task rows that one transaction opens or lets go (TransactWriteItems takes 100 actions), with
 #: room for what stands beside them.
 ROWS_PER_TRANSACTION = 90

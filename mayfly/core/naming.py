@@ -9,7 +9,7 @@ UPLOADS, WORK, OUTPUTS = "uploads/", "work/", "outputs/"
 
 def work_prefix(job_id: str, task_id: str) -> str:
     """Where a task's attempts put what they made; each adds a nonce of its own."""
-    return f"{WORK}{job_id}/{task_id}/"
+    return f"{job_prefix(job_id)}{task_id}/"
 
 
 def piece_key(key: str, number: int) -> str:
@@ -24,7 +24,7 @@ def control_key(job_id: str, task_id: str) -> str:
 
 def inputs_key(job_id: str) -> str:
     """What the finish task of a job joins."""
-    return f"{work_prefix(job_id, FINISH_TASK)}inputs.json"
+    return f"{work_prefix(job_id, FINISH_TASK)}inputs.json.gz"
 
 
 def is_upload(key: str) -> bool:
@@ -48,6 +48,11 @@ def stem(key: str, preset: str) -> str:
 def output_key(source_key: str, preset: str, job_id: str, file: str) -> str:
     """The clean name of a deliverable."""
     return f"{OUTPUTS}{stem(source_key, preset)}/{preset}/{job_id}/{file}"
+
+
+def job_prefix(job_id: str) -> str:
+    """Where all attempts of a job put what they made."""
+    return f"{WORK}{job_id}/"
 
 
 def latest_key(source_key: str, preset: str) -> str:

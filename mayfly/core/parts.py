@@ -6,9 +6,10 @@ Sound comes before the other chunks: a track is encoded whole, so it is what eve
 import dataclasses
 import itertools
 
-from mayfly.contract.plan import Plan, Scope
+from mayfly.contract.ladder import SEGMENTS_MAX
+from mayfly.contract.plan import Grid, Plan, Scope
 from mayfly.contract.task import TaskKind
-from mayfly.core import limits
+from mayfly.core import grids, limits
 
 #: The first task of every job; with a plan, its first chunk.
 FIRST_TASK = "encode"
@@ -50,6 +51,25 @@ def flaw(plan: Plan) -> str:
     ticks = (*cuts, *plan.stills, plan.origin_ticks, plan.frame_ticks, numerator, denominator)
     if max(map(abs, ticks)) > limits.TICKS_MAX:
         return "ticks beyond 64 bits"
+    return "" if plan.grid is None else _flaw_of_grid(plan, plan.grid)
+
+
+def _flaw_of_grid(plan: Plan, grid: Grid) -> str:
+    """Cuts lie where segments begin, and nowhere else."""
+    numerator, denominator = grid.rate
+    if not (0 < numerator <= limits.TIMESCALE_MAX and 0 < denominator <= limits.TIMESCALE_MAX):
+        return f"a grid of {numerator}/{denominator} frames a second"
+    if not 1 <= grid.segment_frames <= limits.SEGMENT_FRAMES_MAX:
+        return f"segments of {grid.segment_frames} frames"
+    if abs(grid.zero_ticks) > limits.TICKS_MAX:
+        return "ticks beyond 64 bits"
+    segments = [grids.segment_at(cut, plan.clock) for cut in plan.boundaries]
+    # The last one's number is not known here, but a chunk has at least one.
+    if segments[0] < 1 or segments[-1] >= SEGMENTS_MAX - 1:
+        return f"cuts at the segments {segments[0]} to {segments[-1]}"
+    starts = tuple(grids.cut_at(number, plan.clock) for number in segments)
+    if starts != plan.boundaries:
+        return "cuts inside of a segment"
     return ""
 
 

@@ -15,7 +15,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from mayfly.contract.recipe import Recipe, VideoOutput
+from mayfly.contract.recipe import Box, LadderOutput, Recipe, VideoOutput
 
 #: Processor milliseconds to encode a million pixels, by codec and speed. Measured by
 #: `bench.encode_table` on two virtual processors of an Intel Xeon, with ffmpeg 9.0.2, on three
@@ -95,15 +95,22 @@ def guessed_seconds(recipe: Recipe, size_bytes: int, threads: float) -> float:
         Encode(
             codec=output.codec,
             speed=output.speed,
-            pixels=min(output.box.width * output.box.height, _GUESSED_PIXELS),
+            pixels=min(box.width * box.height, _GUESSED_PIXELS),
         )
         for output in recipe.outputs
-        if isinstance(output, VideoOutput)
+        if isinstance(output, VideoOutput | LadderOutput)
+        for box in _boxes(output)
     ]
     if not encodes:
         return 0.0
     frames = size_bytes * 8 / _BITS_PER_PIXEL / _GUESSED_PIXELS
     return seconds(Source(codec="h264", pixels=_GUESSED_PIXELS, frames=frames), encodes, threads)
+
+
+def _boxes(output: VideoOutput | LadderOutput) -> list[Box]:
+    if isinstance(output, LadderOutput):
+        return [rung.box for rung in output.rungs]
+    return [output.box]
 
 
 def _processors(threads: float) -> float:

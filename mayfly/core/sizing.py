@@ -20,7 +20,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from mayfly.contract.recipe import Recipe, VideoOutput
+from mayfly.contract.recipe import LadderOutput, Recipe, VideoOutput
 from mayfly.contract.wire import Refusal
 from mayfly.core import limits, receipt
 from mayfly.core.rows import JobHead, JobState, TaskRow, TaskState
@@ -45,7 +45,7 @@ def choose_pool(recipe: Recipe, wanted: str | None, available: Sequence[str]) ->
         if wanted not in available:
             raise Refusal("pool", f'"{wanted}"', "one of: " + ", ".join(available))
         return wanted
-    encodes = any(isinstance(output, VideoOutput) for output in recipe.outputs)
+    encodes = any(isinstance(output, VideoOutput | LadderOutput) for output in recipe.outputs)
     best = VIDEO_POOL if encodes else LIGHT_POOL
     return best if best in available else available[0]
 

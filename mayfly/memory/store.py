@@ -91,6 +91,11 @@ class MemoryStore(Fickle):
         self.put(bucket, key, b"".join(bodies))
         self._faults.after("store.join")
 
+    def copy_many(self, bucket: str, pairs: Sequence[tuple[str, str]]) -> None:
+        """One after another."""
+        for source_key, key in pairs:
+            self.copy(bucket, source_key, key)
+
     def read(self, bucket: str, key: str) -> tuple[bytes, str] | None:
         """Raises ValueError beyond READ_BYTES_MAX."""
         self._faults.before("store.read")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mayfly.contract import wire
 from mayfly.contract.outcome import Outcome, OutcomeState, Published
-from mayfly.core import naming, receipt
+from mayfly.core import ladders, naming, receipt
 from mayfly.core.rows import (
     ENDS,
     JobHead,
@@ -92,7 +92,9 @@ def _published(
             size_bytes=artifact.size_bytes,
             sha256=artifact.sha256,
             media=artifact.media,
+            files=artifact.files,
         )
         for task in tasks
         for artifact in task.artifacts
+        if artifact.file != ladders.PUBLISHED
     )

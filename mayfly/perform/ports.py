@@ -199,6 +199,11 @@ class Store(Protocol):
         """Server-side, one behind the other; all but the last have 5 MiB to 5 GiB. The joined
         object appears whole or not at all. Raises Gone when one is not there, Temporary."""
 
+    def copy_many(self, bucket: str, pairs: Sequence[tuple[str, str]]) -> None:
+        """Server-side, several at a time, in any order: each from the first key to the second, of
+        at most 5 GB. Some may be copied when it raises: Gone when any source is not there,
+        Temporary."""
+
     def read(self, bucket: str, key: str) -> tuple[bytes, str] | None:
         """Body and ETag of a small object."""
 

@@ -1,22 +1,23 @@
 """Publishes a job's outputs: server-side copies from the attempt that won to clean names, joined
 where they were stored in pieces.
 
-Outputs appear whole (a copy does, and so does what is joined), the last one last; `latest.json`
-moves only forward. Doing it twice does the same.
+Outputs appear whole (a copy does, and so does what is joined), the last one last, a ladder's
+playlists after all others; `latest.json` moves only forward. Doing it twice does the same.
 """
 
 import logging
 
 import msgspec
 
-from mayfly.contract.failure import failure
-from mayfly.contract.recipe import Recipe
+from mayfly.contract.recipe import LadderOutput, Recipe
 from mayfly.contract.report import Artifact
-from mayfly.core import naming, pieces
+from mayfly.core import ladders, naming, pieces
 from mayfly.core.events import OutputsPublished, PublishFailed
 from mayfly.core.identity import SourceObject
 from mayfly.core.parts import FINISH_TASK
 from mayfly.core.rows import JobHead, JobSpec, TaskRow, from_item, head_key, spec_key, task_key
+from mayfly.perform import climbing
+from mayfly.perform.climbing import NotWhole
 from mayfly.perform.ports import Conflict, Gone
 from mayfly.perform.world import World
 
@@ -41,19 +42,22 @@ def publish(world: World, job_id: str) -> OutputsPublished | PublishFailed:
     head_item, spec_item = world.table.get(head_key(job_id), spec_key(job_id))
     head, spec = from_item(JobHead, head_item), from_item(JobSpec, spec_item)
     artifacts = tuple(made for row in delivering(world, head) for made in row.artifacts)
-    if problem := _not_whole(job_id, spec, artifacts):
-        return PublishFailed(at=world.clock.now(), failure=failure("output_broken", problem))
-    assert spec.source is not None
-    for artifact in artifacts:
-        key = naming.output_key(spec.source.key, head.preset, job_id, artifact.file)
-        try:
-            _bring(world, artifact, key)
-        except Gone:
-            if world.store.head(world.settings.bucket, key) is None:
-                detail = f"{artifact.file} is not where its worker put it"
-                return PublishFailed(
-                    at=world.clock.now(), failure=failure("publish_failed", detail)
-                )
+    ladder = climbing.wanted(msgspec.json.decode(spec.recipe, type=Recipe))
+    try:
+        if problem := _not_whole(job_id, spec, artifacts):
+            raise NotWhole("output_broken", problem)
+        assert spec.source is not None
+        target = naming.output_key(spec.source.key, head.preset, job_id, "")
+        climb = climbing.begin(world, job_id, ladder, artifacts, target) if ladder else None
+        if climb is not None:
+            climb.media()
+        for artifact in artifacts:
+            if ladder is None or artifact.file not in _of_ladder(ladder):
+                _copy(world, artifact, f"{target}{artifact.file}")
+        if climb is not None:
+            climb.playlists()
+    except NotWhole as problem:
+        return PublishFailed(at=world.clock.now(), failure=problem.failure)
     _move_latest(world, head, spec, artifacts)
     return OutputsPublished(at=world.clock.now())
 
@@ -75,6 +79,21 @@ def _bring(world: World, artifact: Artifact, key: str) -> None:
     world.store.join(bucket, keys, key)
 
 
+def _copy(world: World, artifact: Artifact, key: str) -> None:
+    """Raises NotWhole, Temporary."""
+    try:
+        _bring(world, artifact, key)
+    except Gone:
+        if world.store.head(world.settings.bucket, key) is None:
+            detail = f"{artifact.file} is not where its worker put it"
+            raise NotWhole("publish_failed", detail) from None
+
+
+def _of_ladder(ladder: LadderOutput) -> set[str]:
+    """What stands for it among the artifacts."""
+    return {ladders.delivered(ladder.file), ladders.PUBLISHED}
+
+
 def delivering(world: World, head: JobHead) -> list[TaskRow]:
     """The tasks whose artifacts are the deliverables: of a job that was cut into parts, the finish
     that joined these."""
@@ -88,11 +107,13 @@ def delivering(world: World, head: JobHead) -> list[TaskRow]:
 def _not_whole(job_id: str, spec: JobSpec, artifacts: tuple[Artifact, ...]) -> str:
     """A worker is believed only within its own prefix, and only with every file of the recipe."""
     recipe = msgspec.json.decode(spec.recipe, type=Recipe)
-    promised = {output.file for output in recipe.outputs}
+    promised: set[str] = set()
+    for output in recipe.outputs:
+        promised |= _of_ladder(output) if isinstance(output, LadderOutput) else {output.file}
     brought = {artifact.file for artifact in artifacts}
     if promised != brought:
         return f"promised {', '.join(sorted(promised))}, got {', '.join(sorted(brought))}"
-    prefix = f"{naming.WORK}{job_id}/"
+    prefix = naming.job_prefix(job_id)
     strays = [a.file for a in artifacts if not a.key.startswith(prefix) or ".." in a.key]
     if strays:
         return f"{strays[0]} lies outside of its job"
@@ -145,6 +166,7 @@ def _latest(head: JobHead, source: SourceObject, artifacts: tuple[Artifact, ...]
     outputs = {
         artifact.file: naming.output_key(source.key, head.preset, head.job_id, artifact.file)
         for artifact in artifacts
+        if artifact.file != ladders.PUBLISHED
     }
     pointer = _Pointer(
         job_id=head.job_id,

@@ -182,6 +182,25 @@ def test_a_copy_of_what_is_not_there_is_gone(store: Store, bucket: str) -> None:
     assert store.head(bucket, "outputs/a") is None
 
 
+def test_many_are_copied_whatever_their_keys(store: Store, bucket: str) -> None:
+    sources = [f"work/j/ü +&%?#/{number}.m4s" for number in range(40)]
+    for source in sources:
+        write(store, bucket, source, source.encode())
+    pairs = [(source, f"outputs/a/{number:05d}.m4s") for number, source in enumerate(sources)]
+    store.copy_many(bucket, pairs)
+    store.copy_many(bucket, pairs)
+    store.copy_many(bucket, [])
+    for source, key in pairs:
+        assert (store.read(bucket, key) or (b"",))[0] == source.encode()
+
+
+def test_of_many_copies_one_whose_source_is_not_there_is_gone(store: Store, bucket: str) -> None:
+    write(store, bucket, "work/a", b"a")
+    with pytest.raises(Gone):
+        store.copy_many(bucket, [("work/a", "outputs/a"), ("work/b", "outputs/b")])
+    assert store.head(bucket, "outputs/b") is None
+
+
 def test_an_object_that_is_not_small_is_not_read(store: Store, world: World, bucket: str) -> None:
     world.put(bucket, "large", b"x" * (s3.READ_BYTES_MAX + 1))
     with pytest.raises(ValueError):
@@ -198,11 +217,17 @@ def test_a_copy_says_what_its_key_says_and_not_what_the_worker_said(
     client.put_object(Bucket=bucket, Key="work/x", Body=b"<script>", ContentType="text/html")
     store.copy(bucket, "work/x", "outputs/a/Video.MP4")
     store.copy(bucket, "work/x", "outputs/a/unknown")
+    store.copy_many(bucket, [("work/x", f"outputs/a/{name}") for name in ("a.m4s", "a.m3u8")])
     kinds = [
         client.head_object(Bucket=bucket, Key=f"outputs/a/{name}")["ContentType"]
-        for name in ("Video.MP4", "unknown")
+        for name in ("Video.MP4", "unknown", "a.m4s", "a.m3u8")
     ]
-    assert kinds == ["video/mp4", "application/octet-stream"]
+    assert kinds == [
+        "video/mp4",
+        "application/octet-stream",
+        "video/iso.segment",
+        "application/vnd.apple.mpegurl",
+    ]
 
 
 @pytest.mark.parametrize("world", ["moto", "embedded"], indirect=True)

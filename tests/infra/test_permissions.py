@@ -176,7 +176,7 @@ def test_the_completion_handler_can_do_what_completing_needs(template: Template)
         *(("sqs:GetQueueAttributes", f"<{queue}.Arn>", "") for queue in every_queue),
         *((action, "<mayfly-jobs-standard.Arn>", "") for action in CONSUME),
         ("sqs:SendMessage", "<mayfly-jobs-standard.Arn>", ""),
-        ("s3:ListBucket", bucket, "StringLikeIfExists s3:prefix uploads/*"),
+        ("s3:ListBucket", bucket, "StringLikeIfExists s3:prefix uploads/* outputs/*"),
         ("s3:GetObject", f"{bucket}/outputs/*", ""),
         ("s3:PutObject", f"{bucket}/outputs/*", ""),
         ("s3:AbortMultipartUpload", f"{bucket}/outputs/*", ""),

@@ -103,13 +103,14 @@ class Case:
     poster: bool
     #: x264 loses nothing, so that pictures can be compared; but then it makes no B-frames either.
     lossless: bool = True
+    ladder: bool = False
 
     def told(self) -> str:
         """In one line."""
-        poster = ", poster" if self.poster else ""
+        more = ", poster" * self.poster + ", ladder" * self.ladder
         return (
             f"{self.clip.told()} | chunks {self.chunk_seconds}s, keys {self.keyframe_seconds:g}s, "
-            f"{self.speed}{'' if self.lossless else ' with loss'}{poster}"
+            f"{self.speed}{'' if self.lossless else ' with loss'}{more}"
         )
 
 
@@ -126,8 +127,10 @@ def draw(seed: int) -> Case:
         speed=dice.choice(("ultrafast", "veryfast", "medium")),
         poster=dice.random() < 0.2,
     )
+    # Of a clip that is long enough for segments; by another die, so that no case changes for it.
+    ladder = clip.seconds >= 6 and random.Random(f"ladder {seed}").random() < 0.25
     clip = _opened(clip, dice)
-    return dataclasses.replace(case, clip=clip, lossless=dice.random() < 0.7)
+    return dataclasses.replace(case, clip=clip, ladder=ladder, lossless=dice.random() < 0.7)
 
 
 def cases(first: int) -> Iterator[tuple[int, Case]]:

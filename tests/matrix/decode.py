@@ -37,9 +37,13 @@ class Seen:
         return self.sound_start - self.times[0]
 
 
-def decoded(ffmpeg: Path, path: Path, *, picture: int = 0, sound: int | None = 1) -> Seen:
-    """All of a file, by its own clock; of the streams of these numbers, if they are there."""
-    command = [str(ffmpeg), "-v", "error", "-nostdin", "-threads", "1", "-copyts", "-i", str(path)]
+def decoded(
+    ffmpeg: Path, path: Path, *, picture: int = 0, sound: int | None = 1, since: float | None = None
+) -> Seen:
+    """All of a file, or what it shows since a moment, by its own clock; of the streams of these
+    numbers, if they are there."""
+    command = [str(ffmpeg), "-v", "error", "-nostdin", "-threads", "1", "-copyts"]
+    command += [*(("-ss", str(since)) if since is not None else ()), "-i", str(path)]
     command += ["-map", f"0:{picture}", *(("-map", f"0:{sound}?") if sound is not None else ())]
     command += ["-vf", "scale=128:72:flags=bicubic,setsar=1,format=yuv420p"]
     command += ["-fps_mode:v", "passthrough", "-enc_time_base:v", "demux"]

@@ -21,6 +21,7 @@ from mayfly.contract.recipe import Recipe, VideoOutput
 from mayfly.contract.settings import WorkerSettings
 from mayfly.contract.task import Fetch, Input, Inputs
 from mayfly.core import parts
+from tests.worker import climbing
 from tests.worker.conftest import Rig
 from tests.worker.store import Store
 from worker import compile as compiler
@@ -69,7 +70,8 @@ def lossless() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiler, "h264", h264)
-        yield
+        with climbing.lossless():
+            yield
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,7 +108,9 @@ class Driver:
         return rig.run_once()
 
     def _read(self, outputs: tuple[report.Artifact, ...]) -> dict[str, bytes]:
-        return {stored.file: self.store.objects[stored.key] for stored in outputs}
+        """By clean names, all files of a ladder among them."""
+        found = {stored.file: self.store.objects[stored.key] for stored in outputs}
+        return found | climbing.files(found, self.store.objects)
 
     def _finish(self, plan: Plan, done: dict[str, report.Encoded]) -> dict[str, Any]:
         """A finish as the completion handler orders it: chunks by number, then sound."""
@@ -122,6 +126,7 @@ class Driver:
                 fetch=Fetch(url=self.store.url(stored.key)),
                 size_bytes=stored.size_bytes,
                 sha256=stored.sha256,
+                key=stored.key,
                 scope=done[part.task_id].scope,
             )
             for part in listed

@@ -9,12 +9,15 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
-from mayfly.contract.recipe import Aac, Box, PosterOutput, Recipe, VideoOutput
+import msgspec
+
+from mayfly.contract.recipe import Aac, Box, Output, PosterOutput, Recipe, VideoOutput
 from mayfly.contract.settings import WorkerSettings
 from tests.matrix.cases import Case
 from tests.matrix.decode import Seen, decoded
 from tests.matrix.drive import Delivered, Driver, Refused, with_loss
 from tests.matrix.sources import NotMade, Sources
+from tests.worker import climbing
 from tests.worker.store import Store
 from worker import preflight
 from worker.ends import WorkFailed
@@ -110,11 +113,30 @@ class Court:
                 return Found(whole="?", wrong=(str(refused),))
             beside = self._decoded(whole, folder)
             wrong = compared(seen, beside if lossless else _unpictured(beside))
+            wrong += self._ladders(made, whole, folder)
         if made.files.get("poster.jpg") != whole.files.get("poster.jpg"):
             wrong += ("the poster is another picture",)
         wrong += _of_pictures(seen, wanted, material)
         wrong += _of_times(seen, wanted, made.plan.origin_ticks * material.scan.tick)
         return Found(chunks=made.plan.chunks, frames=len(seen.times), wrong=wrong)
+
+    def _ladders(self, made: Delivered, whole: Delivered, folder: Path) -> tuple[str, ...]:
+        """Every size of the cut source's ladder against that of the whole one's."""
+        wrong: list[str] = []
+        names = [{name for name in one.files if "/" in name} for one in (made, whole)]
+        if names[0] != names[1]:
+            return ("the ladders have other files",)
+        sides = []
+        for side, one in (("cut", made), ("whole", whole)):
+            ladder = {name: one.files[name] for name in names[0]}
+            master = climbing.put(ladder, folder / side)
+            sides.append(climbing.shown(Path(self._settings.ffmpeg), master) if ladder else [])
+        for number, (cut, wanted) in enumerate(zip(*sides, strict=True)):
+            if cut.hashes != wanted.hashes:
+                wrong.append(f"ladder v{number}: pictures {_differ(cut.hashes, wanted.hashes)}")
+            if cut.times != wanted.times:
+                wrong.append(f"ladder v{number}: times {_differ(cut.times, wanted.times)}")
+        return tuple(wrong)
 
     def _looked_at(self, source: Path, recipe: Recipe, folder: Path) -> Material:
         (folder / "in").mkdir()
@@ -145,9 +167,11 @@ def recipe_of(case: Case) -> Recipe:
         keyframe_seconds=case.keyframe_seconds,
         audio=None if case.clip.sound == "without" else Aac(),
     )
-    if not case.poster:
-        return Recipe(outputs=(video,))
-    return Recipe(outputs=(video, PosterOutput(at_fraction=0.4, box=Box(width=128, height=72))))
+    poster = PosterOutput(at_fraction=0.4, box=Box(width=128, height=72))
+    ladder = msgspec.structs.replace(climbing.LADDER, speed=video.speed, audio=video.audio)
+    outputs: list[Output] = [video]
+    outputs += [poster] * case.poster + [ladder] * case.ladder
+    return Recipe(outputs=tuple(outputs))
 
 
 def compared(seen: Seen, whole: Seen) -> tuple[str, ...]:

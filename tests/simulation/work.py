@@ -9,10 +9,9 @@ from typing import Protocol
 
 import msgspec
 
-from mayfly.contract import wire
 from mayfly.contract.plan import Scope
 from mayfly.contract.report import Artifact, Media
-from mayfly.contract.task import Fetch, Inputs
+from mayfly.contract.task import Fetch, Inputs, read_inputs
 from mayfly.core.identity import digest
 from tests.simulation import craft
 from tests.simulation.kinds import Kind
@@ -109,7 +108,7 @@ class SimWork:
         wires, grants = self.host.wires, order.grants
 
         def listed() -> Inputs:
-            return wire.decode(Inputs, wires.get(lambda: grants.inputs, grants))
+            return read_inputs(wires.get(lambda: grants.inputs, grants))
 
         bodies: dict[str, list[bytes]] = {}
         for number, part in enumerate(listed().parts):

@@ -7,7 +7,7 @@ import pytest
 from completion_handler import desk as completion
 from mayfly.contract import wire
 from mayfly.contract.report import Adopted, Failed, Interrupted, RenewalWanted, Started
-from mayfly.contract.task import Control, Fetch, Inputs, PutUrls, Source, Task
+from mayfly.contract.task import Control, Fetch, PutUrls, Source, Task, read_inputs
 from mayfly.core import limits
 from mayfly.core.rows import JobState, TaskState
 from mayfly.memory.world import memory_world
@@ -64,7 +64,7 @@ def test_a_finish_reads_its_parts_from_an_object_in_the_order_of_their_numbers()
     w = memory_world()
     finish = finish_parts(w, begun(w))[-1]
     assert finish.inputs is not None
-    listed = wire.decode(Inputs, fetched(w, finish.inputs))
+    listed = read_inputs(fetched(w, finish.inputs))
     assert [(part.kind, part.number) for part in listed.parts] == [
         ("chunk", 0),
         ("chunk", 1),
@@ -222,7 +222,7 @@ def test_bad_input_in_one_part_ends_the_job_and_stops_the_others() -> None:
 def test_a_finish_finds_its_list_written_anew_with_its_renewed_grants() -> None:
     w = memory_world()
     finish = finish_parts(w, begun(w))[-1]
-    key = f"work/{finish.job_id}/finish/inputs.json"
+    key = f"work/{finish.job_id}/finish/inputs.json.gz"
     before = w.store.read("media", key)
     w.clock.sleep(limits.GRANT_SECONDS - 60)
     report(w, RenewalWanted(**said(finish)))
@@ -231,7 +231,7 @@ def test_a_finish_finds_its_list_written_anew_with_its_renewed_grants() -> None:
     grants = wire.decode(Control, found.body).grants
     assert grants is not None and grants.inputs is not None
     w.clock.sleep(120)
-    listed = wire.decode(Inputs, fetched(w, grants.inputs))
+    listed = read_inputs(fetched(w, grants.inputs))
     assert fetched(w, listed.parts[0].fetch) == b"encode by n1"
     assert before != w.store.read("media", key)
 

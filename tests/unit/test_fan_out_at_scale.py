@@ -11,7 +11,7 @@ import pytest
 from mayfly.contract import wire
 from mayfly.contract.plan import Plan
 from mayfly.contract.report import Artifact, Media
-from mayfly.contract.task import Inputs, Task
+from mayfly.contract.task import Task, read_inputs
 from mayfly.core import commands, limits, parts
 from mayfly.core.changes import Update
 from mayfly.core.rows import JobState, TaskState, head_key, open_tasks_partition, task_key, to_item
@@ -153,7 +153,7 @@ Joined = tuple[MemoryWorld, Interruption, Task]
 def test_the_finish_of_ten_thousand_chunks_finds_them_in_order(joined: Joined) -> None:
     w, _, finish = joined
     assert finish.inputs is not None
-    listed = wire.decode(Inputs, fetched(w, finish.inputs)).parts
+    listed = read_inputs(fetched(w, finish.inputs)).parts
     assert [part.number for part in listed if part.kind == "chunk"] == list(range(10_000))
     assert [(part.kind, part.number) for part in listed[-1:]] == [("audio", 0)]
     assert all(part.size_bytes == part.number for part in listed)

@@ -8,7 +8,7 @@ import pytest
 
 from mayfly.contract import wire
 from mayfly.contract.report import Artifact, Media
-from mayfly.contract.task import Control, Fetch, Grants, Inputs, PostForm, Source, Task
+from mayfly.contract.task import Control, Fetch, Grants, PostForm, Source, Task, read_inputs
 from mayfly.core import limits
 from mayfly.core.changes import Create
 from mayfly.core.identity import SourceObject
@@ -126,13 +126,13 @@ def test_a_finish_gets_the_list_of_what_it_joins_in_order_and_its_end_is_asked_f
     for row in (*rows, finish):
         w.table.commit([Create(key=task_key("job1", row.task_id), item=to_item(row))])
     made = signing.grants(world, finish, SPEC)
-    assert made.inputs == Fetch(url="https://media/work/job1/finish/inputs.json?&")
+    assert made.inputs == Fetch(url="https://media/work/job1/finish/inputs.json.gz?&")
     assert signer.asked[0] == "end"
-    found = w.store.get("media", "work/job1/finish/inputs.json")
-    assert found is not None and found.content_type == "application/json"
+    found = w.store.get("media", "work/job1/finish/inputs.json.gz")
+    assert found is not None and found.content_type == "application/gzip"
     listed = [
         (one.kind, one.number, one.file, one.fetch.url, one.size_bytes, one.sha256)
-        for one in wire.decode(Inputs, found.body).parts
+        for one in read_inputs(found.body).parts
     ]
     names = [("chunk", 2, "c2a"), ("chunk", 2, "c2b"), ("chunk", 10, "c10"), ("audio", 0, "s")]
     assert listed == [

@@ -83,7 +83,7 @@ def test_a_recipes_order_of_fields_is_no_part_of_its_jobs_name() -> None:
 def test_things_stand_where_they_stand() -> None:
     assert naming.work_prefix("j", "encode") == "work/j/encode/"
     assert naming.control_key("j", "encode") == "work/j/encode/control.json"
-    assert naming.inputs_key("j") == "work/j/finish/inputs.json"
+    assert naming.inputs_key("j") == "work/j/finish/inputs.json.gz"
     key = "uploads/mp4-720p/day/x.y.mp4"
     assert naming.output_key(key, "mp4-720p", "j", "v.mp4") == "outputs/day/x.y/mp4-720p/j/v.mp4"
     assert naming.latest_key(key, "mp4-720p") == "outputs/day/x.y/mp4-720p/latest.json"

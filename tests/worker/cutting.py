@@ -100,6 +100,7 @@ class Film:
                 fetch=Fetch(url=self.rig.bucket.url(artifact.key)),
                 size_bytes=artifact.size_bytes,
                 sha256=artifact.sha256,
+                key=artifact.key,
                 scope=part.scope,
                 samples=artifact.media.samples,
             )

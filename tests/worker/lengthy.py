@@ -17,8 +17,9 @@ from mayfly.contract.task import Fetch, Input, Inputs, TaskKind
 from mayfly.core import parts
 from tests.worker.conftest import Rig
 from tests.worker.cutting import Film
-from worker import boxes
+from worker import boxes, lists, seams
 from worker.compile_parts import FRAMES, PACKETS, seam_ticks
+from worker.seams import Frames
 
 VIDEO = VideoOutput(speed="ultrafast", box=Box(width=16, height=16))
 LISTED = "work/job-1/inputs.json"
@@ -41,18 +42,19 @@ class LongFilm:
         made, listed = _encoded(Path(rig.settings.ffmpeg), chunks * CHUNK, folder)
         whole, beginning, held = made.read_bytes(), boxes.beginning(made), boxes.fragments(made)
         assert len(held) == 2 * chunks, "a moof and an mdat each"
-        lines = [line for line in listed.read_text().splitlines() if line[0] != "#"]
-        ticks = [int(line.split(",")[2]) for line in lines]
-        seam = seam_ticks(self.film.plan.clock)
+        shown = seams.read_frames(listed)
+        ticks, seam = shown.ticks, seam_ticks(self.film.plan.clock)
         self.inputs: list[Input] = []
         for number in range(chunks):
             moof, mdat = held[2 * number : 2 * number + 2]
             media = beginning + whole[moof.start : mdat.start + mdat.size]
             begins = bisect_left(ticks, number * CHUNK * FRAME - seam)
-            frames = "\n".join(lines[begins : (number + 1) * CHUNK])
+            seen = slice(begins, (number + 1) * CHUNK)
+            frames = Frames(ticks[seen], shown.hashes[seen])
+            scope = self.film.plan.scope(number)
             self._stored("chunk", number, "video.mp4", media)
-            self._stored("chunk", number, FRAMES, frames.encode())
-        self._stored("audio", 0, PACKETS, "\n".join(map(str, ticks)).encode())
+            self._stored("chunk", number, FRAMES, lists.pack_frames(frames, scope, seam))
+        self._stored("audio", 0, PACKETS, lists.pack_ticks(ticks))
 
     def _stored(self, kind: TaskKind, number: int, file: str, content: bytes) -> None:
         key = f"work/job-1/{kind}-{number}/{file}"

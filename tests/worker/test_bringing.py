@@ -138,7 +138,7 @@ def test_a_film_that_finds_no_room_is_refused_before_it_is_joined(
 def test_progress_grows_while_parts_are_fetched(
     rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    long, seen = LongFilm(rig, 20, tmp_path), list[float]()
+    long, seen = LongFilm(rig, 60, tmp_path), list[float]()
     bring = join.Joining._bring
 
     def noting(self: join.Joining, part: Input, path: str) -> Path:

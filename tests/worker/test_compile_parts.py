@@ -66,7 +66,7 @@ def test_a_chunk_in_the_middle() -> None:
         "-max_muxing_queue_size 9999 -movflags +cmaf+frag_keyframe+delay_moov+frag_discont "
         "-preset medium -profile:v high -threads 2 -video_track_timescale 25 file:out/video.mp4 "
         "-map [s9] -f framehash -enc_time_base:v demux -fps_mode:v passthrough -hash murmur3 "
-        "file:out/_frames.txt"
+        "file:out/_listed.txt"
     )
 
 

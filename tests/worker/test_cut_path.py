@@ -14,7 +14,8 @@ from mayfly.core import parts
 from tests.worker.clips import Clips
 from tests.worker.conftest import Rig, kinds, left
 from tests.worker.cutting import Film, unmended
-from worker import seams
+from tests.worker.listing import opened
+from worker import lists, seams
 from worker.compile_parts import FRAMES, PACKETS
 from worker.halt import Halt
 from worker.probe import Prober
@@ -310,12 +311,12 @@ def test_a_list_that_cannot_be_read_is_no_fault_of_the_source(film: Film) -> Non
 
 def test_the_lists_of_a_chunk_count_from_the_plans_origin(rig: Rig, made: Clips) -> None:
     film = Film(rig, made.offset_stream().read_bytes(), VIDEO).work()
-    packets = array("q", map(int, film.stored("audio-0")[PACKETS].split()))
+    packets = array("q", map(int, opened(film.stored("audio-0")[PACKETS])))
     assert packets[0] == 0 and film.plan.origin_ticks > 90_000_000
     chunks = []
     for number, task in enumerate(("encode", "chunk-00001")):
         path = Path(rig.settings.scratch).parent / f"{number}.txt"
         path.write_bytes(film.stored(task)[FRAMES])
-        chunks.append((film.plan.scope(number), seams.read_frames(path)))
+        chunks.append((film.plan.scope(number), lists.unpack_frames(path)))
     assert seams.flaw(packets, chunks) == ""
     assert seams.torn(chunks, 45_000) == []

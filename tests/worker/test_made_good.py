@@ -11,6 +11,7 @@ from mayfly.contract.recipe import AudioOutput, Box, PosterOutput, VideoOutput
 from tests.worker.clips import Clips
 from tests.worker.conftest import Rig
 from tests.worker.cutting import Film
+from tests.worker.listing import closed, opened
 from worker import boxes
 from worker.compile_parts import PACKETS
 
@@ -80,7 +81,7 @@ def test_a_chunk_that_fits_no_better_the_second_time_makes_the_source_one(
     inputs = film.inputs()
     (at,) = (n for n, part in enumerate(inputs) if part.file == PACKETS)
     key = film.brought["audio-0"].outputs[-1].key
-    lines = film.rig.bucket.objects[key].decode().split()
-    inputs[at] = film.falsified(inputs[at], "\n".join([*lines[:30], *lines[31:]]).encode())
+    lines = opened(film.rig.bucket.objects[key])
+    inputs[at] = film.falsified(inputs[at], closed([*lines[:30], *lines[31:]]))
     said = delivered(film.finish(inputs))
     assert said.note.startswith("Encoded whole, for its chunks do not fit: chunk 1 ")

@@ -21,6 +21,7 @@ from tests.worker import store
 from tests.worker.clips import Clips
 from tests.worker.conftest import Rig
 from tests.worker.cutting import Film, unmended
+from tests.worker.listing import closed, opened
 from worker import boxes, seams
 from worker.compile_parts import FRAMES, PACKETS
 
@@ -92,8 +93,8 @@ def relisted(film: Film, inputs: list[Input], file: str, number: int, change: An
         if part.file == file and (part.number == number or part.kind == "audio")
     )
     key = inputs[at].fetch.url.partition("/bucket/")[2].partition("?")[0]
-    lines = film.rig.bucket.objects[key].decode().splitlines()
-    changed = film.falsified(inputs[at], "\n".join(change(lines)).encode())
+    lines = opened(film.rig.bucket.objects[key])
+    changed = film.falsified(inputs[at], closed(change(lines)))
     return [*inputs[:at], changed, *inputs[at + 1 :]]
 
 
@@ -141,7 +142,7 @@ def decoded_from_too_late_on(film: Film, _: Clips) -> list[Input]:
     begun = (CHUNK * 12 + 4) * FRAME
 
     def since(lines: list[str]) -> list[str]:
-        return [line for line in lines if line[0] == "#" or int(line.split(",")[2]) >= begun]
+        return [line for line in lines if int(line.partition(" ")[0]) >= begun]
 
     return relisted(film, inputs, FRAMES, CHUNK, since)
 
@@ -189,7 +190,7 @@ SABOTAGES: list[tuple[Sabotage, set[str]]] = [
     (begun_a_frame_late, {"seams", "joined"}),
     (begun_a_frame_early, {"seams", "joined"}),
     (ended_a_frame_early, {"packets", "seams", "joined"}),
-    (ended_a_frame_late, {"joined"}),
+    (ended_a_frame_late, {"seams", "joined"}),
     (last_ended_early, {"packets", "joined"}),
     (decoded_from_too_late_on, {"packets", "seams", "joined"}),
     (other_pictures, {"seams"}),

@@ -147,6 +147,10 @@ class _Store:
     def join(self, bucket: str, source_keys: Sequence[str], key: str) -> None:
         raise NotImplementedError("The small model's outputs are small.")
 
+    def copy_many(self, bucket: str, pairs: Sequence[tuple[str, str]]) -> None:
+        for source_key, key in pairs:
+            self.copy(bucket, source_key, key)
+
     def read(self, bucket: str, key: str) -> tuple[bytes, str] | None:
         raise NotImplementedError("The small model has no latest.json.")
 

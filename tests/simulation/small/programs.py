@@ -17,7 +17,7 @@ from mayfly.contract import wire
 from mayfly.contract.plan import Plan
 from mayfly.contract.report import Artifact, Media
 from mayfly.contract.request import Request
-from mayfly.contract.task import Inputs, PostForm
+from mayfly.contract.task import PostForm, read_inputs
 from mayfly.core import naming
 from mayfly.core.commands import Command
 from mayfly.core.decision import Decision
@@ -108,7 +108,7 @@ class _Work:
         of: object = scope
         if task.kind == "finish":
             assert task.inputs is not None
-            listed = wire.decode(Inputs, self.code.ask("worker.read", key_of(task.inputs)))
+            listed = read_inputs(self.code.ask("worker.read", key_of(task.inputs)))
             of = [(part.kind, part.number, part.sha256) for part in listed.parts]
         elif order.may_plan and scope is None:
             of = order.split(PLAN)

@@ -1,0 +1,95 @@
+"""What tasks tell of the segments that they stored: objects of their own, since thousands of
+segments fit no message and no row.
+
+Values only. They come from workers, who parse strangers' bytes, so every number and name in them is
+bounded.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from mayfly.contract.recipe import FolderName
+from mayfly.contract.wire import Version
+
+#: Of one track: a day at two seconds each, with room to spare. Their names have five digits.
+SEGMENTS_MAX = 50_000
+
+#: A picture of up to eight sizes, or the sound.
+TrackName = Annotated[str, msgspec.Meta(pattern=r"^(v[0-7]|a0)$")]
+
+#: As `CODECS` in a playlist names it (RFC 6381).
+Codec = Annotated[str, msgspec.Meta(pattern=r"^(avc1\.[0-9a-f]{6}|mp4a\.40\.2)$")]
+
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
+_Few = Annotated[int, msgspec.Meta(ge=0, le=1 << 16)]
+_Rate = Annotated[int, msgspec.Meta(ge=1, le=10**6)]
+
+
+class Segment(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One file of media, as a row of numbers."""
+
+    number: Annotated[int, msgspec.Meta(ge=0, lt=SEGMENTS_MAX)]
+    #: When it begins and how long it is: frames of a picture, samples of sound.
+    start: _Count
+    length: _Count
+    size_bytes: _Count
+    sha256: Sha256
+
+
+class Track(msgspec.Struct, frozen=True, kw_only=True):
+    """One size of the picture, or the sound: its beginning and some of its segments, in order."""
+
+    name: TrackName
+    codec: Codec
+    #: Frames or samples a second, as a fraction.
+    rate: tuple[_Rate, _Rate]
+    init_bytes: _Count
+    init_sha256: Sha256
+    segments: Annotated[tuple[Segment, ...], msgspec.Meta(max_length=SEGMENTS_MAX)]
+    #: Of a picture.
+    width: _Few = 0
+    height: _Few = 0
+    #: Of sound.
+    channels: _Few = 0
+
+
+class Index(msgspec.Struct, frozen=True, kw_only=True):
+    """What one attempt made of a ladder. Its files lie beside it, under names that follow from
+    these (`mayfly.core.ladders`)."""
+
+    folder: FolderName
+    tracks: Annotated[tuple[Track, ...], msgspec.Meta(max_length=9)]
+    version: Version = 1
+
+
+class Run(msgspec.Struct, frozen=True, array_like=True):
+    """Segments of one attempt: from `first` to before `end`, of every track of a layer."""
+
+    #: The attempt's own, in the work folder.
+    prefix: Annotated[str, msgspec.Meta(max_length=512)]
+    first: Annotated[int, msgspec.Meta(ge=0, lt=SEGMENTS_MAX)]
+    end: Annotated[int, msgspec.Meta(ge=1, le=SEGMENTS_MAX)]
+
+
+class Layer(msgspec.Struct, frozen=True, kw_only=True):
+    """Tracks that were cut in the same places: all sizes of the picture, or the sound."""
+
+    tracks: Annotated[tuple[TrackName, ...], msgspec.Meta(min_length=1, max_length=8)]
+    #: The beginnings are those of the first.
+    runs: Annotated[tuple[Run, ...], msgspec.Meta(min_length=1, max_length=SEGMENTS_MAX)]
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that makes a ladder, and where each file of it stands: what is to be published.
+
+    By runs, not by files: a day in eight sizes has 350,000 files, whose list no function would
+    hold; their names follow from a number."""
+
+    folder: FolderName
+    #: Where the attempt that made the playlists put them.
+    playlists: Annotated[str, msgspec.Meta(max_length=512)]
+    layers: Annotated[tuple[Layer, ...], msgspec.Meta(min_length=1, max_length=2)]
+    version: Version = 1

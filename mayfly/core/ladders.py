@@ -1,0 +1,95 @@
+"""The names of a ladder's files, and what is copied where when it is published.
+
+The list of what is ready comes from a worker, who is believed only within its own job: whatever in
+it would lead out of that is refused before anything is copied.
+"""
+
+from mayfly.contract.ladder import Ready
+from mayfly.contract.recipe import LadderOutput
+
+# No file of a recipe can have these names, which begin with no letter or digit.
+
+#: Of a task's artifacts, the one that lists the segments it stored.
+INDEX = "_ladder.json.gz"
+
+#: Of those that deliver, the one that lists what is to be published.
+PUBLISHED = "_published.json"
+
+#: What a player opens. This name and those below are within the ladder's folder.
+MASTER = "master.m3u8"
+
+
+def playlist(track: str) -> str:
+    """Of one track."""
+    return f"{track}.m3u8"
+
+
+def beginning(track: str) -> str:
+    """What a decoder must know before any segment of a track."""
+    return f"{track}/init.mp4"
+
+
+def segment(track: str, number: int) -> str:
+    """One segment of a track."""
+    return f"{track}/{number:05d}.m4s"
+
+
+def delivered(folder: str) -> str:
+    """The file that stands for all of a ladder."""
+    return f"{folder}/{MASTER}"
+
+
+#: From where to where.
+Copy = tuple[str, str]
+
+
+def tracks(ready: Ready) -> list[str]:
+    """Their names."""
+    return [track for layer in ready.layers for track in layer.tracks]
+
+
+def media(ready: Ready, track: str, target: str) -> list[Copy]:
+    """What is to be copied of one track; clean names begin with `target`."""
+    (layer,) = (layer for layer in ready.layers if track in layer.tracks)
+    return [
+        _copy(ready, layer.runs[0].prefix, target, beginning(track)),
+        *(
+            _copy(ready, run.prefix, target, segment(track, number))
+            for run in layer.runs
+            for number in range(run.first, run.end)
+        ),
+    ]
+
+
+def playlists(ready: Ready, target: str) -> list[Copy]:
+    """Those of all tracks."""
+    return [_copy(ready, ready.playlists, target, playlist(track)) for track in tracks(ready)]
+
+
+def master(ready: Ready, target: str) -> Copy:
+    """What a player opens: the last to be copied."""
+    return _copy(ready, ready.playlists, target, MASTER)
+
+
+def _copy(ready: Ready, prefix: str, target: str, file: str) -> Copy:
+    return f"{prefix}{ready.folder}/{file}", f"{target}{ready.folder}/{file}"
+
+
+def flaw(ready: Ready, output: LadderOutput, job_prefix: str) -> str:
+    """Why it is not to be published; empty when it is."""
+    if ready.folder != output.file:
+        return f"promised {output.file}, got {ready.folder}"
+    names = tracks(ready)
+    if len(set(names)) < len(names) or "v0" not in names:
+        return f"{ready.folder} has the tracks {', '.join(names)}"
+    prefixes = {ready.playlists, *(run.prefix for layer in ready.layers for run in layer.runs)}
+    for prefix in sorted(prefixes):
+        if not prefix.startswith(job_prefix) or ".." in prefix or not prefix.endswith("/"):
+            return f"{ready.folder} lies outside of its job"
+    for layer in ready.layers:
+        at = 0
+        for run in layer.runs:
+            if run.first != at or run.end <= at:
+                return f"{ready.folder} has a gap at segment {at} of {layer.tracks[0]}"
+            at = run.end
+    return ""

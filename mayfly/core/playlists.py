@@ -1,0 +1,114 @@
+"""The playlists of a ladder (RFC 8216), out of the lists of its segments. Pure: the same segments
+give the same text.
+
+It must never write a name that is not ours: every name follows from a track's and a number.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+from mayfly.contract.ladder import Segment, Track
+from mayfly.core import ladders
+
+#: The first that knows EXT-X-MAP beside segments that are no I-frames; 7 is what CMAF asks for.
+_VERSION = 7
+
+_HEAD = ("#EXTM3U", f"#EXT-X-VERSION:{_VERSION}")
+#: Every segment begins with a keyframe, or is sound.
+_INDEPENDENT = "#EXT-X-INDEPENDENT-SEGMENTS"
+
+#: A peak is of segments that last together as long as about one (RFC 8216, 4.1).
+_PEAK_MIN, _PEAK_MAX = Fraction(1, 2), Fraction(3, 2)
+
+
+def media(track: Track) -> str:
+    """The playlist of one track, beside whose folder it stands."""
+    lines = [
+        *_HEAD,
+        f"#EXT-X-TARGETDURATION:{target_seconds(track)}",
+        "#EXT-X-MEDIA-SEQUENCE:0",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+        _INDEPENDENT,
+        f'#EXT-X-MAP:URI="{ladders.beginning(track.name)}"',
+    ]
+    rate = Fraction(*track.rate)
+    for segment in track.segments:
+        # What is rounded off one segment is put onto the next, so that the sum stays exact.
+        begins, ends = (
+            round(Fraction(units) / rate * 10**6)
+            for units in (segment.start, segment.start + segment.length)
+        )
+        name = ladders.segment(track.name, segment.number)
+        lines += [f"#EXTINF:{_decimal(ends - begins)},", name]
+    return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
+
+
+def master(pictures: Sequence[Track], sound: Track | None) -> str:
+    """What a player opens: the sizes of the picture in the order of the recipe, whose first is what
+    most players begin with."""
+    lines = [*_HEAD, _INDEPENDENT]
+    heard, codec, group = (0, 0), "", ""
+    if sound is not None:
+        heard, codec, group = (peak_bits(sound), average_bits(sound)), f",{sound.codec}", "sound"
+        lines.append(
+            f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{group}",NAME="Sound",DEFAULT=YES,AUTOSELECT=YES,'
+            f'CHANNELS="{sound.channels}",URI="{ladders.playlist(sound.name)}"'
+        )
+    for track in pictures:
+        parts = [
+            f"BANDWIDTH={peak_bits(track) + heard[0]}",
+            f"AVERAGE-BANDWIDTH={average_bits(track) + heard[1]}",
+            f'CODECS="{track.codec}{codec}"',
+            f"RESOLUTION={track.width}x{track.height}",
+            f"FRAME-RATE={_decimal(round(Fraction(*track.rate) * 10**6), 3)}",
+            *([f'AUDIO="{group}"'] if group else []),
+        ]
+        lines += [f"#EXT-X-STREAM-INF:{','.join(parts)}", ladders.playlist(track.name)]
+    return "\n".join([*lines, ""])
+
+
+def target_seconds(track: Track) -> int:
+    """No segment is longer, rounded to the nearest second."""
+    longest = max(_seconds(segment, track) for segment in _of(track))
+    return max(1, math.floor(longest + Fraction(1, 2)))
+
+
+def peak_bits(track: Track) -> int:
+    """A second, in whichever neighbouring segments that last about as long as one it is most."""
+    segments, target = _of(track), target_seconds(track)
+    most = Fraction(0)
+    for first in range(len(segments)):
+        size, seconds = 0, Fraction(0)
+        for segment in itertools.islice(segments, first, None):
+            size += segment.size_bytes
+            seconds += _seconds(segment, track)
+            if seconds > _PEAK_MAX * target:
+                break
+            if seconds >= _PEAK_MIN * target:
+                most = max(most, 8 * size / seconds)
+    return math.ceil(most) or average_bits(track)
+
+
+def average_bits(track: Track) -> int:
+    """A second, of all of it."""
+    seconds = sum((_seconds(segment, track) for segment in _of(track)), Fraction(0))
+    return math.ceil(8 * sum(segment.size_bytes for segment in track.segments) / seconds)
+
+
+def _of(track: Track) -> Sequence[Segment]:
+    if not track.segments:
+        raise ValueError(f"The track {track.name} has no segment.")
+    return track.segments
+
+
+def _seconds(segment: Segment, track: Track) -> Fraction:
+    return Fraction(segment.length) / Fraction(*track.rate)
+
+
+def _decimal(millionths: int, places: int = 6) -> str:
+    """`4.004000`: with a point whatever the machine's language is."""
+    scaled = round(Fraction(millionths, 10 ** (6 - places)))
+    whole, rest = divmod(scaled, 10**places)
+    return f"{whole}.{rest:0{places}d}"

@@ -1,0 +1,161 @@
+"""Compiles a ladder: all sizes of a picture out of one decode, on one grid of even frames, and its
+sound. Pure.
+
+Whole and chunks go through the same filters. What makes rungs interchangeable is here: a keyframe
+that is an IDR at the beginning of every segment, and nowhere else.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+import ffmpeg
+
+from mayfly.contract.plan import Grid
+from mayfly.contract.recipe import LadderOutput
+from worker.rungs import SOUND, Rung, path
+from worker.streams import ANONYMOUS, branches, scaled
+
+#: Found on ffmpeg 9: with these the beginnings of all chunks are one and the same, each fragment
+#: begins at its own time, and no edit list says otherwise.
+_PICTURE = "+cmaf+frag_keyframe+delay_moov+frag_discont"
+#: With `frag_discont` the priming of AAC would be a time before 0.
+_SOUND = "+cmaf+delay_moov"
+
+#: As coarse as this, some players round.
+_TIMESCALE_MIN = 10_000
+
+#: So many frames before it is shown is the first one decoded: x264 wants two. Three, since players
+#: made of ffmpeg count in microseconds and round them in two ways: where this is no whole number of
+#: them, as two frames of 24 or 29.97 a second are not, a seek ends a segment late.
+_DELAY_FRAMES = 3
+
+#: What a player buffers of a capped rung before it begins, in seconds of the cap. With two, single
+#: segments run a fifth over it.
+_BUFFER_SECONDS = 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """Which frames an output has: of the source's own times, and of a ladder's grid."""
+
+    #: The clock's, and what of it is 0.
+    tick: Fraction
+    origin_ticks: int | None
+    own: Callable[[Any], Any] = lambda stream: stream
+    #: From the first to before the last; None: from the origin, and to the end.
+    first_frame: int | None = None
+    end_frame: int | None = None
+
+
+def pictures(
+    steady: Any, ladder: LadderOutput, made: Sequence[Rung], grid: Grid, cut: Cut
+) -> dict[str, Any]:
+    """A stream of each size, by its file: what the source shows at each frame of the grid."""
+    if cut.origin_ticks is not None:
+        steady = _since_zero(steady, cut.tick, grid.zero_ticks - cut.origin_ticks)
+    even = _gridded(steady, grid, cut.first_frame, cut.end_frame)
+    return {
+        path(ladder, rung.name): scaled(branch, rung.size)
+        for rung, branch in zip(made, branches(even, "split", len(made)), strict=True)
+    }
+
+
+def _since_zero(steady: Any, tick: Fraction, late_ticks: int) -> Any:
+    """On a clock that is 0 where the grid's frame 0 is shown. Some filters halve the tick."""
+    if not late_ticks:
+        return steady
+    clocked = steady.filter("settb", f"{tick.numerator}/{tick.denominator}")
+    return clocked.filter("setpts", f"PTS-({late_ticks})")
+
+
+def _gridded(steady: Any, grid: Grid, first: int | None, end: int | None) -> Any:
+    """From `first` to before `end`. From the origin on, the first picture stands for what is not
+    there yet."""
+    start = {"start_time": 0} if first is None else {}
+    even = steady.filter("fps", fps="/".join(map(str, grid.rate)), **start)
+    if first is None and end is None:
+        return even
+    ends = {"start_pts": first, "end_pts": end}
+    return even.filter("trim", **{name: n for name, n in ends.items() if n is not None})
+
+
+def rungs(
+    ladder: LadderOutput,
+    made: Sequence[Rung],
+    grid: Grid,
+    streams: dict[str, Any],
+    segment: int,
+    threads: int,
+) -> list[Any]:
+    """A file of each size, a fragment a segment; the first one's number is `segment`."""
+    return [
+        ffmpeg.output(
+            streams[path(ladder, rung.name)],
+            f"file:{path(ladder, rung.name)}",
+            **_delayed(ladder),
+            **h264(ladder, rung, grid, threads),
+            format="mp4",
+            movflags=_PICTURE,
+            fragment_index=segment + 1,
+            video_track_timescale=frame_ticks(grid) * grid.rate[0] // grid.rate[1],
+            **ANONYMOUS,
+        )
+        for rung in made
+    ]
+
+
+def _delayed(ladder: LadderOutput) -> dict[str, Any]:
+    if ladder.speed == "ultrafast":  # no B-frames
+        return {}
+    return {"bsf:v": f"setts=pts=PTS:dts=DTS-{_DELAY_FRAMES}+STARTPTS-STARTDTS"}
+
+
+def frame_ticks(grid: Grid) -> int:
+    """How long a frame is in a rung's file: whole ticks, since frames come on the grid alone."""
+    numerator, denominator = grid.rate
+    factor = 1
+    while numerator * factor < _TIMESCALE_MIN:
+        factor *= 2
+    return denominator * factor
+
+
+def h264(ladder: LadderOutput, rung: Rung, grid: Grid, threads: int) -> dict[str, Any]:
+    """The encoder of one size."""
+    capped = {}
+    if rung.wanted.maxrate_kbps is not None:
+        rate = rung.wanted.maxrate_kbps
+        capped = {"maxrate": f"{rate}k", "bufsize": f"{rate * _BUFFER_SECONDS}k"}
+    numerator, denominator = grid.rate
+    return {
+        "c:v": "libx264",
+        "preset": ladder.speed,
+        "crf": rung.wanted.crf,
+        **capped,
+        "profile:v": "high",  # what every decoder of this century knows
+        # x264's output depends on its thread count, so it is never left to the machine.
+        "threads": threads,
+        # The grid's frames, each once, on the grid's clock.
+        "fps_mode:v": "passthrough",
+        "enc_time_base:v": f"{denominator}:{numerator}",
+        # An IDR at each segment of every size: at no other frame, whatever the picture does.
+        "g": grid.segment_frames,
+        "keyint_min": grid.segment_frames,
+        "sc_threshold": 0,
+        "flags:v": "+cgop",
+        "max_muxing_queue_size": 9999,
+    }
+
+
+def sound(ladder: LadderOutput, heard: Any, encoder: dict[str, Any]) -> Any:
+    """All of the sound, in fragments about as long as a segment."""
+    return ffmpeg.output(
+        heard,
+        f"file:{path(ladder, SOUND)}",
+        **encoder,
+        format="mp4",
+        movflags=_SOUND,
+        frag_duration=round(ladder.segment_seconds * 10**6),
+        **ANONYMOUS,
+    )

@@ -1,0 +1,122 @@
+"""Stores a ladder's segments, and tells of them in one index; the sound's share, or a chunk's, or
+all of it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from mayfly.contract import packed
+from mayfly.contract.ladder import Index, Segment, Track
+from mayfly.contract.packed import Unreadable
+from mayfly.contract.recipe import LadderOutput
+from mayfly.contract.task import PostForm
+from mayfly.core import ladders
+from worker import lists, segments
+from worker.compile import OUTPUTS, Promise
+from worker.ends import WorkFailed
+from worker.pieces import Span
+from worker.preflight import Material
+from worker.prove import prove_sound_seconds
+from worker.room import Room
+from worker.rungs import SOUND, path
+from worker.segments import Cut
+
+#: Where an index lies before it is stored.
+INDEX = f"{OUTPUTS}/{ladders.INDEX}"
+
+
+def pictures(room: Room, promise: Promise, segment: int, end: int | None) -> list[Cut]:
+    """All sizes of a promise, proven: from a segment on; to before the frame `end`, or as long as
+    they are. Raises WorkFailed."""
+    ladder = promise.output
+    assert isinstance(ladder, LadderOutput) and promise.grid is not None
+    cuts = [
+        segments.of_picture(room.folder / path(ladder, rung.name), rung, promise.grid, segment, end)
+        for rung in promise.rungs
+    ]
+    segments.check_together(cuts)
+    return cuts
+
+
+def sounds(room: Room, promise: Promise, material: Material) -> list[Cut]:
+    """The sound of a promise, if it has any. Raises WorkFailed."""
+    ladder = promise.output
+    assert isinstance(ladder, LadderOutput)
+    if promise.channels is None:
+        return []
+    where = path(ladder, SOUND)
+    sound = room.judge.heard(promise, where).sound()
+    assert sound is not None  # the judge has heard it
+    cut = segments.of_sound(room.folder / where, sound.sample_rate, promise.channels)
+    prove_sound_seconds(promise, float(cut.end / cut.rate), material)
+    return [cut]
+
+
+def store(room: Room, ladder: LadderOutput, cuts: Sequence[Cut]) -> Index:
+    """Raises WorkFailed, Halted."""
+    sent = [
+        Span(file=f"{ladder.file}/{file}", path=cut.path, start=span.start, size=span.size)
+        for cut in cuts
+        for file, span in [
+            (ladders.beginning(cut.name), cut.beginning),
+            *((ladders.segment(cut.name, piece.number), piece.span) for piece in cut.pieces),
+        ]
+    ]
+    stored = iter(room.store_many(sent))
+    tracks = []
+    for cut in cuts:
+        beginning = next(stored)
+        tracks.append(
+            Track(
+                name=cut.name,
+                codec=cut.codec,
+                rate=(cut.rate.numerator, cut.rate.denominator),
+                init_bytes=beginning.size_bytes,
+                init_sha256=beginning.sha256,
+                segments=tuple(
+                    Segment(piece.number, piece.start, piece.length, one.size_bytes, one.sha256)
+                    # `stored` goes on with the next track.
+                    for piece, one in zip(cut.pieces, stored, strict=False)
+                ),
+                width=cut.width,
+                height=cut.height,
+                channels=cut.channels,
+            )
+        )
+    return Index(folder=ladder.file, tracks=tuple(tracks))
+
+
+def write(room: Room, index: Index) -> str:
+    """Where it lies now, to be stored with all else that the attempt brings."""
+    (room.folder / INDEX).write_bytes(packed.pack(msgspec.json.encode(index)))
+    return INDEX
+
+
+def read(where: Path) -> Index:
+    """Another worker's. Raises Unreadable."""
+    try:
+        return msgspec.json.decode(lists.unpack(where), type=Index)
+    except msgspec.MsgspecError:
+        raise Unreadable("it is no index of a ladder") from None
+
+
+def only(promises: Sequence[Promise]) -> Promise | None:
+    """A recipe has one ladder at most."""
+    return next((p for p in promises if isinstance(p.output, LadderOutput)), None)
+
+
+def of_recipe(room: Room) -> LadderOutput | None:
+    """The task's."""
+    outputs = room.order.task.recipe.outputs
+    return next((output for output in outputs if isinstance(output, LadderOutput)), None)
+
+
+def here(room: Room) -> str:
+    """Where in the work folder this attempt stores things. Raises WorkFailed where nobody can
+    know."""
+    upload = room.order.grants.upload
+    if not isinstance(upload, PostForm):
+        raise WorkFailed("delivery_refused", "a ladder has files whose names nobody knows before")
+    return f"{upload.key_prefix}{room.order.nonce}/"

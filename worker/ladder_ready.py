@@ -1,0 +1,192 @@
+"""Makes a ladder of what its parts told: proves out of their indexes that it is whole, writes its
+playlists, and says where each file stands. No byte of media is read.
+
+It must never say of a ladder with a gap, with an overlap or with two kinds of beginnings that it is
+ready: its players would stop there.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from fractions import Fraction
+
+import msgspec
+
+from mayfly.contract.ladder import Index, Layer, Ready, Run, Segment, Track
+from mayfly.contract.plan import Grid
+from mayfly.contract.recipe import LadderOutput
+from mayfly.contract.report import Artifact, Media
+from mayfly.core import ladders, playlists
+from worker import ladder
+from worker.compile import OUTPUTS
+from worker.ends import Doubted
+from worker.pieces import Span, all_of
+from worker.room import Room
+from worker.rungs import SOUND
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What one attempt has stored."""
+
+    #: Its folder in the work folder.
+    prefix: str
+    index: Index
+    #: Of a chunk: its number.
+    chunk: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """All tracks of a ladder, and where they stand."""
+
+    pictures: tuple[Track, ...]
+    sound: Track | None
+    layers: tuple[Layer, ...]
+
+
+def whole(wanted: LadderOutput, shares: Sequence[Share]) -> Whole:
+    """All shares together: the pictures' in the order of chunks. Raises Doubted."""
+    for share in shares:
+        if share.index.folder != wanted.file:
+            raise _doubted(share, f"the ladder {share.index.folder}, not {wanted.file}")
+        if len(set(_names(share))) < len(_names(share)):
+            raise _doubted(share, "a track twice")
+    shown = [share for share in shares if _names(share) != (SOUND,)]
+    heard = [share for share in shares if _names(share)[-1:] == (SOUND,)]
+    if not shown or len(heard) > 1:
+        raise Doubted(f"{len(shown)} parts with pictures and {len(heard)} with sound")
+    names = tuple(name for name in _names(shown[0]) if name != SOUND)
+    for share in shown:
+        if tuple(name for name in _names(share) if name != SOUND) != names:
+            raise _doubted(share, "other sizes than the first")
+    pictures = tuple(_joined(name, shown) for name in names)
+    cuts = [[(one.number, one.start, one.length) for one in track.segments] for track in pictures]
+    if any(cut != cuts[0] for cut in cuts):
+        raise Doubted("sizes that are cut in other places than the first")
+    layers = [Layer(tracks=names, runs=tuple(_run(share, names[0]) for share in shown))]
+    sound = _joined(SOUND, heard) if heard else None
+    if sound is not None:
+        layers.append(Layer(tracks=(SOUND,), runs=(_run(heard[0], SOUND),)))
+    return Whole(pictures=pictures, sound=sound, layers=tuple(layers))
+
+
+def check(found: Whole, grid: Grid, last_frame: int) -> None:
+    """That the grid is covered as far as the source has frames, and by the sound as well. Raises
+    Doubted."""
+    rate = Fraction(*grid.rate)
+    (*others, last) = found.pictures[0].segments
+    if any(one.length != grid.segment_frames for one in others) or not (
+        0 < last.length <= grid.segment_frames
+    ):
+        raise Doubted(f"segments of other lengths than {grid.segment_frames} frames")
+    # The very last frame may be half a frame of the grid, and rounded away.
+    if _end(found.pictures[0]) < last_frame:
+        raise Doubted(f"{_end(found.pictures[0])} frames of the grid, the last is {last_frame}")
+    if any(Fraction(*track.rate) != rate for track in found.pictures):
+        raise Doubted("frames of another rate than the plan's")
+    if found.sound is not None:
+        heard = _end(found.sound) / Fraction(*found.sound.rate)
+        if heard < last_frame / rate:
+            raise Doubted(f"sound for {float(heard):.3f} s, pictures for longer")
+
+
+def deliver(room: Room, wanted: LadderOutput, found: Whole) -> tuple[Artifact, ...]:
+    """Stores the playlists, and the list of where everything stands. What the outcome names is the
+    master playlist, and how much there is. Raises WorkFailed, Halted."""
+    prefix = ladder.here(room)
+    tracks = [*found.pictures, *([found.sound] if found.sound else [])]
+    texts = {ladders.playlist(track.name): playlists.media(track) for track in tracks}
+    texts[ladders.MASTER] = playlists.master(found.pictures, found.sound)
+    ready = Ready(folder=wanted.file, playlists=prefix, layers=found.layers)
+    texted = [_written(room, f"{wanted.file}/{name}", text) for name, text in texts.items()]
+    listed = _written(room, ladders.PUBLISHED, msgspec.json.encode(ready).decode())
+    *_, master, published = room.store_many([*texted, listed])
+    media = sum(track.init_bytes + sum(s.size_bytes for s in track.segments) for track in tracks)
+    files = sum(1 + len(track.segments) for track in tracks)
+    return (
+        Artifact(
+            file=master.file,
+            key=master.key,
+            size_bytes=media + sum(span.size for span in texted),
+            sha256=master.sha256,
+            media=_media(found),
+            files=files + len(texted),
+        ),
+        Artifact(
+            file=published.file,
+            key=published.key,
+            size_bytes=published.size_bytes,
+            sha256=published.sha256,
+            media=Media(container="list"),
+        ),
+    )
+
+
+def _written(room: Room, file: str, text: str) -> Span:
+    where = room.folder / OUTPUTS / f"_{file.replace('/', '-')}"
+    where.write_text(text, encoding="utf-8")
+    return all_of(where, file)
+
+
+def _media(found: Whole) -> Media:
+    """Of the largest picture."""
+    largest = max(found.pictures, key=lambda track: track.width * track.height)
+    frames, sound = _end(largest), found.sound
+    return Media(
+        container="hls",
+        duration_seconds=float(frames / Fraction(*largest.rate)),
+        video_codec="h264",
+        width=largest.width,
+        height=largest.height,
+        frames=frames,
+        audio_codec="aac" if sound else None,
+        sample_rate_hz=sound.rate[0] if sound else None,
+        channels=sound.channels if sound else None,
+    )
+
+
+def _joined(name: str, shares: Sequence[Share]) -> Track:
+    """One track out of its shares: one beginning, and segments without a gap. Raises Doubted."""
+    first: Track | None = None
+    all_segments: list[Segment] = []
+    at = 0
+    for share in shares:
+        track = next(one for one in share.index.tracks if one.name == name)
+        first = first or track
+        if _kind(track) != _kind(first):
+            raise _doubted(share, f"{name} is of another making")
+        for segment in track.segments:
+            if segment.number != len(all_segments) or segment.start != at or not segment.length:
+                raise _doubted(share, f"{name} has a gap or an overlap at {segment.number}")
+            at += segment.length
+            all_segments.append(segment)
+    if first is None or not all_segments:
+        raise Doubted(f"{name} has no segment")
+    return msgspec.structs.replace(first, segments=tuple(all_segments))
+
+
+def _kind(track: Track) -> Track:
+    """All but its segments."""
+    return msgspec.structs.replace(track, segments=())
+
+
+def _run(share: Share, name: str) -> Run:
+    track = next(one for one in share.index.tracks if one.name == name)
+    if not track.segments:
+        raise _doubted(share, f"{name} has no segment")
+    return Run(share.prefix, track.segments[0].number, track.segments[-1].number + 1)
+
+
+def _names(share: Share) -> tuple[str, ...]:
+    return tuple(track.name for track in share.index.tracks)
+
+
+def _end(track: Track) -> int:
+    last = track.segments[-1]
+    return last.start + last.length
+
+
+def _doubted(share: Share, detail: str) -> Doubted:
+    if share.chunk is None:
+        return Doubted(detail)
+    return Doubted(f"chunk {share.chunk}: {detail}", [share.chunk])

@@ -1,0 +1,47 @@
+"""Which sizes a ladder comes to with a source, and where ffmpeg writes them. Pure."""
+
+import dataclasses
+
+from mayfly.contract import recipe
+from mayfly.contract.recipe import LadderOutput
+from worker.picture import Size, fit
+from worker.probe import Stream
+
+#: The name of the sound's track.
+SOUND = "a0"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One size of the picture."""
+
+    #: Its track.
+    name: str
+    size: Size
+    wanted: recipe.Rung
+
+
+def rungs_of(ladder: LadderOutput, picture: Stream) -> tuple[Rung, ...]:
+    """In the recipe's order. Boxes above the source come to the source's own size, and of those of
+    one size the smallest box is kept, whose cap is meant for it: so the source's size is there,
+    whichever it is, and nothing twice."""
+    fitted = [(fit(picture, wanted.box), wanted) for wanted in ladder.rungs]
+    kept: dict[Size, recipe.Rung] = {}
+    for size, wanted in fitted:
+        other = kept.get(size)
+        if other is None or _area(wanted) < _area(other):
+            kept[size] = wanted
+    in_order = [pair for pair in fitted if kept[pair[0]] is pair[1]]
+    return tuple(
+        Rung(name=f"v{number}", size=size, wanted=wanted)
+        for number, (size, wanted) in enumerate(in_order)
+    )
+
+
+def path(ladder: LadderOutput, track: str) -> str:
+    """Where ffmpeg writes all of a track, in one file: no output of a recipe can be called so."""
+    return f"out/_{ladder.file}-{track}.mp4"
+
+
+def _area(wanted: recipe.Rung) -> int:
+    return wanted.box.width * wanted.box.height

@@ -27,7 +27,7 @@ from mayfly.core.rows import (
     spec_key,
     task_key,
 )
-from mayfly.perform import signing, waiting
+from mayfly.perform import foreseeing, signing, waiting
 from mayfly.perform.world import World
 
 
@@ -95,7 +95,7 @@ def send_again(world: World, pool: str, apply: Apply) -> None:
 def back_up(world: World, row: PoolRow, apply: Apply) -> None:
     """Sends tasks that lag a second time, if nothing else waits for a worker. Raises Temporary."""
     out, now = out_tasks(world, row.pool), world.clock.now()
-    free = straggler.free(out, world.policy(row.pool).workers_max)
+    free = straggler.free(out, foreseeing.policy_of(world, row.pool).workers_max)
     slow = [task for task in out if straggler.may_lag(task, now)]
     if not free or not slow or waiting.first_tasks(world, row.pool, out, 1):
         return

@@ -163,10 +163,9 @@ BUGS: tuple[Bug, ...] = (
         changes=(
             (
                 "mayfly/core/naming.py",
-                'return f"{WORK}{job_id}/{task_id}/"',
-                'return f"parts/{job_id}/{task_id}/"',
+                'return f"{WORK}{job_id}/"',
+                'return f"parts/{job_id}/"',
             ),
-            ("mayfly/perform/publishing.py", 'f"{naming.WORK}{job_id}/"', 'f"parts/{job_id}/"'),
         ),
     ),
     Bug(

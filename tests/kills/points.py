@@ -1,7 +1,7 @@
 """When a worker is to die, what that cost, and whether it was allowed to. Pure.
 
 A point is a part of a chunk's life: from `The task has begun.` to `The task is done.`, as long as
-the same chunk's life was when nobody was killed.
+the same chunk's life was when nobody was killed, and stretched as the last one's that was spared.
 """
 
 import dataclasses
@@ -34,7 +34,7 @@ class Death:
     task_id: str
     #: How old the attempt was.
     age_seconds: float
-    #: How old the same task's only attempt became when nobody was killed.
+    #: How old it was expected to become, by when nobody was killed, and by its neighbours.
     life_seconds: float
     #: It ended its work all the same.
     committed: bool

@@ -16,8 +16,8 @@ from local.cloud import LocalCloud
 from local.fargate import NoSuchTask
 from tests.kills.points import Death, Point
 
-#: How often the logs are read.
-_LOOK_SECONDS = 0.02
+#: How often the logs are read, and whether all is over.
+_LOOK_SECONDS, _ASK_SECONDS = 0.02, 1.0
 
 _BEGUN, _DONE, _STOPPED = "The task has begun.", "The task is done.", "The work was stopped"
 
@@ -37,6 +37,8 @@ class Attempt:
     #: The point at which its worker dies, and when it did.
     point: Point | None = None
     struck: float | None = None
+    #: As long as it was expected to live then.
+    life_seconds: float = 0.0
 
     @property
     def kind(self) -> str:
@@ -92,15 +94,19 @@ class Reaper:
     ) -> None:
         self._cloud, self._logs, self._lives = cloud, logs, lives
         self._known = set(logs.attempts)
+        #: How long lives are just now, over how long they were: machines have other work, too.
+        self._stretch = 1.0
         #: Still to come.
         self.points = list(points)
 
     def watch(self, over: Callable[[], bool]) -> None:
         """Until it is over."""
-        asked_at = 0.0
-        while time.monotonic() - asked_at < 1.0 or not over():
-            if time.monotonic() - asked_at >= 1.0:
-                asked_at = time.monotonic()
+        ask_at = 0.0
+        while True:
+            if time.monotonic() >= ask_at:
+                if over():
+                    break
+                ask_at = time.monotonic() + _ASK_SECONDS
             self._logs.look()
             for attempt in self.attempts():
                 self._see_to(attempt)
@@ -119,15 +125,19 @@ class Reaper:
         now = time.monotonic()
         if attempt.ended is not None or attempt.struck is not None:
             if attempt.point is not None and attempt.struck is None:
-                self.points.insert(0, attempt.point)  # it was quicker than expected
+                self.points.append(attempt.point)  # it was quicker than expected
                 attempt.point = None
+            if attempt.done and attempt.struck is None and attempt.task_id in self._lives:
+                assert attempt.ended is not None
+                lived = attempt.ended - attempt.began
+                self._stretch = lived / self._lives[attempt.task_id]
             return
         if attempt.point is None:
             if self._is_to_die(attempt):
                 attempt.point = self.points.pop(0)
             return
-        if now - attempt.began >= attempt.point.part * self._lives[attempt.task_id]:
-            attempt.struck = now
+        if now - attempt.began >= attempt.point.part * self._life_seconds(attempt):
+            attempt.struck, attempt.life_seconds = now, self._life_seconds(attempt)
             # One whose program has just ended is as dead as it can be.
             with contextlib.suppress(NoSuchTask):
                 self._cloud.interrupt(attempt.worker, kill=not attempt.point.announced)
@@ -140,6 +150,9 @@ class Reaper:
         going = any(a.worker == attempt.worker and a.struck is not None for a in others)
         return attempt.kind in ("chunk", "encode") and not hit and not going
 
+    def _life_seconds(self, attempt: Attempt) -> float:
+        return self._stretch * self._lives[attempt.task_id]
+
     def _death(self, attempt: Attempt) -> Death:
         assert attempt.point is not None and attempt.struck is not None
         end = attempt.struck if attempt.ended is None else max(attempt.struck, attempt.ended)
@@ -147,7 +160,7 @@ class Reaper:
             point=attempt.point,
             task_id=attempt.task_id,
             age_seconds=attempt.struck - attempt.began,
-            life_seconds=self._lives[attempt.task_id],
+            life_seconds=attempt.life_seconds,
             committed=attempt.done,
             lost_seconds=0.0 if attempt.done else end - attempt.began,
         )

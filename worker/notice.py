@@ -12,17 +12,18 @@ from mayfly.core import limits
 
 #: Work of so few seconds is given up unless its end is known: it is soon done again.
 _HARDLY_SECONDS = 0.5
-#: A part of a plan was cut so as to fit, so it has this time to show its pace; on a busy machine it
-#: needs half of that.
+#: A part of a plan was cut so as to fit, so it has this time to show its pace, unless it is so many
+#: times too slow.
 _LEARN_SECONDS = 20.0
+_HOPELESS = 3.0
 #: What follows the encode does not take long, and all that could be lost is done.
 _NEARLY_DONE = ("proving", "storing")
 #: Scenes differ: what is left needs so much less or more than it would at the pace so far.
 _ASTRAY = 0.2
 #: When it does not fit after all, that shows on the way, by the slower pace: about here.
 _SHOWS_AFTER = 0.5
-#: A shorter time says little of the present pace, for frames come out in heaps.
-_PACE_SECONDS = 10.0
+#: A shorter time says little of the present pace: frames come out in heaps, and machines are busy.
+_PACE_SECONDS = 20.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,9 @@ def choose(seen: Seen) -> Choice:
     if needs_seconds is None:
         return _blind(seen)
     sides = f"it needs about {needs_seconds:.0f} s and has {seen.left_seconds:.0f} s"
-    return Choice(_is_worth_it(seen, needs_seconds), sides)
+    learns = seen.is_part and seen.told_seconds < _LEARN_SECONDS
+    may_fit = learns and needs_seconds < _HOPELESS * seen.left_seconds
+    return Choice(may_fit or _is_worth_it(seen, needs_seconds), sides)
 
 
 def _needs_seconds(seen: Seen) -> float | None:

@@ -40,6 +40,8 @@ class Death:
     committed: bool
     #: Seconds of work that another worker did again.
     lost_seconds: float
+    #: What its worker chose, and why.
+    told: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,7 @@ def _row(death: Death) -> dict[str, Any]:
         "life_seconds": round(death.life_seconds, 2),
         "committed": death.committed,
         "lost_seconds": round(death.lost_seconds, 2),
+        "told": death.told,
     }
 
 

@@ -20,6 +20,7 @@ from tests.kills.points import Death, Point
 _LOOK_SECONDS, _ASK_SECONDS = 0.02, 1.0
 
 _BEGUN, _DONE, _STOPPED = "The task has begun.", "The task is done.", "The work was stopped"
+_TOLD = "Told to leave, the work "
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -39,6 +40,8 @@ class Attempt:
     struck: float | None = None
     #: As long as it was expected to live then.
     life_seconds: float = 0.0
+    #: What its worker chose, and why.
+    told: str = ""
 
     @property
     def kind(self) -> str:
@@ -77,6 +80,8 @@ class Logs:
                 task_id=line["task_id"],
                 began=time.monotonic(),
             )
+        elif nonce in self.attempts and message.startswith(_TOLD):
+            self.attempts[nonce].told = message
         elif nonce in self.attempts and message.startswith((_DONE, _STOPPED)):
             self.attempts[nonce].ended = time.monotonic()
             self.attempts[nonce].done = message == _DONE
@@ -162,5 +167,6 @@ class Reaper:
             age_seconds=attempt.struck - attempt.began,
             life_seconds=attempt.life_seconds,
             committed=attempt.done,
+            told=attempt.told.removeprefix(_TOLD),
             lost_seconds=0.0 if attempt.done else end - attempt.began,
         )

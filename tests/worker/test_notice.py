@@ -184,14 +184,28 @@ def test_nothing_is_told_of_a_choice_that_nobody_made(
 
 
 def seen(
-    *, worked: float, needs: float | None = None, left: float = 110, fraction: float = 0.5
+    *,
+    worked: float,
+    needs: float | None = None,
+    left: float = 110,
+    fraction: float = 0.5,
+    told: float = 0,
+    is_part: bool = False,
 ) -> Seen:
     """Needs so many seconds until it is stored."""
     rate = None if needs is None else (1 - fraction) / (needs - limits.CHUNK_COST_SECONDS)
     return Seen(
-        worked_seconds=worked, told_seconds=0, left_seconds=left, stage="encoding",
-        fraction=fraction, rate=rate,
+        worked_seconds=worked, told_seconds=told, left_seconds=left, stage="encoding",
+        fraction=fraction, rate=rate, is_part=is_part,
     )  # fmt: skip
+
+
+def test_a_part_that_begins_slowly_has_time_to_show_its_pace_unless_there_is_no_hope() -> None:
+    """A busy machine: three frames in its first ten seconds, and all others in the next two."""
+    assert choose(seen(worked=1, told=10, needs=200, left=100, is_part=True)).goes_on
+    assert not choose(seen(worked=1, told=10, needs=200, left=100)).goes_on
+    assert not choose(seen(worked=1, told=21, needs=200, left=89, is_part=True)).goes_on
+    assert not choose(seen(worked=1, told=10, needs=400, left=100, is_part=True)).goes_on
 
 
 @pytest.mark.parametrize(

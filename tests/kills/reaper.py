@@ -38,7 +38,7 @@ class Attempt:
     #: The point at which its worker dies, and when it did.
     point: Point | None = None
     struck: float | None = None
-    #: As long as it was expected to live then.
+    #: As long as it was expected to live when that was chosen.
     life_seconds: float = 0.0
     #: What its worker chose, and why.
     told: str = ""
@@ -140,9 +140,10 @@ class Reaper:
         if attempt.point is None:
             if self._is_to_die(attempt):
                 attempt.point = self.points.pop(0)
+                attempt.life_seconds = self._stretch * self._lives[attempt.task_id]
             return
-        if now - attempt.began >= attempt.point.part * self._life_seconds(attempt):
-            attempt.struck, attempt.life_seconds = now, self._life_seconds(attempt)
+        if now - attempt.began >= attempt.point.part * attempt.life_seconds:
+            attempt.struck = now
             # One whose program has just ended is as dead as it can be.
             with contextlib.suppress(NoSuchTask):
                 self._cloud.interrupt(attempt.worker, kill=not attempt.point.announced)
@@ -154,9 +155,6 @@ class Reaper:
         hit = any(a.task_id == attempt.task_id for a in others)
         going = any(a.worker == attempt.worker and a.struck is not None for a in others)
         return attempt.kind in ("chunk", "encode") and not hit and not going
-
-    def _life_seconds(self, attempt: Attempt) -> float:
-        return self._stretch * self._lives[attempt.task_id]
 
     def _death(self, attempt: Attempt) -> Death:
         assert attempt.point is not None and attempt.struck is not None

@@ -104,6 +104,26 @@ def spans(path: Path) -> tuple[Span, tuple[Span, ...]]:
     return joined[0], tuple(joined[1:])
 
 
+def grown(file: BinaryIO, start: int, size: int) -> list[Span]:
+    """The same of a file that is still written and has `size` bytes by now: each beginning and
+    fragment from `start` on that is whole. Nothing from where anything else stands."""
+    found: list[Span] = []
+    while True:
+        kinds, at = [], start
+        try:
+            for _ in _FRAGMENT:
+                file.seek(at)
+                length, kind = _header(file.read(16), size - at)
+                kinds.append(kind)
+                at += length
+        except Malformed:  # not yet
+            return found
+        if tuple(kinds) != (_FRAGMENT if start else _BEGINNING):
+            return found
+        found.append(Span(start, at - start))
+        start = at
+
+
 def avc_codec(path: Path) -> str:
     """What playlists call the picture of a file (RFC 6381). Raises Malformed."""
     with path.open("rb") as file:

@@ -12,6 +12,7 @@ from mayfly.core import grids
 from worker import boxes, cuts, ladder, lists, seams
 from worker.compile import OUTPUTS, Promise
 from worker.compile_parts import FRAMES, LISTED, compile_chunk, seam_ticks
+from worker.early import Sent
 from worker.ends import WorkFailed
 from worker.order import Done
 from worker.preflight import Material, Seen
@@ -58,7 +59,8 @@ def encode(room: Room, seen: Seen, scope: Scope) -> Encoded:
     )
     assert seen.picture is not None
     rate = seen.picture.frames_per_second
-    ending = room.run(plan, _seconds(scope, seen), seen.opening, rate)
+    with room.sending(ladder.growing(room, plan.promises, _first_segment(scope))) as sent:
+        ending = room.run(plan, _seconds(scope, seen), seen.opening, rate)
     order.progress.stage = "proving"
     listed = seams.read_frames(room.folder / OUTPUTS / LISTED)
     shown = seams.own(listed, scope).ticks
@@ -70,7 +72,7 @@ def encode(room: Room, seen: Seen, scope: Scope) -> Encoded:
     files = []
     for promise in plan.promises:
         if isinstance(promise.output, LadderOutput):
-            files.append((_climb(room, promise, scope), Media(container="list")))
+            files.append((_climb(room, promise, scope, sent), Media(container="list")))
             continue
         if isinstance(promise.output, VideoOutput):
             _prove(room.folder / promise.path, wanted, scope.clock.time_base[0])
@@ -88,14 +90,19 @@ def encode(room: Room, seen: Seen, scope: Scope) -> Encoded:
     )
 
 
-def _climb(room: Room, promise: Promise, scope: Scope) -> str:
+def _climb(room: Room, promise: Promise, scope: Scope, sent: Sent) -> str:
     """A ladder's segments of the interval, which are stored; where the index of them lies."""
     wanted, grid = promise.output, promise.grid
     assert isinstance(wanted, LadderOutput) and grid is not None
     first, end = grids.segments_of(scope)
     frames = None if end is None else end * grid.segment_frames
-    index = ladder.store(room, wanted, ladder.pictures(room, promise, first, frames))
+    index = ladder.store(room, wanted, ladder.pictures(room, promise, first, frames), sent)
     return ladder.write(room, index)
+
+
+def _first_segment(scope: Scope) -> int:
+    """Of a ladder, if there is one."""
+    return grids.segments_of(scope)[0] if scope.clock.grid is not None else 0
 
 
 def _wanted(seen: Seen, scope: Scope, shown: "array[int]") -> "array[int]":

@@ -23,6 +23,10 @@ _PICTURE = "+cmaf+frag_keyframe+delay_moov+frag_discont"
 #: With `frag_discont` the priming of AAC would be a time before 0.
 _SOUND = "+cmaf+delay_moov"
 
+#: Of what ffmpeg writes, a quarter of a megabyte may else be in its memory until more comes: so a
+#: fragment that is written is in the file, where it can be stored while the next one is made.
+_AT_ONCE = {"flush_packets": 1}
+
 #: As coarse as this, some players round.
 _TIMESCALE_MIN = 10_000
 
@@ -98,6 +102,7 @@ def rungs(
             **h264(ladder, rung, grid, threads),
             format="mp4",
             movflags=_PICTURE,
+            **_AT_ONCE,
             fragment_index=segment + 1,
             video_track_timescale=frame_ticks(grid) * grid.rate[0] // grid.rate[1],
             **ANONYMOUS,
@@ -156,6 +161,7 @@ def sound(ladder: LadderOutput, heard: Any, encoder: dict[str, Any]) -> Any:
         **encoder,
         format="mp4",
         movflags=_SOUND,
+        **_AT_ONCE,
         frag_duration=round(ladder.segment_seconds * 10**6),
         **ANONYMOUS,
     )

@@ -77,6 +77,7 @@ class Deliverer:
     #: Whether somebody joins what is stored in pieces of `piece_bytes`.
     joined: bool = False
     piece_bytes: int = limits.PIECE_BYTES
+    tries_max: int = _TRIES_MAX
 
     def deliver(self, path: Path, media: Media) -> Artifact:
         """Raises WorkFailed, Halted."""
@@ -120,7 +121,7 @@ class Deliverer:
     def store(self, span: Span) -> Stored:
         """Raises WorkFailed, Halted."""
         said = ""
-        for attempt in range(_TRIES_MAX):
+        for attempt in range(self.tries_max):
             if attempt:
                 self.halt.wait(_PAUSE_SECONDS * 2 ** (attempt - 1))
             request = self._request(span)
@@ -138,7 +139,7 @@ class Deliverer:
                     size_bytes=span.size,
                     sha256=digest.hexdigest(),
                 )
-        raise WorkFailed("delivery_failed", f"{span.name}: {said} after {_TRIES_MAX} tries")
+        raise WorkFailed("delivery_failed", f"{span.name}: {said} after {self.tries_max} tries")
 
     def _send(self, request: _Request, span: Span, digest: "hashlib._Hash") -> str:
         """Empty when it is stored; else why the same may succeed later."""

@@ -2,6 +2,7 @@
 all of it.
 """
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from mayfly.contract.task import PostForm
 from mayfly.core import ladders
 from worker import lists, segments
 from worker.compile import OUTPUTS, Promise
+from worker.early import Sent
+from worker.early import Track as Growing
 from worker.ends import WorkFailed
 from worker.pieces import Span
 from worker.preflight import Material
@@ -54,17 +57,45 @@ def sounds(room: Room, promise: Promise, material: Material) -> list[Cut]:
     return [cut]
 
 
-def store(room: Room, ladder: LadderOutput, cuts: Sequence[Cut]) -> Index:
-    """Raises WorkFailed, Halted."""
-    sent = [
-        Span(file=f"{ladder.file}/{file}", path=cut.path, start=span.start, size=span.size)
-        for cut in cuts
-        for file, span in [
-            (ladders.beginning(cut.name), cut.beginning),
-            *((ladders.segment(cut.name, piece.number), piece.span) for piece in cut.pieces),
-        ]
+def growing(room: Room, promises: Sequence[Promise], segment: int) -> list[Growing]:
+    """The files of a ladder, if there is one, that ffmpeg is about to write, from a segment on."""
+    promise = only(promises)
+    if promise is None:
+        return []
+    ladder = promise.output
+    assert isinstance(ladder, LadderOutput)
+    names = [rung.name for rung in promise.rungs]
+    if promise.channels is not None:
+        names.append(SOUND)
+    return [
+        Growing(
+            path=room.folder / path(ladder, name),
+            named=functools.partial(_named, ladder, name, segment),
+        )
+        for name in names
     ]
-    stored = iter(room.store_many(sent))
+
+
+def _named(ladder: LadderOutput, track: str, segment: int, count: int) -> str:
+    """Under which name a track's beginning is stored (0), or one of its segments (from 1 on)."""
+    if not count:
+        return f"{ladder.file}/{ladders.beginning(track)}"
+    return f"{ladder.file}/{ladders.segment(track, segment + count - 1)}"
+
+
+def store(room: Room, ladder: LadderOutput, cuts: Sequence[Cut], sent: Sent) -> Index:
+    """What was not sent yet. Raises WorkFailed, Halted."""
+    spans = [
+        Span(
+            file=_named(ladder, cut.name, cut.pieces[0].number, count),
+            path=cut.path,
+            start=span.start,
+            size=span.size,
+        )
+        for cut in cuts
+        for count, span in enumerate([cut.beginning, *(piece.span for piece in cut.pieces)])
+    ]
+    stored = iter(room.store_many(spans, sent))
     tracks = []
     for cut in cuts:
         beginning = next(stored)

@@ -16,9 +16,10 @@ from mayfly.contract.report import Artifact, Media
 from mayfly.contract.settings import WorkerSettings
 from mayfly.contract.task import Fetch, PostForm
 from mayfly.core import limits
-from worker import loopback, preflight, run, sniff
+from worker import early, loopback, preflight, run, sniff
 from worker.compile import Plan
 from worker.deliver import Deliverer, Stored
+from worker.early import Sent, Track
 from worker.fetch import Fetcher
 from worker.ffmpeg_words import ProgressReader, meaning
 from worker.http import HostRule
@@ -144,6 +145,15 @@ class Room:
             raise meaning(ending)
         return ending
 
+    def sending(self, tracks: Sequence[Track]) -> contextlib.AbstractContextManager[Sent]:
+        """While inside, what is whole of these is stored, each with one try; `store_many` does the
+        rest. Raises Halted."""
+        return early.sending(
+            tracks,
+            lambda halt: dataclasses.replace(self._deliverer(), halt=halt, tries_max=1).store,
+            self.order.halt,
+        )
+
     def store(
         self, files: list[tuple[str, Media]], *, published: bool = False
     ) -> tuple[Artifact, ...]:
@@ -153,17 +163,17 @@ class Room:
         store = self._deliverer(joined=published)
         return tuple(store.deliver(self.folder / path, media) for path, media in files)
 
-    def store_many(self, spans: Sequence[Span]) -> list[Stored]:
-        """Small files, several at a time: each costs a way to the storage and back. Raises
-        WorkFailed, Halted."""
+    def store_many(self, spans: Sequence[Span], sent: Sent | None = None) -> list[Stored]:
+        """Small files, several at a time: each costs a way to the storage and back. Those that were
+        sent already are not sent again. Raises WorkFailed, Halted."""
         self.order.progress.stage = "storing"
         store = self._deliverer()
         with ThreadPoolExecutor(_STORED_AT_ONCE) as threads:
-            sent = [threads.submit(store.store, span) for span in spans]
+            stored = [threads.submit(_stored, store, span, sent) for span in spans]
             try:
-                return [one.result() for one in sent]
+                return [one.result() for one in stored]
             finally:
-                for one in sent:
+                for one in stored:
                     one.cancel()
 
     def _deliverer(self, *, joined: bool = False) -> Deliverer:
@@ -194,6 +204,10 @@ class Room:
             written=self.folder / "out",
             stdout_bytes=1 << 30,
         )
+
+
+def _stored(store: Deliverer, span: Span, sent: Sent | None) -> Stored:
+    return (sent.stored(span) if sent is not None else None) or store.store(span)
 
 
 def wipe(folder: Path) -> None:

@@ -41,13 +41,15 @@ def _encode(
     )
     if not plan.promises:
         return [], 0.0
-    ending = room.run(plan, material.seconds())
+    with room.sending(ladder.growing(room, plan.promises, 0)) as sent:
+        ending = room.run(plan, material.seconds())
     order.progress.stage = "proving"
     media = room.judge.sounds(plan, material, ending)
     files = []
     for promise, made in zip(plan.promises, media, strict=True):
         if isinstance(promise.output, LadderOutput):
-            index = ladder.store(room, promise.output, ladder.sounds(room, promise, material))
+            heard = ladder.sounds(room, promise, material)
+            index = ladder.store(room, promise.output, heard, sent)
             files.append((ladder.write(room, index), Media(container="list")))
         elif made is not None:
             files.append((promise.path, made))

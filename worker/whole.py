@@ -10,6 +10,7 @@ from mayfly.contract.report import Artifact
 from worker import chunk, cuts, ladder, ladder_ready, moov, preflight, seams
 from worker.compile import OUTPUTS, Promise, compile_plan
 from worker.compile_parts import LISTED, compile_beginning
+from worker.early import Sent
 from worker.evenness import last_frame
 from worker.order import Done
 from worker.preflight import Material, Seen
@@ -107,12 +108,13 @@ def encode(room: Room, material: Material, note: str, because: str) -> Done:
         order.task.recipe, material, ffmpeg_path=settings.ffmpeg, threads=settings.threads
     )
     rate = material.picture.frames_per_second if material.picture is not None else 0.0
-    ending = room.run(plan, material.seconds(), frames_per_second=rate)
+    with room.sending(ladder.growing(room, plan.promises, 0)) as sent:
+        ending = room.run(plan, material.seconds(), frames_per_second=rate)
     order.progress.stage = "proving"
     media = room.judge.prove(plan, material, ending)
     files = [(p.path, seen) for p, seen in zip(plan.promises, media, strict=True) if seen]
     promised = ladder.only(plan.promises)
-    stored = _ladder(room, material, promised) if promised else ()
+    stored = _ladder(room, material, promised, sent) if promised else ()
     stored = (*stored, *room.store(files, published=True))
     source = material.probe.media(frames=material.scan.frames or None)
     predicted = cuts.predicted_seconds(
@@ -128,12 +130,12 @@ def encode(room: Room, material: Material, note: str, because: str) -> Done:
     )
 
 
-def _ladder(room: Room, material: Material, promise: Promise) -> tuple[Artifact, ...]:
+def _ladder(room: Room, material: Material, promise: Promise, sent: Sent) -> tuple[Artifact, ...]:
     """Its segments and playlists. Raises WorkFailed, Halted."""
     wanted, grid = promise.output, promise.grid
     assert isinstance(wanted, LadderOutput) and grid is not None
     cuts = [*ladder.pictures(room, promise, 0, None), *ladder.sounds(room, promise, material)]
-    index = ladder.store(room, wanted, cuts)
+    index = ladder.store(room, wanted, cuts, sent)
     found = ladder_ready.whole(wanted, [ladder_ready.Share(prefix=ladder.here(room), index=index)])
     ladder_ready.check(found, grid, last_frame(material, grid))
     return ladder_ready.deliver(room, wanted, found)

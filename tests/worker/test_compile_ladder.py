@@ -42,12 +42,13 @@ def test_a_ladder_whole() -> None:
         "[s12]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s13] -map [s6] "
     )
     assert said.endswith(
-        "-map [s13] -f mp4 -b:a 128k -c:a aac -frag_duration 4000000 -map_chapters -1 "
-        "-map_metadata -1 -movflags +cmaf+delay_moov file:out/_hls-a0.mp4"
+        "-map [s13] -f mp4 -b:a 128k -c:a aac -flush_packets 1 -frag_duration 4000000 "
+        "-map_chapters -1 -map_metadata -1 -movflags +cmaf+delay_moov file:out/_hls-a0.mp4"
     )
     for part in (
         "-bufsize 3000k", "-maxrate 3000k", "-crf 23", "-crf 25", "-g 100", "-keyint_min 100",
         "-sc_threshold 0", "-flags:v +cgop", "-enc_time_base:v 1:25", "-fragment_index 1",
+        "-flush_packets 1",
         "-video_track_timescale 12800", "file:out/_hls-v0.mp4", "file:out/_hls-v1.mp4",
     ):  # fmt: skip
         assert part in said, part

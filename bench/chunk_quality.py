@@ -24,7 +24,7 @@ from tests.matrix.drive import Driver
 from tests.worker import store
 
 #: Where the tests look for real clips, too.
-_CLIPS = Path(__file__).resolve().parents[2] / "shared" / "media"
+CLIPS = Path(__file__).resolve().parents[2] / "shared" / "media"
 CHUNK_SECONDS = 60
 #: Twice a chunk.
 SECONDS = 120
@@ -36,7 +36,7 @@ _SSIM = re.compile(rb"SSIM .*All:([0-9.]+)")
 
 def main() -> None:
     """Prints a line for each clip, then one JSON line."""
-    clips = Path(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("MAYFLY_MEDIA") or _CLIPS)
+    clips = Path(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("MAYFLY_MEDIA") or CLIPS)
     found: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory(prefix="mayfly-bench-") as name, store.running() as running:
         folder = Path(name)
@@ -44,7 +44,7 @@ def main() -> None:
         for clip in sorted(clips.glob("*.mp4")):
             source = _repeated(clip, folder / "source.mp4")
             whole, cut = (_encoded(driver, source, seconds) for seconds in (0, CHUNK_SECONDS))
-            seen = {kind: _ssim(source, made, folder) for kind, made in (("w", whole), ("c", cut))}
+            seen = {kind: ssim(source, made, folder) for kind, made in (("w", whole), ("c", cut))}
             found[clip.name] = {
                 "bytes_over_whole": round(len(cut) / len(whole), 5),
                 "ssim": round(seen["c"], 6),
@@ -91,7 +91,8 @@ def _encoded(driver: Driver, source: Path, chunk_seconds: int) -> bytes:
     return made.files["video.mp4"]
 
 
-def _ssim(source: Path, made: bytes, folder: Path) -> float:
+def ssim(source: Path, made: bytes, folder: Path) -> float:
+    """Of an MP4's picture, frame by frame, against its source's."""
     path = folder / "made.mp4"
     path.write_bytes(made)
     command = [str(tools.ffmpeg_path()), "-nostdin", "-i", str(path), "-i", str(source)]

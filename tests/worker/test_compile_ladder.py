@@ -3,6 +3,7 @@
 from array import array
 from fractions import Fraction
 
+import msgspec
 import pytest
 
 from mayfly.contract.plan import Grid, Plan
@@ -73,6 +74,15 @@ def test_a_chunk_is_cut_on_the_grid_behind_its_filter() -> None:
     assert "[s2]settb=1/25[" in said and "trim=end_pts=400:start_pts=188[" in said
     assert said.count("-fragment_index 3 ") == 2
     assert "-c:a" not in said
+
+
+def test_a_later_chunk_counts_on_no_more_buffer_than_is_left() -> None:
+    """Of the capped size; the first chunk and the whole begin with what x264 gives them."""
+    assert "-rc_init_occupancy 1200000 " in chunk(1, LADDER)
+    assert chunk(2, LADDER).count("rc_init_occupancy") == 1
+    blind = msgspec.structs.replace(LADDER, speed="ultrafast")
+    assert "-rc_init_occupancy 300000 " in chunk(1, blind)
+    assert "rc_init_occupancy" not in chunk(0, LADDER) + line(LADDER)
 
 
 def test_the_first_chunk_begins_where_the_clock_does_and_the_last_ends_anywhere() -> None:

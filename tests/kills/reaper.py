@@ -12,12 +12,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import urllib3
+
 from local.cloud import LocalCloud
 from local.fargate import NoSuchTask
 from tests.kills.points import Death, Point
 
 #: How often the logs are read, and whether all is over.
 _LOOK_SECONDS, _ASK_SECONDS = 0.02, 1.0
+
+#: Of a call to ECS.
+_TRIES_MAX = 5
 
 _BEGUN, _DONE, _STOPPED = "The task has begun.", "The task is done.", "The work was stopped"
 _TOLD = "Told to leave, the work "
@@ -144,9 +149,17 @@ class Reaper:
             return
         if now - attempt.began >= attempt.point.part * attempt.life_seconds:
             attempt.struck = now
-            # One whose program has just ended is as dead as it can be.
+            self._kill(attempt.worker, silently=not attempt.point.announced)
+
+    def _kill(self, worker: str, *, silently: bool) -> None:
+        """One whose program has just ended is as dead as it can be; a busy ECS is asked again."""
+        for _ in range(_TRIES_MAX):
             with contextlib.suppress(NoSuchTask):
-                self._cloud.interrupt(attempt.worker, kill=not attempt.point.announced)
+                try:
+                    self._cloud.interrupt(worker, kill=silently)
+                except urllib3.exceptions.HTTPError:
+                    continue
+            return
 
     def _is_to_die(self, attempt: Attempt) -> bool:
         if not self.points or attempt.task_id not in self._lives:

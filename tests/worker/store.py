@@ -11,6 +11,7 @@ from typing import Any
 
 #: Stands in every URL's query: wherever it shows up outside of a request, a secret has leaked.
 SECRET = "X-Amz-Signature=5ec2e7"
+BLOCK_BYTES = 1 << 14
 
 
 @dataclass(kw_only=True)
@@ -36,6 +37,9 @@ class Store:
     seen: list[Seen] = field(default_factory=list)
     #: Asked in turn before each request is served; one that answers is used up.
     mischief: list[Mischief] = field(default_factory=list)
+    #: Told of each block of content, before it is given and after it was taken; may take its time.
+    giving: Callable[[int], None] = lambda size_bytes: None
+    taking: Callable[[int], None] = lambda size_bytes: None
 
     def url(self, key: str) -> str:
         """A signed URL."""
@@ -102,7 +106,7 @@ def running() -> Iterator[Store]:
                 store.mischief.pop(0)
                 return
             if method != "GET":
-                seen.body = self.rfile.read(int(self.headers["Content-Length"]))
+                seen.body = _taken(store, self)
             _serve(store, self, seen)
 
         def log_message(self, *_: object) -> None:
@@ -118,6 +122,15 @@ def running() -> Iterator[Store]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def _taken(store: Store, handler: BaseHTTPRequestHandler) -> bytes:
+    body, left = bytearray(), int(handler.headers["Content-Length"])
+    while left and (block := handler.rfile.read(min(left, BLOCK_BYTES))):
+        body += block
+        left -= len(block)
+        store.taking(len(block))
+    return bytes(body)
 
 
 def _serve(store: Store, handler: BaseHTTPRequestHandler, seen: Seen) -> None:
@@ -143,7 +156,7 @@ def _serve(store: Store, handler: BaseHTTPRequestHandler, seen: Seen) -> None:
         return reply(handler, 416, b"<Error><Code>InvalidRange</Code></Error>")
     if span:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(whole)}"
-    return reply(handler, 206 if span else 200, whole[start:end], headers)
+    return reply(handler, 206 if span else 200, whole[start:end], headers, store.giving)
 
 
 def reply(
@@ -151,6 +164,7 @@ def reply(
     status: int,
     body: bytes = b"",
     headers: dict[str, str] | None = None,
+    giving: Callable[[int], None] = lambda size_bytes: None,
 ) -> None:
     """An answer."""
     handler.send_response(status)
@@ -158,7 +172,10 @@ def reply(
         handler.send_header(name, value)
     handler.send_header("Content-Length", str(len(body)))
     handler.end_headers()
-    handler.wfile.write(body)
+    for at in range(0, len(body), BLOCK_BYTES):
+        block = body[at : at + BLOCK_BYTES]
+        giving(len(block))
+        handler.wfile.write(block)
 
 
 def multipart(seen: Seen) -> tuple[dict[str, str], bytes]:

@@ -73,7 +73,10 @@ def _start(argv: Sequence[str]) -> int:
 
 def _wait_for(first: int) -> int:
     while True:
-        pid, status = os.waitpid(-1, 0)
+        try:
+            pid, status = os.waitpid(-1, 0)
+        except ChildProcessError:  # who watches the starter has killed and reaped all
+            return SIGNALLED + signal.SIGKILL
         if pid == first:
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else SIGNALLED - code

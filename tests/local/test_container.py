@@ -1,9 +1,12 @@
 """A container's processes end together, however the end comes."""
 
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from local import container
 from tests.local.conftest import wait_for
@@ -84,3 +87,13 @@ def test_a_command_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     assert process.stdout is not None
     assert "No such file" in process.stdout.readline()
     assert finish(process) == 127
+
+
+def test_who_finds_its_command_reaped_by_the_other_thread_says_that_it_was_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def reaped(*_: object) -> tuple[int, int]:
+        raise ChildProcessError
+
+    monkeypatch.setattr(os, "waitpid", reaped)
+    assert container._wait_for(1) == 128 + signal.SIGKILL

@@ -199,7 +199,7 @@ def test_a_halt_cuts_off_what_is_under_way(growing: Growing) -> None:
     begun = threading.Event()
     growing.bucket.mischief += [stuck(begun)]
     with growing.sending() as sent:
-        growing.write(FILE[:200])
+        growing.write(BEGINNING)
         assert begun.wait(30)
         growing.halt.set(Reason.SIGNAL)
         assert growing.next() == "v0/0"

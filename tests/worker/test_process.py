@@ -91,7 +91,10 @@ class Worker:
         """Where /proc shows the ffmpeg that it runs, and its command line."""
         tasks = Path(f"/proc/{self.process.pid}/task")
         for pid in (tasks / str(self.process.pid) / "children").read_text().split():
-            argv = Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
+            try:
+                argv = Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
+            except OSError:
+                continue  # a look at the source has just ended
             if "libx264" in argv:
                 return Path(f"/proc/{pid}"), argv
         return None

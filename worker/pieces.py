@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mayfly.contract.report import Piece
@@ -67,21 +67,29 @@ def send(
     path: Path, spans: Sequence[Span], store: Callable[[Span], str]
 ) -> tuple[tuple[Piece, ...], str]:
     """Stores each; `store` answers with its SHA-256. Answers with these and with that of the whole
-    file. Raises what `store` raises first, once those under way have ended; no other is begun."""
-    workers = ThreadPoolExecutor(limits.PIECES_AT_ONCE + 1, thread_name_prefix="piece")
+    file. Raises what `store` raises, once those under way have ended; no other is begun."""
     over = threading.Event()
-    try:
-        whole = workers.submit(_digest, path, over)
-        sent = [workers.submit(store, span) for span in spans]
-        done, _ = wait(sent, return_when=FIRST_EXCEPTION)
-        for one in done:
-            one.result()
-        digests = [one.result() for one in sent]
-        pieces = zip(spans, digests, strict=True)
-        return tuple(Piece(size_bytes=s.size, sha256=d) for s, d in pieces), whole.result()
-    finally:
-        over.set()
-        workers.shutdown(wait=True, cancel_futures=True)
+
+    def sent(span: Span) -> str:
+        # A pool hears too late of a failure: its threads would have begun others by then.
+        if over.is_set():
+            return ""
+        try:
+            return store(span)
+        except BaseException:
+            over.set()
+            raise
+
+    # The digest has a thread of its own: once through, it would take pieces too.
+    with _threads("digest", 1) as beside, _threads("piece", limits.PIECES_AT_ONCE) as senders:
+        whole = beside.submit(_digest, path, over)
+        digests = list(senders.map(sent, spans))
+    pieces = zip(spans, digests, strict=True)
+    return tuple(Piece(size_bytes=s.size, sha256=d) for s, d in pieces), whole.result()
+
+
+def _threads(name: str, count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, thread_name_prefix=name)
 
 
 def _digest(path: Path, over: threading.Event) -> str:

@@ -15,6 +15,7 @@ import dataclasses
 import itertools
 import json
 import math
+from typing import Any
 from unittest import mock
 
 from mayfly.contract.presets import all_presets
@@ -38,6 +39,10 @@ START_SECONDS = 60.0
 BURSTS = {500: 41, 125: 10}
 #: As many workers as pay when all shall be done in two minutes; and one for each task.
 FINISHES = (limits.FINISH_SECONDS_MIN, 0)
+#: Workers called by the source's bytes before anybody has looked at it, and bits a pixel that it is
+#: assumed to spend: as installed; and as an operator sets it whose sources are long and of 3 Mbit/s
+#: (this one has 6, so twice as many come as would be done in two minutes).
+FORESEEN = ((limits.FORESEEN_WORKERS, limits.SOURCE_BITS_PER_PIXEL), (400, 0.06))
 #: Segments of four sizes and of the sound, 16 copies at once of 40 ms each.
 _COPY_SECONDS = 5 * 900 * 0.04 / 16
 
@@ -45,12 +50,21 @@ _COPY_SECONDS = 5 * 900 * 0.04 / 16
 def main() -> None:
     """Prints a line for each, then one JSON line."""
     work = work_seconds()
-    rows = []
-    for finish, starts in itertools.product(FINISHES, BURSTS):
+    rows: list[dict[str, Any]] = []
+    for finish, starts, foreseen in itertools.product(FINISHES, BURSTS, FORESEEN):
+        if not finish and foreseen != FORESEEN[0]:
+            continue  # without a target nothing is foreseen
         for workers in WORKERS:
             with mock.patch.object(fleet, "_BURST_MAX", BURSTS[starts]):
-                found = _measured(work, workers, finish)
-            rows.append({"finish_seconds": finish, "starts_a_minute": starts, **found})
+                found = _measured(work, workers, finish, foreseen)
+            rows.append(
+                {
+                    "finish_seconds": finish,
+                    "starts_a_minute": starts,
+                    "foreseen": foreseen if finish else None,
+                    **found,
+                }
+            )
             print(rows[-1])
     best = min(rows, key=lambda row: row["wall_seconds"])
     figure = {
@@ -83,18 +97,24 @@ def work_seconds() -> float:
     return prediction.seconds(source, encodes, VCPU)
 
 
-def _measured(work: float, workers: int, finish: int) -> dict[str, float]:
+def _measured(
+    work: float, workers: int, finish: int, foreseen: tuple[int, float]
+) -> dict[str, float]:
     among = sizing.divided_among(work, finish, workers)
     # As `worker.cuts` divides work.
     wanted = math.sqrt(work * limits.CHUNK_COST_SECONDS / (among * limits.TAIL_FACTOR))
     length = min(max(wanted, limits.WORK_SECONDS_MIN), limits.WORK_SECONDS_MAX)
     chunks = max(2, round(work / length))
     options = dataclasses.replace(
-        fair(1, workers_max=workers), finish_seconds=finish, start_seconds=START_SECONDS
+        fair(1, workers_max=workers),
+        finish_seconds=finish,
+        foreseen_workers_max=foreseen[0],
+        start_seconds=START_SECONDS,
     )
     stack = Stack(1, options=options)
     busy = work + chunks * limits.CHUNK_COST_SECONDS
-    guess = prediction.guessed_seconds(all_presets()[PRESET].recipe, SOURCE_BYTES, VCPU)
+    recipe = all_presets()[PRESET].recipe
+    guess = prediction.guessed_seconds(recipe, SOURCE_BYTES, foreseen[1], VCPU)
     with mock.patch.object(prediction, "guessed_seconds", lambda *_: guess):
         stack.people.put("film", b"split %d %d 1 %d" % (busy, chunks, work))
         life = lived(stack)

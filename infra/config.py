@@ -135,6 +135,13 @@ class Config:
     #: A long job should be done so long after it was accepted: it gets as many workers as that
     #: takes. 0: as many as there are tasks.
     finish_seconds: int = limits.FINISH_SECONDS
+    #: Workers that a large source calls beside its first before anybody has looked at it, by its
+    #: bytes alone. Each that comes for nothing costs its minute; each that is not called starts a
+    #: minute or two later.
+    foreseen_workers_max: int = limits.FORESEEN_WORKERS
+    #: What sources spend, to guess how long they are before anybody has looked: 5 Mbit/s of 1080p
+    #: with 24 frames a second are 0.1.
+    source_bits_per_pixel: float = limits.SOURCE_BITS_PER_PIXEL
     #: The account's Fargate quotas in vCPU (Service Quotas L-36FBB829 and L-3032A538), which all
     #: pools share; 6 is a new account's. 0: not bounded here. What a quota does not give, no worker
     #: of ours waits for.
@@ -249,6 +256,16 @@ def _dollars(key: str, text: str) -> float:
     return float(text)
 
 
+#: Less is no film.
+_BITS_PER_PIXEL_MIN = 0.01
+
+
+def _bits(key: str, text: str) -> float:
+    if not re.fullmatch(r"\d{1,2}(\.\d{1,4})?", text) or float(text) < _BITS_PER_PIXEL_MIN:
+        raise ConfigError(f"{key} is {text!r}; it must look like 0.5.")
+    return float(text)
+
+
 def _one_of(choices: tuple[object, ...]) -> Callable[[str, str], str]:
     def read(key: str, text: str) -> str:
         if text not in {str(choice) for choice in choices}:
@@ -303,6 +320,8 @@ _READERS: dict[str, Callable[[str, str], object]] = {
     "source_hosts": _list_of(r"\.?[a-z0-9][a-z0-9.-]*", ".amazonaws.com,media.example.com"),
     "chunk_seconds": _between(0, 24 * 3600),
     "finish_seconds": _between(0, limits.FINISH_SECONDS_MAX),
+    "foreseen_workers_max": _between(0, 1000),
+    "source_bits_per_pixel": _bits,
     "spot_vcpu_quota": _between(0, 10**6),
     "on_demand_vcpu_quota": _between(0, 10**6),
     "dollars_per_hour_max": _dollars,

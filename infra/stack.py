@@ -126,6 +126,8 @@ class MayflyStack(Stack):
             default_preset=self._config.default_preset,
             pools=self._pools(),
             finish_seconds=self._config.finish_seconds,
+            foreseen_workers_max=self._config.foreseen_workers_max,
+            source_bits_per_pixel=self._config.source_bits_per_pixel,
             spot_vcpu_quota=self._config.spot_vcpu_quota,
             on_demand_vcpu_quota=self._config.on_demand_vcpu_quota,
             dollars_per_hour_max=self._config.dollars_per_hour_max,

@@ -43,6 +43,10 @@ class FunctionSettings(msgspec.Struct, frozen=True, kw_only=True):
     event_bus: str = "default"
     #: Long jobs should be done so long after their acceptance; 0: each task gets a worker.
     finish_seconds: int = 0
+    #: Workers called beside the first for a large source that nobody has looked at yet.
+    foreseen_workers_max: int = 0
+    #: What such a source is assumed to spend.
+    source_bits_per_pixel: float = 0.5
     #: What all workers may use together, by Spot and on-demand; 0 is not bounded.
     spot_vcpu_quota: int = 0
     on_demand_vcpu_quota: int = 0
@@ -66,6 +70,8 @@ class FunctionSettings(msgspec.Struct, frozen=True, kw_only=True):
             "MAYFLY_EVENT_BUS": self.event_bus,
             "MAYFLY_POOLS": pools_to_json(self.pools),
             "MAYFLY_FINISH_SECONDS": str(self.finish_seconds),
+            "MAYFLY_FORESEEN_WORKERS_MAX": str(self.foreseen_workers_max),
+            "MAYFLY_SOURCE_BITS_PER_PIXEL": str(self.source_bits_per_pixel),
             "MAYFLY_SPOT_VCPU_QUOTA": str(self.spot_vcpu_quota),
             "MAYFLY_ON_DEMAND_VCPU_QUOTA": str(self.on_demand_vcpu_quota),
             "MAYFLY_DOLLARS_PER_HOUR_MAX": str(self.dollars_per_hour_max),
@@ -89,6 +95,8 @@ class FunctionSettings(msgspec.Struct, frozen=True, kw_only=True):
             event_bus=env.get("MAYFLY_EVENT_BUS", "default"),
             pools=pools_from_json(env["MAYFLY_POOLS"]),
             finish_seconds=int(env.get("MAYFLY_FINISH_SECONDS", "0")),
+            foreseen_workers_max=int(env.get("MAYFLY_FORESEEN_WORKERS_MAX", "0")),
+            source_bits_per_pixel=float(env.get("MAYFLY_SOURCE_BITS_PER_PIXEL", "0.5")),
             spot_vcpu_quota=int(env.get("MAYFLY_SPOT_VCPU_QUOTA", "0")),
             on_demand_vcpu_quota=int(env.get("MAYFLY_ON_DEMAND_VCPU_QUOTA", "0")),
             dollars_per_hour_max=float(env.get("MAYFLY_DOLLARS_PER_HOUR_MAX", "0")),

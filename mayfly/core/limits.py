@@ -119,10 +119,15 @@ LOOK_SECONDS = 60
 #: it is 500 (ECS, "service throttle logic"; Fargate starts 5 to 20 a second beside that).
 LAUNCHES_PER_SECOND = 2.0
 
-#: Workers that are called beside the first for a large source that nobody has looked at, and for
-#: how long after it was accepted they are kept should nobody cut it. If it is not cut, each has
-#: cost its minute, or five at most: all of them together less than three cents.
-FORESEEN_WORKERS_MAX = 8
+#: Workers that are called beside the first for a large source that nobody has looked at, unless an
+#: operator says otherwise, and for how long after it was accepted they are kept should nobody cut
+#: it. If it is not cut, each has cost its minute, or five at most: all of them together less than
+#: three cents.
+FORESEEN_WORKERS = 8
+#: What is assumed of a source of which only its bytes are known, unless an operator says otherwise:
+#: half a bit a pixel, as cameras spend (50 Mbit/s of 1080p50). Most files spend a tenth of that and
+#: take longer; those that spend more (a camera's masters, 2 to 4 bits) are guessed too long.
+SOURCE_BITS_PER_PIXEL = 0.5
 FORESEEN_SECONDS = 300
 
 #: Wall seconds of encoding a chunk: less, and what each costs beside would count; more, and it does

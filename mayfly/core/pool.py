@@ -62,6 +62,8 @@ class PoolPolicy:
     on_demand_max: int | None = None
     #: Long jobs should be done so long after their acceptance; 0: each task gets a worker.
     finish_seconds: float = 0.0
+    #: Workers that are called for a large source before anybody has looked at it.
+    foreseen_workers_max: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,10 +55,7 @@ LIST_MS = 1.46
 #: outcomes tell how it is.
 _DOUBLING_COST = 1.02
 
-#: What is assumed of a source of which only its bytes are known: half a bit a pixel, as cameras
-#: spend (50 Mbit/s of 1080p50), of pictures of 1080p. Most files spend a tenth of that and take
-#: longer; those that spend more (a camera's masters, 2 to 4 bits) are guessed too long.
-_BITS_PER_PIXEL = 0.5
+#: The pictures of a source of which only its bytes are known.
 _GUESSED_PIXELS = 1920 * 1080
 
 
@@ -89,7 +86,9 @@ def seconds(source: Source, encodes: Sequence[Encode], threads: float) -> float:
     return ms / 1e6 / 1e3 * source.frames / _processors(threads)
 
 
-def guessed_seconds(recipe: Recipe, size_bytes: int, threads: float) -> float:
+def guessed_seconds(
+    recipe: Recipe, size_bytes: int, bits_per_pixel: float, threads: float
+) -> float:
     """The same of a source that nobody has looked at; 0 where there is no picture to encode."""
     encodes = [
         Encode(
@@ -103,7 +102,7 @@ def guessed_seconds(recipe: Recipe, size_bytes: int, threads: float) -> float:
     ]
     if not encodes:
         return 0.0
-    frames = size_bytes * 8 / _BITS_PER_PIXEL / _GUESSED_PIXELS
+    frames = size_bytes * 8 / bits_per_pixel / _GUESSED_PIXELS
     return seconds(Source(codec="h264", pixels=_GUESSED_PIXELS, frames=frames), encodes, threads)
 
 

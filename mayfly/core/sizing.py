@@ -89,10 +89,10 @@ def remaining(head: JobHead, finish_seconds: float, now: float) -> Remaining | N
     )
 
 
-def foreseen(task: TaskRow, finish_seconds: float, now: float) -> int:
-    """Workers beside the first that a large source will want when it is cut, while nobody has
-    looked at it. For some minutes only: a first worker that takes longer to look does not keep
-    others waiting at our cost."""
+def foreseen(task: TaskRow, finish_seconds: float, most: int, now: float) -> int:
+    """Workers beside the first, `most` at most, that a large source will want when it is cut, while
+    nobody has looked at it. For some minutes only: a first worker that takes longer to look does
+    not keep others waiting at our cost."""
     begun = task.state is TaskState.RUNNING and (task.fraction > 0 or task.stage == "encoding")
     if not finish_seconds or task.kind != "encode" or begun:
         return 0
@@ -102,7 +102,7 @@ def foreseen(task: TaskRow, finish_seconds: float, now: float) -> int:
         finish_seconds = min(finish_seconds, task.deadline_at - task.accepted_at)
     first_looks = limits.WORKER_START_SECONDS + limits.LOOK_SECONDS
     wanted = int(task.guessed_seconds / max(finish_seconds - first_looks, first_looks))
-    return min(max(wanted - 1, 0), limits.FORESEEN_WORKERS_MAX)
+    return min(max(wanted - 1, 0), most)
 
 
 def divided_among(seconds: float, finish_seconds: float, workers_max: int) -> int:

@@ -60,7 +60,7 @@ def open_work(world: World, name: str, policy: PoolPolicy, opened: Opened) -> Wo
         if (left := sizing.remaining(head, finish, now)) is not None
     }
     loose = [row for row in found.values() if row.job_id not in planned]
-    extra = sum(sizing.foreseen(row, finish, now) for row in loose)
+    extra = sum(sizing.foreseen(row, finish, policy.foreseen_workers_max, now) for row in loose)
     parts = sum(left.tasks for left in planned.values())
     backups = release.tries(list(found.values())) - len(found)
     return Work(tasks=len(loose) + extra + parts + backups, planned=tuple(planned.values()))

@@ -110,7 +110,8 @@ def _accepted(
 
 def guessed_seconds(world: World, recipe: Recipe, size_bytes: int, pool: str) -> float:
     """What a source may take one worker of the pool, if it would be cut then; else 0."""
-    guess = prediction.guessed_seconds(recipe, size_bytes, world.settings.pool(pool).vcpu)
+    bits, vcpu = world.settings.source_bits_per_pixel, world.settings.pool(pool).vcpu
+    guess = prediction.guessed_seconds(recipe, size_bytes, bits, vcpu)
     return round(guess, 1) if guess >= limits.SPLIT_SECONDS_MIN else 0.0
 
 

@@ -75,6 +75,7 @@ class World:
             on_demand_after_seconds=settings.on_demand_after_seconds,
             on_demand_max=share.on_demand if self.means.bounded else None,
             finish_seconds=self.settings.finish_seconds,
+            foreseen_workers_max=self.settings.foreseen_workers_max,
         )
 
     @property

@@ -72,6 +72,8 @@ def other_template(staged: Path, tmp_path_factory: pytest.TempPathFactory) -> Te
         finish_seconds="900",
         spot_vcpu_quota="64",
         on_demand_vcpu_quota="16",
+        foreseen_workers_max="40",
+        source_bits_per_pixel="0.1",
         dollars_per_hour_max="3.5",
         alarm_topic="arn:aws:sns:eu-west-1:123456789012:ops",
     )

@@ -81,6 +81,7 @@ def test_json_values_are_read_like_words() -> None:
         ({"finish_seconds": "3600"}, "it must be 0 to 1800"),
         ({"pools": "standard=4"}, "may have 4 workers, 8 vCPU in all, and spot_vcpu_quota is 6."),
         ({"pools": "large"}, "L-36FBB829"),
+        ({"source_bits_per_pixel": "0"}, "it must look like 0.5"),
         ({"dollars_per_hour_max": "-1"}, "it must look like 12.50"),
         ({"dollars_per_hour_max": "0.1"}, "one on-demand where that may stand in, cost $0.142 an"),
     ],

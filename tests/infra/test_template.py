@@ -194,6 +194,8 @@ def test_both_functions_read_the_same_settings(template: Template) -> None:
     assert settings.assign_public_ip
     assert settings.pools == pools_from_json(template.outputs["Pools"])
     assert settings.finish_seconds == limits.FINISH_SECONDS
+    assert settings.foreseen_workers_max == limits.FORESEEN_WORKERS
+    assert settings.source_bits_per_pixel == limits.SOURCE_BITS_PER_PIXEL
     assert (settings.spot_vcpu_quota, settings.on_demand_vcpu_quota) == (6, 6)
     assert settings.dollars_per_hour_max == 0
 
@@ -204,6 +206,8 @@ def test_what_an_operator_says_of_the_account_reaches_the_functions(
     function = other_template.one("AWS::Lambda::Function", "mayfly-dispatcher")
     settings = FunctionSettings.from_env(function["Environment"]["Variables"])
     assert settings.finish_seconds == 900
+    assert settings.foreseen_workers_max == 40
+    assert settings.source_bits_per_pixel == 0.1
     assert (settings.spot_vcpu_quota, settings.on_demand_vcpu_quota) == (64, 16)
     assert settings.dollars_per_hour_max == 3.5
 

@@ -78,6 +78,8 @@ class Options:
     on_demand_after_seconds: int
     #: Long jobs should be done in so long; 0: each task gets a worker.
     finish_seconds: int
+    #: Workers called for a large source that nobody has looked at.
+    foreseen_workers_max: int
     #: What all workers may use: processors of each kind, and dollars an hour; 0 is not bounded.
     vcpu_quota: int
     dollars_per_hour_max: float
@@ -114,6 +116,7 @@ def fair(seed: int, *, workers_max: int = 3, **rates: float) -> Options:
         spot_hours=1e9,
         on_demand_after_seconds=0,
         finish_seconds=0,
+        foreseen_workers_max=limits.FORESEEN_WORKERS,
         vcpu_quota=0,
         dollars_per_hour_max=0.0,
         yields=0.5,
@@ -148,6 +151,7 @@ def draw(seed: int, rng: random.Random, requests: int | None = None) -> Options:
         spot_hours=1e9 if calm else rng.choice((0.05, 0.5, 8.0)),
         on_demand_after_seconds=rng.choice((0, 300, 900)),
         finish_seconds=means.choice((0, 120, 600)),
+        foreseen_workers_max=limits.FORESEEN_WORKERS,
         vcpu_quota=means.choice((0, 0, 2, 4, 6)),
         dollars_per_hour_max=means.choice((0.0, 0.0, 0.2)),
         yields=rng.choice((0.1, 0.5, 1.0)),

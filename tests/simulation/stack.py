@@ -262,6 +262,7 @@ def _settings(options: Options) -> FunctionSettings:
         SETTINGS,
         pools=pools,
         finish_seconds=options.finish_seconds,
+        foreseen_workers_max=options.foreseen_workers_max,
         spot_vcpu_quota=options.vcpu_quota,
         on_demand_vcpu_quota=options.vcpu_quota,
         dollars_per_hour_max=options.dollars_per_hour_max,

@@ -23,7 +23,8 @@ PLAN = msgspec.structs.replace(plan_of(40), predicted_seconds=4200.0)
 def world(workers_max: int = 50, **fields: Any) -> MemoryWorld:
     """A stack with a target."""
     pool = msgspec.structs.replace(SETTINGS.pools[0], workers_max=workers_max)
-    changed: dict[str, Any] = {"pools": (pool,), "finish_seconds": int(FINISH), **fields}
+    target = {"finish_seconds": int(FINISH), "foreseen_workers_max": limits.FORESEEN_WORKERS}
+    changed: dict[str, Any] = {"pools": (pool,), **target, **fields}
     return memory_world(msgspec.structs.replace(SETTINGS, **changed))
 
 
@@ -146,9 +147,16 @@ def large_source(w: MemoryWorld) -> None:
 def test_a_large_source_calls_workers_when_it_is_accepted() -> None:
     w = world()
     large_source(w)
-    assert 3 <= asked(w) <= 1 + limits.FORESEEN_WORKERS_MAX
+    assert 3 <= asked(w) <= 1 + limits.FORESEEN_WORKERS
     task, _ = receive(w)
     assert tasks_of(w, task.job_id)["encode"].guessed_seconds > limits.SPLIT_SECONDS_MIN
+
+
+def test_an_operator_says_how_many_it_calls() -> None:
+    for most in (0, 3):
+        w = world(foreseen_workers_max=most)
+        large_source(w)
+        assert asked(w) == 1 + most
 
 
 def test_those_who_came_for_nothing_leave_with_the_tick() -> None:

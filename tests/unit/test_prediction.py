@@ -67,17 +67,20 @@ def test_an_hour_of_1080p_to_720p_is_half_an_hour_of_a_standard_worker() -> None
 
 def test_bytes_tell_little_and_of_sound_and_stills_nothing() -> None:
     film = presets.all_presets()["mp4-720p"].recipe
-    assert prediction.guessed_seconds(film, 10**9, 2) == pytest.approx(
-        10 * prediction.guessed_seconds(film, 10**8, 2)
+    assert prediction.guessed_seconds(film, 10**9, 0.5, 2) == pytest.approx(
+        10 * prediction.guessed_seconds(film, 10**8, 0.5, 2)
     )
     # Half a bit a pixel: 16,000 million pixels of 1080p are 7,716 pictures.
     seen = Source(codec="h264", pixels=HD, frames=16e9 / HD)
-    guessed = prediction.guessed_seconds(film, 10**9, 2)
+    guessed = prediction.guessed_seconds(film, 10**9, 0.5, 2)
     assert guessed == pytest.approx(prediction.seconds(seen, [encode()], 2))
     assert 60 < guessed < 240
     assert (
-        prediction.guessed_seconds(Recipe(outputs=(AudioOutput(), PosterOutput())), 10**9, 2) == 0
+        prediction.guessed_seconds(Recipe(outputs=(AudioOutput(), PosterOutput())), 10**9, 0.5, 2)
+        == 0
     )
     huge = Recipe(outputs=(VideoOutput(box=Box(width=8192, height=8192)),))
     full = Recipe(outputs=(VideoOutput(box=Box(width=1920, height=1080)),))
-    assert prediction.guessed_seconds(huge, 10**9, 2) == prediction.guessed_seconds(full, 10**9, 2)
+    assert prediction.guessed_seconds(huge, 10**9, 0.5, 2) == prediction.guessed_seconds(
+        full, 10**9, 0.5, 2
+    )

@@ -158,6 +158,9 @@ def test_a_plan_counts_on_the_workers_that_its_job_will_get() -> None:
     assert sizing.divided_among(1, FINISH, 50) == 1
 
 
+MOST = 8
+
+
 def of_large_source(**given: Any) -> TaskRow:
     fields = dict(given)
     state = fields.pop("state", TaskState.OPEN)
@@ -165,10 +168,11 @@ def of_large_source(**given: Any) -> TaskRow:
 
 
 def test_a_large_source_calls_some_workers_before_anybody_has_looked_at_it() -> None:
-    assert sizing.foreseen(of_large_source(), FINISH, AT) == 3
-    assert sizing.foreseen(of_large_source(guessed_seconds=1e9), FINISH, AT) == 8
-    assert sizing.foreseen(of_large_source(guessed_seconds=200.0), FINISH, AT) == 0
-    assert sizing.foreseen(of_large_source(deadline_at=AT + 300), FINISH, AT) == 8
+    assert sizing.foreseen(of_large_source(), FINISH, MOST, AT) == 3
+    assert sizing.foreseen(of_large_source(guessed_seconds=1e9), FINISH, MOST, AT) == 8
+    assert sizing.foreseen(of_large_source(guessed_seconds=1e9), FINISH, 200, AT) == 200
+    assert sizing.foreseen(of_large_source(guessed_seconds=200.0), FINISH, MOST, AT) == 0
+    assert sizing.foreseen(of_large_source(deadline_at=AT + 300), FINISH, MOST, AT) == 8
 
 
 @pytest.mark.parametrize(
@@ -182,13 +186,13 @@ def test_a_large_source_calls_some_workers_before_anybody_has_looked_at_it() -> 
     ],
 )
 def test_they_are_kept_only_while_it_may_still_be_cut(fields: dict[str, Any]) -> None:
-    assert sizing.foreseen(of_large_source(**fields), FINISH, AT) == 0
+    assert sizing.foreseen(of_large_source(**fields), FINISH, MOST, AT) == 0
 
 
 def test_a_worker_that_looks_at_the_source_has_not_begun_to_encode_it() -> None:
     looking = of_large_source(state=TaskState.RUNNING, stage="fetching")
-    assert sizing.foreseen(looking, FINISH, AT + 60) == 3
-    assert sizing.foreseen(looking, 0, AT + 60) == 0
+    assert sizing.foreseen(looking, FINISH, MOST, AT + 60) == 3
+    assert sizing.foreseen(looking, 0, MOST, AT + 60) == 0
 
 
 # --- In a pool ---------------------------------------------------------------------------------

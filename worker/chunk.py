@@ -10,12 +10,12 @@ from mayfly.contract.recipe import LadderOutput, VideoOutput
 from mayfly.contract.report import Media
 from mayfly.core import grids
 from worker import boxes, cuts, ladder, lists, seams
-from worker.compile import OUTPUTS, Promise
 from worker.compile_parts import FRAMES, LISTED, compile_chunk, seam_ticks
 from worker.early import Sent
 from worker.ends import WorkFailed
 from worker.order import Done
 from worker.preflight import Material, Seen
+from worker.promise import OUTPUTS, Promise
 from worker.room import Room
 
 

@@ -23,11 +23,11 @@ from mayfly.contract.recipe import (
 )
 from mayfly.core import grids
 from worker import compile as whole
-from worker import compile_ladder, pace
-from worker.compile import OUTPUTS, Plan, Promise
+from worker import compile_ladder, compile_sound, compile_still, compile_video, pace
 from worker.compile_ladder import Cut
 from worker.ends import WorkFailed
 from worker.preflight import Seen
+from worker.promise import OUTPUTS, Plan, Promise, promise
 from worker.streams import ANONYMOUS, branches
 
 # No file of a recipe can have these names, which begin with no letter or digit.
@@ -67,7 +67,7 @@ def compile_chunk(
     """The pictures of one interval, and the list of its frames."""
     assert material.picture is not None
     promises = tuple(
-        dataclasses.replace(whole.promise(output, material, scope.clock.grid), channels=None)
+        dataclasses.replace(promise(output, material, scope.clock.grid), channels=None)
         for output in recipe.outputs
         if _shows(output, recipe, scope)
     )
@@ -76,7 +76,7 @@ def compile_chunk(
     )
     clocked = whole.picture_since(source[str(material.picture.index)], _origin(scope))
     decoded, listed = branches(clocked, "split", 2)
-    steady = whole.steady_picture(decoded, material)
+    steady = compile_video.steady(decoded, material)
     pictures = whole.all_shown(
         steady, promises, lambda poster: _chosen(poster, recipe, scope), _cut(scope)
     )
@@ -98,21 +98,21 @@ def compile_beginning(material: Seen, scope: Scope, *, ffmpeg_path: str, threads
     return Plan(argv=whole.command(ffmpeg_path, threads, flags, [output]), promises=())
 
 
-def compile_sound(
+def compile_track(
     recipe: Recipe, material: Seen, clock: PlanClock, *, ffmpeg_path: str, threads: int
 ) -> Plan:
     """The sound of every output, whole, from the plan's origin on. Without any, nothing to run."""
     promises = tuple(
         dataclasses.replace(promise, size=None, rungs=())
-        for promise in (whole.promise(output, material, clock.grid) for output in recipe.outputs)
+        for promise in (promise(output, material, clock.grid) for output in recipe.outputs)
         if promise.channels is not None
     )
     if material.sound is None or not promises:
         return Plan(argv=(), promises=())
     source = ffmpeg.input(material.opening.url, **whole.input_options(threads, material))
     origin = clock.origin_ticks * Fraction(*clock.time_base)
-    clocked = whole.sound_since(source[str(material.sound.index)], origin)
-    sounds = whole.heard_in(clocked, material, promises)
+    clocked = compile_sound.sound_since(source[str(material.sound.index)], origin)
+    sounds = compile_sound.heard_in(clocked, material, promises)
     outputs = [output for promise in promises for output in _sounds(promise, sounds)]
     flags = ("-xerror", "-copyts")
     return Plan(argv=whole.command(ffmpeg_path, threads, flags, outputs), promises=promises)
@@ -126,7 +126,7 @@ def compile_join(
     streams = [ffmpeg.input(f"file:{picture}", **guard)["v:0"]]
     if sound is not None:
         streams.append(ffmpeg.input(f"file:{sound}", **guard)["a:0"])
-    output = ffmpeg.output(*streams, f"file:{promise.path}", c="copy", **whole.mp4("mp4"))
+    output = ffmpeg.output(*streams, f"file:{promise.path}", c="copy", **compile_video.mp4("mp4"))
     flags = ("-xerror", "-copyts")
     return Plan(argv=whole.command(ffmpeg_path, threads, flags, [output]), promises=(promise,))
 
@@ -238,7 +238,7 @@ def _picture(
 ) -> Any:
     stream, target = pictures[promise.output.file], f"file:{promise.path}"
     if isinstance(promise.output, PosterOutput):
-        return ffmpeg.output(stream, target, **whole.jpeg(promise.output))
+        return ffmpeg.output(stream, target, **compile_still.jpeg(promise.output))
     assert isinstance(promise.output, VideoOutput) and material.picture is not None
     early = {}
     if depth := pace.depth(promise.output, material.picture):
@@ -249,7 +249,7 @@ def _picture(
         stream,
         target,
         **early,
-        **whole.h264(promise.output, material, threads),
+        **compile_video.h264(promise.output, material, threads),
         format="mp4",
         movflags=_FRAGMENTS,
         fragment_index=scope.number * _FRAGMENTS_MAX + 1,
@@ -260,14 +260,16 @@ def _picture(
 
 def _sounds(promise: Promise, sounds: dict[str, Any]) -> list[Any]:
     if isinstance(promise.output, LadderOutput):
-        return whole.ladder_sound(promise, sounds)
+        return compile_sound.of_ladder(promise, sounds)
     return [_sound(promise, sounds)]
 
 
 def _sound(promise: Promise, sounds: dict[str, Any]) -> Any:
     stream, target = sounds[promise.output.file], f"file:{promise.path}"
     if isinstance(promise.output, AudioOutput):
-        return ffmpeg.output(stream, target, **whole.aac(promise.output.audio), **whole.mp4("ipod"))
+        return ffmpeg.output(
+            stream, target, **compile_sound.aac(promise.output.audio), **compile_video.mp4("ipod")
+        )
     assert isinstance(promise.output, VideoOutput) and promise.output.audio is not None
     options = {"format": "mp4", "movflags": _SOUND, **ANONYMOUS}
-    return ffmpeg.output(stream, target, **whole.aac(promise.output.audio), **options)
+    return ffmpeg.output(stream, target, **compile_sound.aac(promise.output.audio), **options)

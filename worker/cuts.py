@@ -17,8 +17,8 @@ from mayfly.contract.recipe import LadderOutput, PosterOutput, Recipe, VideoOutp
 from mayfly.core import grids, limits, parts, prediction, sizing
 from mayfly.core.prediction import Encode, Source
 from worker import pace
-from worker.compile import poster_frame
 from worker.compile_parts import SEAM_SECONDS
+from worker.compile_still import poster_frame
 from worker.evenness import grid_of
 from worker.picture import Size, fit
 from worker.preflight import Material, Seen

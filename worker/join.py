@@ -21,12 +21,12 @@ from mayfly.contract.report import Artifact, Media
 from mayfly.contract.task import Fetch, Input
 from mayfly.core import grids, ladders, limits
 from worker import boxes, bringing, ladder, ladder_ready, seams
-from worker.compile import Promise
 from worker.compile_parts import FRAMES, PACKETS, compile_join, seam_ticks
 from worker.ends import Doubted, WorkFailed
 from worker.ladder_ready import Share
 from worker.lists import unpack_frames, unpack_ticks
 from worker.order import Done
+from worker.promise import Promise
 from worker.prove import Expected, summed
 from worker.room import Room
 from worker.seams import Frames

@@ -15,12 +15,12 @@ from mayfly.contract.recipe import LadderOutput
 from mayfly.contract.task import PostForm
 from mayfly.core import ladders
 from worker import lists, segments
-from worker.compile import OUTPUTS, Promise
 from worker.early import Sent
 from worker.early import Track as Growing
 from worker.ends import WorkFailed
 from worker.pieces import Span
 from worker.preflight import Material
+from worker.promise import OUTPUTS, Promise
 from worker.prove import prove_sound_seconds
 from worker.room import Room
 from worker.rungs import SOUND, path

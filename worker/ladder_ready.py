@@ -17,9 +17,9 @@ from mayfly.contract.recipe import LadderOutput
 from mayfly.contract.report import Artifact, Media
 from mayfly.core import ladders, playlists
 from worker import ladder
-from worker.compile import OUTPUTS
 from worker.ends import Doubted
 from worker.pieces import Span, all_of
+from worker.promise import OUTPUTS
 from worker.room import Room
 from worker.rungs import SOUND
 

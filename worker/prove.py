@@ -26,12 +26,13 @@ from mayfly.contract.recipe import AudioOutput, LadderOutput, PosterOutput, Vide
 from mayfly.contract.report import Media, Proof
 from worker import presented
 from worker.boxes import Malformed
-from worker.compile import RATES_HZ, Plan, Promise
+from worker.compile_sound import RATES_HZ
 from worker.ends import WorkFailed
 from worker.halt import Halt
 from worker.opening import SOURCE
 from worker.preflight import Material
 from worker.probe import Probe, Prober, Scan, Stream
+from worker.promise import Plan, Promise
 from worker.run import Ending
 
 _PICTURE_SECONDS_OFF_MAX = 0.1

@@ -17,7 +17,6 @@ from mayfly.contract.settings import WorkerSettings
 from mayfly.contract.task import Fetch, PostForm
 from mayfly.core import limits
 from worker import early, loopback, preflight, run, sniff
-from worker.compile import Plan
 from worker.deliver import Deliverer, Stored
 from worker.early import Sent, Track
 from worker.fetch import Fetcher
@@ -28,6 +27,7 @@ from worker.order import Order
 from worker.pieces import Span
 from worker.preflight import Material, Seen
 from worker.probe import Prober
+from worker.promise import Plan
 from worker.prove import Judge
 from worker.ranges import Ranges
 from worker.run import Bounds, Ending, Fate

@@ -9,11 +9,11 @@ from mayfly.contract.plan import PlanClock
 from mayfly.contract.recipe import LadderOutput
 from mayfly.contract.report import Media
 from worker import ladder, lists
-from worker.compile import OUTPUTS
-from worker.compile_parts import PACKETS, compile_sound
+from worker.compile_parts import PACKETS, compile_track
 from worker.ends import WorkFailed
 from worker.order import Done
 from worker.preflight import Material
+from worker.promise import OUTPUTS
 from worker.room import Room
 
 
@@ -36,7 +36,7 @@ def _encode(
     room: Room, material: Material, clock: PlanClock
 ) -> tuple[list[tuple[str, Media]], float]:
     settings, order = room.settings, room.order
-    plan = compile_sound(
+    plan = compile_track(
         order.task.recipe, material, clock, ffmpeg_path=settings.ffmpeg, threads=settings.threads
     )
     if not plan.promises:

@@ -8,13 +8,14 @@ from mayfly.contract.plan import Plan
 from mayfly.contract.recipe import LadderOutput
 from mayfly.contract.report import Artifact
 from worker import chunk, cuts, ladder, ladder_ready, moov, preflight, seams
-from worker.compile import OUTPUTS, Promise, compile_plan
+from worker.compile import compile_plan
 from worker.compile_parts import LISTED, compile_beginning
 from worker.early import Sent
 from worker.evenness import last_frame
 from worker.order import Done
 from worker.preflight import Material, Seen
 from worker.probe import Scan
+from worker.promise import OUTPUTS, Promise
 from worker.prove import summed
 from worker.ranges import RangeFile
 from worker.room import Room

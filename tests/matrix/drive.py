@@ -24,7 +24,7 @@ from mayfly.core import parts
 from tests.worker import climbing
 from tests.worker.conftest import Rig
 from tests.worker.store import Store
-from worker import compile as compiler
+from worker import compile_video
 from worker.preflight import Material
 
 
@@ -59,7 +59,7 @@ def with_loss(wanted: bool) -> Iterator[None]:
 @contextmanager
 def lossless() -> Iterator[None]:
     """x264 loses nothing: what a decoder of its output sees is what it was given."""
-    real = compiler.h264
+    real = compile_video.h264
 
     def h264(output: VideoOutput, material: Material, threads: int) -> dict[str, Any]:
         options = real(output, material, threads)
@@ -69,7 +69,7 @@ def lossless() -> Iterator[None]:
         return {**options, "qp": 0, "profile:v": "high444"}
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiler, "h264", h264)
+        patch.setattr(compile_video, "h264", h264)
         with climbing.lossless():
             yield
 

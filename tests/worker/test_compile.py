@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from mayfly.contract.recipe import Aac, AudioOutput, Box, PosterOutput, Recipe, VideoOutput
-from worker.compile import Plan, compile_plan
+from worker.compile import compile_plan
 from worker.preflight import Material
 from worker.probe import Format, Probe, Scan, Stream
+from worker.promise import Plan
 
 GUARD = (
     "-format_whitelist mov,matroska,mpegts,mpeg,avi,flv,asf,mxf,ogg,gif,dv,mp3,aac,ac3,eac3,flac,"

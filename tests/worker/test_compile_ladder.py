@@ -11,7 +11,7 @@ from mayfly.contract.recipe import Aac, Box, LadderOutput, PosterOutput, Recipe,
 from tests.worker.test_compile import HEAD, INPUT, line, plan
 from tests.worker.test_compile_parts import source
 from worker.compile_ladder import frame_ticks
-from worker.compile_parts import compile_chunk, compile_sound
+from worker.compile_parts import compile_chunk, compile_track
 
 LADDER = LadderOutput(
     rungs=(
@@ -115,7 +115,7 @@ def test_fields_become_frames_before_the_grid() -> None:
 
 
 def test_a_ladders_sound_is_whole() -> None:
-    compiled = compile_sound(
+    compiled = compile_track(
         Recipe(outputs=(LADDER, VideoOutput(audio=Aac(bitrate_kbps=96)))),
         source(),
         PLAN.clock,

@@ -12,10 +12,10 @@ from mayfly.contract.plan import Plan
 from mayfly.contract.recipe import Aac, AudioOutput, Box, PosterOutput, Recipe, VideoOutput
 from tests.worker.test_compile import HEAD, INPUT, material
 from worker import pace
-from worker.compile import Promise
-from worker.compile_parts import compile_chunk, compile_join, compile_sound, seam_ticks
+from worker.compile_parts import compile_chunk, compile_join, compile_track, seam_ticks
 from worker.preflight import Material
 from worker.probe import Stream
+from worker.promise import Promise
 
 #: Five hundred frames of 25 a second, on a clock of such ticks, from 10 s on.
 PLAN = Plan(
@@ -154,7 +154,7 @@ def test_x264_reorders_as_many_frames_as_its_keyframes_leave_room_for(
 
 
 def test_sound_is_made_once_for_all_outputs_on_the_plans_clock() -> None:
-    compiled = compile_sound(
+    compiled = compile_track(
         Recipe(outputs=(VideoOutput(), AudioOutput(audio=Aac(bitrate_kbps=96)), PosterOutput())),
         source(), PLAN.clock, ffmpeg_path="ffmpeg", threads=2,
     )  # fmt: skip
@@ -181,7 +181,7 @@ def test_sound_is_made_once_for_all_outputs_on_the_plans_clock() -> None:
 def test_where_nothing_sounds_there_is_nothing_to_run(
     outputs: tuple[Any, ...], silent: bool
 ) -> None:
-    compiled = compile_sound(
+    compiled = compile_track(
         Recipe(outputs=outputs), source(silent=silent), PLAN.clock, ffmpeg_path="f", threads=1
     )
     assert (compiled.argv, compiled.promises) == ((), ())
@@ -216,7 +216,7 @@ def test_every_output_of_a_recipe_is_somebodys() -> None:
     for number in range(plan.chunks):
         made = compile_chunk(recipe, held, plan.scope(number), ffmpeg_path="f", threads=1)
         files |= {promise.output.file for promise in made.promises}
-    made = compile_sound(recipe, held, PLAN.clock, ffmpeg_path="f", threads=1)
+    made = compile_track(recipe, held, PLAN.clock, ffmpeg_path="f", threads=1)
     assert files | {promise.output.file for promise in made.promises} == {
         output.file for output in outputs
     }

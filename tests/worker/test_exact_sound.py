@@ -18,8 +18,7 @@ from mayfly.contract.task import Input
 from tests.worker.clips import Clips
 from tests.worker.conftest import Rig
 from tests.worker.cutting import Film, unmended
-from worker import boxes, compile_parts, join, presented
-from worker import compile as whole
+from worker import boxes, compile_parts, compile_sound, join, presented
 from worker.compile_parts import PACKETS
 
 pytestmark = pytest.mark.worker
@@ -162,12 +161,12 @@ def test_sound_that_is_lost_on_the_way_to_its_encoder_is_not_stored(
     rig: Rig, made: Clips, monkeypatch: pytest.MonkeyPatch, chunk_seconds: int
 ) -> None:
     """A sixth of a second is less than what headers may be wrong by; decoders count."""
-    heard_in = whole.heard_in
+    heard_in = compile_sound.heard_in
 
     def hurried(*given: Any) -> Any:
         return {file: one.filter("atempo", 1.06) for file, one in heard_in(*given).items()}
 
-    monkeypatch.setattr(whole, "heard_in", hurried)
+    monkeypatch.setattr(compile_sound, "heard_in", hurried)
     content = source(made, "falsified.mov", 140_001, rate=48_000)
     film = Film(rig, content, VIDEO, chunk_seconds=chunk_seconds)
     said = film.begin()[-1]

@@ -22,7 +22,7 @@ from tests.worker.climbing import FILMS, LADDER, X264, climbed, film_of, named, 
 from tests.worker.clips import Clips
 from tests.worker.conftest import Rig, own
 from tests.worker.cutting import Film
-from worker import compile as compiler
+from worker import compile_video
 
 pytestmark = pytest.mark.worker
 
@@ -102,8 +102,8 @@ def test_sound_and_picture_stay_together(
 ) -> None:
     """The MP4 of the same job has the source's own times: each of its frames is what the ladder
     shows then, to half a frame, and the sound of both is one."""
-    real = compiler.h264
-    monkeypatch.setattr(compiler, "h264", lambda *given: _lossless(real(*given)))
+    real = compile_video.h264
+    monkeypatch.setattr(compile_video, "h264", lambda *given: _lossless(real(*given)))
     arguments, rate = FILMS[name]
     source = made.make(f"climbed-{name}", *arguments).read_bytes()
     video = VideoOutput(box=Box(width=128, height=72), speed="ultrafast")

@@ -1,0 +1,97 @@
+"""What an output will be with this source, before it is made: what the compiler makes of it and the
+proof holds the file against. Pure.
+
+It must never know how: no option and no filter is named here.
+"""
+
+import dataclasses
+
+from mayfly.contract.plan import Grid
+from mayfly.contract.recipe import Aac, AudioOutput, LadderOutput, Output, PosterOutput, VideoOutput
+from worker.evenness import grid_of, shown_seconds
+from worker.picture import Size, fit
+from worker.preflight import Material, Seen
+from worker.probe import Stream
+from worker.rungs import Rung, rungs_of
+
+#: Where the outputs go, beneath the attempt's folder.
+OUTPUTS = "out"
+
+#: Channel counts that AAC has a layout for; seven are mixed down to six.
+LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """What an output will be: the proof holds the file against it."""
+
+    output: Output
+    size: Size | None = None
+    #: None: no sound.
+    channels: int | None = None
+    #: Of a ladder: its sizes, and the frames that all of them have.
+    rungs: tuple[Rung, ...] = ()
+    grid: Grid | None = None
+    #: Of a ladder's sound: no shorter than this.
+    sound_seconds: float = 0.0
+
+    @property
+    def files(self) -> int:
+        """How many ffmpeg writes: each size of a ladder is one, and its sound."""
+        if not isinstance(self.output, LadderOutput):
+            return 1
+        return len(self.rungs) + (self.channels is not None)
+
+    @property
+    def path(self) -> str:
+        """Beneath the attempt's folder."""
+        return f"{OUTPUTS}/{self.output.file}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A command line and what it promises."""
+
+    argv: tuple[str, ...]
+    promises: tuple[Promise, ...]
+
+
+def promise(output: Output, material: Seen, grid: Grid | None = None) -> Promise:
+    """What becomes of an output with this source; a ladder's grid is the plan's, where there is
+    one."""
+    match output:
+        case VideoOutput():
+            assert material.picture is not None
+            sound = material.sound if output.audio else None
+            return Promise(
+                output=output,
+                size=fit(material.picture, output.box),
+                channels=_channels(sound, output.audio) if sound and output.audio else None,
+            )
+        case AudioOutput():
+            assert material.sound is not None
+            return Promise(output=output, channels=_channels(material.sound, output.audio))
+        case PosterOutput():
+            assert material.picture is not None
+            return Promise(output=output, size=fit(material.picture, output.box))
+        case LadderOutput():
+            assert material.picture is not None
+            rungs = rungs_of(output, material.picture)
+            listed = material if isinstance(material, Material) else None
+            if grid is None:
+                assert listed is not None
+                grid = grid_of(listed, output)
+            sound = material.sound if output.audio else None
+            return Promise(
+                output=output,
+                size=rungs[0].size,
+                channels=_channels(sound, output.audio) if sound and output.audio else None,
+                rungs=rungs,
+                grid=grid,
+                sound_seconds=shown_seconds(listed, grid) if listed else 0.0,
+            )
+
+
+def _channels(sound: Stream, aac: Aac) -> int:
+    wanted = min(sound.channels or 1, aac.channels_max)
+    return max(count for count in LAYOUTS if count <= wanted)

@@ -62,6 +62,17 @@ class Expected:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Due:
+    """How much sound an encoder is given, and by how much less or more it may be. Silence stands
+    for a late start, for what is missing between packets, and for what a decoder drops at the
+    beginning: what it needs to begin, and what an edit list hides."""
+
+    seconds: float
+    less: float
+    more: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Judge:
     """Holds the outputs of one encode against its promises."""
 
@@ -213,7 +224,7 @@ def _encoded_samples(plan: Plan, material: Material, ending: Ending) -> list[int
     WorkFailed when that is not what was decoded."""
     found = (_ENCODED.search(line) for line in ending.tail)
     by_output = {int(one[1]): int(one[2]) for one in found if one}
-    due = _due_seconds(ending, material)
+    due = _due(ending, material)
     rate = material.sound.sample_rate if material.sound else None
     given, outputs = [], 0
     for promise in plan.promises:
@@ -223,16 +234,15 @@ def _encoded_samples(plan: Plan, material: Material, ending: Ending) -> list[int
         if samples is None or due is None or rate not in RATES_HZ:
             continue
         assert rate is not None
-        wanted = max(due[0], promise.sound_seconds)  # silence follows a ladder's sound
-        if abs(samples / rate - wanted) > due[1]:
+        wanted = max(due.seconds, promise.sound_seconds)  # silence follows a ladder's sound
+        if not -due.less <= samples / rate - wanted <= due.more:
             _broken(f"of {wanted:.3f} s of sound its encoder was given {samples / rate:.3f} s")
     return given
 
 
-def _due_seconds(ending: Ending, material: Material) -> tuple[float, float] | None:
-    """How much sound comes of what was decoded, by ffmpeg's word, and how sure that is: silence
-    stands for a late start and for what is missing between packets; a decoder may drop what it
-    needs to begin. None where the decoder counts otherwise than the packets."""
+def _due(ending: Ending, material: Material) -> _Due | None:
+    """How much sound comes of what was decoded, by ffmpeg's word. None where the decoder counts
+    otherwise than the packets."""
     scan, sound, origin = material.scan, material.sound, material.origin_ticks
     found = [one for line in ending.tail if (one := _HEARD.search(line))]
     counted = [int(one[2]) for one in found if sound is not None and int(one[1]) == sound.index]
@@ -245,7 +255,11 @@ def _due_seconds(ending: Ending, material: Material) -> tuple[float, float] | No
     if abs(decoded - scan.sound_seconds) > missing + _SOUND_SECONDS_OFF_MAX:
         return None
     lead = max(0.0, scan.sound_start - float(origin * scan.tick))
-    return decoded + lead, missing + _DECODER_SECONDS_MAX
+    return _Due(
+        seconds=decoded + lead,
+        less=missing + _DECODER_SECONDS_MAX,
+        more=missing + max(_DECODER_SECONDS_MAX, scan.sound_seconds - decoded),
+    )
 
 
 def _decoded(ending: Ending, index: int) -> int | None:

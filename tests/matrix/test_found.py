@@ -58,6 +58,16 @@ def test_a_late_sound_is_the_same_to_the_sample(judge: Court) -> None:
     assert became(judge, container="fmp4", codec="hevc", **late).chunks == 3
 
 
+def test_silence_may_stand_for_the_sound_that_an_edit_list_hides(judge: Court) -> None:
+    """Its packets begin before the picture's clock, but the decoder drops them: the encoder was
+    given more than was decoded, and that was taken for a fault."""
+    hidden = became(
+        judge, container="fmp4", codec="hevc", seconds=5, bframes=0, start_seconds=0.0,
+        sound="with", edited=True,
+    )  # fmt: skip
+    assert hidden.chunks == 4
+
+
 @pytest.mark.parametrize("codec", ["mpeg4", "hevc"])
 def test_a_recording_that_begins_between_keyframes_is_not_cut(judge: Court, codec: str) -> None:
     """Some decoders show what stands before the first keyframe, others do not."""

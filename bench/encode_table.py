@@ -1,11 +1,11 @@
 """Measures the table that predictions are made of; `mayfly/core/prediction.py` holds what it said.
 
 Milliseconds of one processor per million pixels: to encode at each speed of the recipe language, to
-decode each codec, to scale a source's picture, and to list its frames by hash as a chunk does. User
-and system time of ffmpeg, one thread, what it takes to start taken off; the mean of the clips, the
-median of rounds. Pixels are counted, so clips of any size and length serve: those of the folder
-MAYFLY_MEDIA, else one that is made with grain. What two threads add in processor time is told
-beside it; what they leave idle is not, since a shared machine cannot show that.
+decode each codec, and to scale a source's picture. User and system time of ffmpeg, one thread, what
+it takes to start taken off; the mean of the clips, the median of rounds. Pixels are counted, so
+clips of any size and length serve: those of the folder MAYFLY_MEDIA, else one that is made with
+grain. What two threads add in processor time is told beside it; what they leave idle is not, since
+a shared machine cannot show that.
 
     MAYFLY_MEDIA=folder python -m bench.encode_table [rounds]
 """
@@ -98,7 +98,6 @@ def _figures(clip: Clip, others: Mapping[str, Clip]) -> dict[str, float]:
     found |= {
         "decode h264": decoded - start,
         "scale": _cpu(clip, "-vf", "scale=iw/2:-2", *_WRAPPED) - decoded,
-        "list": _cpu(clip, "-f", "framehash", "-hash", "murmur3") - decoded,
     }
     for codec, encoder in _ENCODERS.items():
         for speed in get_args(VideoOutput.__annotations__["speed"]):

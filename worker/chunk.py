@@ -10,7 +10,7 @@ from mayfly.contract.recipe import LadderOutput, VideoOutput
 from mayfly.contract.report import Media
 from mayfly.core import grids
 from worker import boxes, cuts, ladder, lists, seams
-from worker.compile_parts import FRAMES, LISTED, compile_chunk, seam_ticks
+from worker.compile_parts import FRAMES, HASHED, LISTED, compile_chunk, seam_ticks
 from worker.early import Sent
 from worker.ends import WorkFailed
 from worker.order import Done
@@ -62,7 +62,8 @@ def encode(room: Room, seen: Seen, scope: Scope) -> Encoded:
     with room.sending(ladder.growing(room, plan.promises, _first_segment(scope))) as sent:
         ending = room.run(plan, _seconds(scope, seen), seen.opening, rate)
     order.progress.stage = "proving"
-    listed = seams.read_frames(room.folder / OUTPUTS / LISTED)
+    out = room.folder / OUTPUTS
+    listed = seams.hashed(seams.read_frames(out / LISTED), seams.read_frames(out / HASHED))
     shown = seams.own(listed, scope).ticks
     if not shown:
         raise WorkFailed("output_broken", "an interval without a frame")

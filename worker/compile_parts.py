@@ -32,9 +32,12 @@ from worker.streams import ANONYMOUS, branches
 
 # No file of a recipe can have these names, which begin with no letter or digit.
 
-#: Every frame of the interval, and of what comes just before it: time and hash, as ffmpeg lists
-#: them (`-f framehash`), on the plan's clock.
+#: Every frame of the interval, and of what comes just before it: when it is shown, as ffmpeg lists
+#: it (`-f framehash`), on the plan's clock. The hashes there are of a corner of it.
 LISTED = "_listed.txt"
+
+#: Those on both sides of a seam: the same, with the hash of all of it.
+HASHED = "_hashed.txt"
 
 #: What of it is stored (`seams`).
 FRAMES = "_frames.txt.gz"
@@ -42,8 +45,12 @@ FRAMES = "_frames.txt.gz"
 #: When each packet of the whole source is shown, on the same clock.
 PACKETS = "_packets.txt.gz"
 
-#: So much of its predecessor does a chunk hash as well: the seam's two sides must agree.
+#: So much of its predecessor does a chunk hash, and of its own end: a seam's two sides must agree.
 SEAM_SECONDS = Fraction(1, 2)
+
+#: Nobody compares the hashes of other frames, and to copy and hash a picture takes a tenth of what
+#: it takes to decode it, or more. A corner of it costs nothing, in every format of pixels.
+_CORNER = {"w": "min(16,iw)", "h": "min(16,ih)", "x": 0, "y": 0}
 
 #: What a decoder drops at a source's beginning, it drops before these.
 _LOOKED_AT_FRAMES = 24
@@ -75,7 +82,7 @@ def compile_chunk(
         material.opening.url, **_seek(scope, material), **whole.input_options(threads, material)
     )
     clocked = whole.picture_since(source[str(material.picture.index)], _origin(scope))
-    decoded, listed = branches(clocked, "split", 2)
+    decoded, seen = branches(clocked, "split", 2)
     steady = compile_video.steady(decoded, material)
     pictures = whole.all_shown(
         steady, promises, lambda poster: _chosen(poster, recipe, scope), _cut(scope)
@@ -83,7 +90,7 @@ def compile_chunk(
     outputs = [
         output for p in promises for output in _pictures(p, pictures, material, scope, threads)
     ]
-    outputs.append(_listed(_trimmed(listed, scope, early_ticks=seam_ticks(scope.clock))))
+    outputs += _lists(_trimmed(seen, scope, early_ticks=seam_ticks(scope.clock)), scope)
     flags = ("-xerror", "-copyts")
     return Plan(argv=whole.command(ffmpeg_path, threads, flags, outputs), promises=promises)
 
@@ -93,7 +100,7 @@ def compile_beginning(material: Seen, scope: Scope, *, ffmpeg_path: str, threads
     assert material.picture is not None
     source = ffmpeg.input(material.opening.url, **whole.input_options(threads, material))
     clocked = whole.picture_since(source[str(material.picture.index)], _origin(scope))
-    output = _listed(_trimmed(clocked, scope), **{"frames:v": _LOOKED_AT_FRAMES})
+    output = _timed(_trimmed(clocked, scope), **{"frames:v": _LOOKED_AT_FRAMES})
     flags = ("-xerror", "-copyts")
     return Plan(argv=whole.command(ffmpeg_path, threads, flags, [output]), promises=())
 
@@ -177,11 +184,29 @@ def _seek(scope: Scope, material: Seen) -> dict[str, Any]:
     return {"ss": f"{begin:.6f}", "seek_timestamp": 1, "noaccurate_seek": None}
 
 
-def _listed(stream: Any, **options: Any) -> Any:
+def _lists(seen: Any, scope: Scope) -> list[Any]:
+    """When each frame is shown, and the hashes of those at a seam."""
+    times, pictures = branches(seen, "split", 2)
+    seam = seam_ticks(scope.clock)
+    # Always one, for ffmpeg opens no encoder where only some of its outputs have no frame.
+    sides = ["eq(n,0)"]
+    if scope.start_ticks is not None:
+        sides.append(f"lt(pts,{scope.start_ticks - _origin(scope)})")
+    if scope.end_ticks is not None:
+        sides.append(f"gte(pts,{scope.end_ticks - _origin(scope) - seam})")
+    return [_timed(times), _listed(pictures.filter("select", "+".join(sides)), HASHED)]
+
+
+def _timed(stream: Any, **options: Any) -> Any:
+    """When each frame is shown."""
+    return _listed(stream.filter("crop", **_CORNER), LISTED, **options)
+
+
+def _listed(stream: Any, file: str, **options: Any) -> Any:
     """Time and hash of each frame."""
     return ffmpeg.output(
         stream,
-        f"file:{OUTPUTS}/{LISTED}",
+        f"file:{OUTPUTS}/{file}",
         format="framehash",
         hash="murmur3",
         **{"fps_mode:v": "passthrough", "enc_time_base:v": "demux"},

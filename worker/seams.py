@@ -51,6 +51,12 @@ def read_frames(path: Path) -> Frames:
     return Frames(ticks, tuple(hashes))
 
 
+def hashed(times: Frames, at_seams: Frames) -> Frames:
+    """All of them, with the hashes of those at the seams and none of the others."""
+    hashes = dict(zip(at_seams.ticks, at_seams.hashes, strict=True))
+    return Frames(times.ticks, tuple(hashes.get(tick, "") for tick in times.ticks))
+
+
 def of_interval(ticks: "array[int]", scope: Scope) -> "array[int]":
     """Those of the chunk; times count from the plan's origin."""
     start, end = since_origin(scope.start_ticks, scope), since_origin(scope.end_ticks, scope)

@@ -47,9 +47,6 @@ _DECODE_OTHER_MS = max(DECODE_MS.values())
 #: The same to bring a million pixels of a source to another size.
 SCALE_MS = 0.67
 
-#: The same to list frames by hash, which every chunk does.
-LIST_MS = 1.46
-
 #: What each doubling of a worker's processors costs: two threads take 1.02 times the processor
 #: time of one (same bench, the slowest speed). Beyond two it is assumed to go on like that;
 #: outcomes tell how it is.
@@ -79,7 +76,7 @@ class Source:
 
 def seconds(source: Source, encodes: Sequence[Encode], threads: float) -> float:
     """Wall seconds that these pictures take a worker with so many processors."""
-    ms = (DECODE_MS.get(source.codec, _DECODE_OTHER_MS) + LIST_MS) * source.pixels
+    ms = DECODE_MS.get(source.codec, _DECODE_OTHER_MS) * source.pixels
     for encode in encodes:
         ms += ENCODE_MS[encode.codec, encode.speed] * encode.pixels
         ms += SCALE_MS * source.pixels if encode.pixels < source.pixels else 0.0

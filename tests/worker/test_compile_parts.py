@@ -57,7 +57,9 @@ def test_a_chunk_in_the_middle() -> None:
         "[0:0]setpts=PTS-(250)[s0];[s0]split=2[s1][s2];"
         "[s1]settb=1/25[s3];[s3]trim=end_pts=270:start_pts=130[s4];"
         "[s4]scale=1280:720:flags=bicubic[s5];[s5]setsar=1[s6];[s6]format=yuv420p[s7];"
-        "[s2]settb=1/25[s8];[s8]trim=end_pts=270:start_pts=118[s9] "
+        "[s2]settb=1/25[s8];[s8]trim=end_pts=270:start_pts=118[s9];[s9]split=2[s10][s11];"
+        "[s10]crop=h=min(16\\,ih):w=min(16\\,iw):x=0:y=0[s12];"
+        "[s11]select=eq(n\\,0)+lt(pts\\,130)+gte(pts\\,258)[s13] "
         "-map [s7] -f mp4 -bsf:v setts=pts=PTS:dts=if(lt(DTS\\,STARTPTS)\\,STARTPTS-6+3*N\\,DTS) "
         "-c:v libx264 -crf 23 "
         "-enc_time_base:v demux -force_key_frames:v "
@@ -65,8 +67,10 @@ def test_a_chunk_in_the_middle() -> None:
         "-fragment_index 100001 -g 50 -map_chapters -1 -map_metadata -1 "
         "-max_muxing_queue_size 9999 -movflags +cmaf+frag_keyframe+delay_moov+frag_discont "
         "-preset medium -profile:v high -threads 2 -video_track_timescale 25 file:out/video.mp4 "
-        "-map [s9] -f framehash -enc_time_base:v demux -fps_mode:v passthrough -hash murmur3 "
-        "file:out/_listed.txt"
+        "-map [s12] -f framehash -enc_time_base:v demux -fps_mode:v passthrough -hash murmur3 "
+        "file:out/_listed.txt "
+        "-map [s13] -f framehash -enc_time_base:v demux -fps_mode:v passthrough -hash murmur3 "
+        "file:out/_hashed.txt"
     )
 
 

@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 #: What stands before the first fragment, and what a fragment is made of.
 _BEGINNING, _FRAGMENT = (b"ftyp", b"moov"), (b"moof", b"mdat")
+_HEADER_BYTES = 8
 #: A `moof` of ten thousand samples has 160 KB.
 _PARSED_BYTES_MAX = 64 << 20
 
@@ -22,6 +23,10 @@ _PARSED_BYTES_MAX = 64 << 20
 _TICKS_MAX = 1 << 62
 
 _NON_SYNC = 0x10000
+
+#: Flags of `tfhd`: offsets count from where its `moof` begins. Of `trun`: the offset is there.
+_BASE_IS_MOOF, _BASE_GIVEN = 0x20000, 0x1
+_OFFSET_GIVEN, _FIRST_FLAGS_GIVEN, _DURATIONS_GIVEN, _SIZES_GIVEN = 0x1, 0x4, 0x100, 0x200
 
 #: H.264 (ISO/IEC 14496-10, table 7-1): kinds of NAL units that hold a picture.
 _SLICES = range(1, 6)
@@ -134,22 +139,52 @@ def avc_codec(path: Path) -> str:
     return f"avc1.{configured[1:4].hex()}"
 
 
-def begins_with_idr(path: Path, fragment: Span) -> bool:
-    """Whether the first picture of a fragment is one that nothing before it is needed for: an IDR,
-    not merely a keyframe. Raises Malformed."""
+def idr_bytes(path: Path, fragment: Span) -> int:
+    """How many bytes of a fragment, from its first on, hold its first picture whole; 0 unless that
+    is an IDR: one that nothing before it is needed for, not merely a keyframe. Raises Malformed."""
     with path.open("rb") as file:
         file.seek(fragment.start)
         moof, _ = _header(file.read(16), fragment.size)
-        file.seek(fragment.start + moof + 8)
-        left = fragment.size - moof - 8
-        while left > _NAL_LENGTH_BYTES:
-            (length,) = _unpack(">I", file.read(_NAL_LENGTH_BYTES), 0)
-            kind = file.read(1)[0] & 0x1F
-            if kind in _SLICES:
-                return kind == _IDR
-            file.seek(length - 1, 1)
-            left -= _NAL_LENGTH_BYTES + max(1, length)
-    raise Malformed("a fragment without a picture")
+        begins = moof + _HEADER_BYTES
+        offset, size = _first_sample(_read(file, Box(b"moof", fragment.start, moof))[8:])
+        ends = begins + size
+        if offset != begins or ends > fragment.size:
+            raise Malformed("a first sample that is not where its fragment begins")
+        file.seek(fragment.start + begins)
+        kinds = _nal_kinds(file.read(size))
+    slices = [kind for kind in kinds if kind in _SLICES]
+    if not slices:
+        raise Malformed("a fragment without a picture")
+    return ends if set(slices) == {_IDR} else 0
+
+
+def _first_sample(moof: bytes) -> tuple[int, int]:
+    """Where it lies, from where its `moof` begins, and how many bytes it has."""
+    traf = _one(moof, b"traf")
+    tfhd, trun = _one(traf, b"tfhd"), _inside(traf, b"trun")
+    based = int.from_bytes(tfhd[1:4], "big") & (_BASE_IS_MOOF | _BASE_GIVEN)
+    if not trun or based != _BASE_IS_MOOF:
+        raise Malformed("samples in an unknown place")
+    flags = int.from_bytes(trun[0][1:4], "big")
+    count, offset = _unpack(">Ii", trun[0], 4)
+    if not count or not flags & _OFFSET_GIVEN:
+        raise Malformed("samples in an unknown place")
+    if not flags & _SIZES_GIVEN:
+        return offset, _defaults(tfhd).size
+    at = 12 + 4 * sum(bool(flags & bit) for bit in (_FIRST_FLAGS_GIVEN, _DURATIONS_GIVEN))
+    return offset, _unpack(">I", trun[0], at)[0]
+
+
+def _nal_kinds(sample: bytes) -> list[int]:
+    """Those of a sample of H.264, which they must fill."""
+    kinds, at = [], 0
+    while at < len(sample):
+        (length, head) = _unpack(">IB", sample, at)
+        kinds.append(head & 0x1F)
+        at += _NAL_LENGTH_BYTES + length
+    if at != len(sample) or 0 in kinds:
+        raise Malformed("a sample that its units do not fill")
+    return kinds
 
 
 def samples(path: Path) -> Samples:
@@ -217,6 +252,7 @@ def _add(found: Samples, moof: bytes, early: int, samples_max: int) -> int:
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Default:
     duration: int
+    size: int
     flags: int
 
 
@@ -230,7 +266,7 @@ def _defaults(tfhd: bytes) -> _Default:
     for bit in (0x8, 0x10, 0x20):  # duration, size, flags
         values.append(_unpack(">I", tfhd, at)[0] if flags & bit else 0)
         at += 4 if flags & bit else 0
-    return _Default(values[0], values[2])
+    return _Default(*values)
 
 
 def _run(trun: bytes, default: _Default) -> Iterator[tuple[int, int, int]]:

@@ -14,6 +14,7 @@ import ffmpeg
 
 from mayfly.contract.plan import Grid
 from mayfly.contract.recipe import LadderOutput
+from mayfly.core import grids
 from worker.rungs import SOUND, Rung, path
 from worker.streams import ANONYMOUS, branches, scaled
 
@@ -26,9 +27,6 @@ _SOUND = "+cmaf+delay_moov"
 #: Of what ffmpeg writes, a quarter of a megabyte may else be in its memory until more comes: so a
 #: fragment that is written is in the file, where it can be stored while the next one is made.
 _AT_ONCE = {"flush_packets": 1}
-
-#: As coarse as this, some players round.
-_TIMESCALE_MIN = 10_000
 
 #: So many frames before it is shown is the first one decoded: x264 wants two. Three, since players
 #: made of ffmpeg count in microseconds and round them in two ways: where this is no whole number of
@@ -114,7 +112,7 @@ def rungs(
             movflags=_PICTURE,
             **_AT_ONCE,
             fragment_index=segment + 1,
-            video_track_timescale=frame_ticks(grid) * grid.rate[0] // grid.rate[1],
+            video_track_timescale=grids.timescale(Fraction(*grid.rate)),
             **ANONYMOUS,
         )
         for rung in made
@@ -125,15 +123,6 @@ def _delayed(ladder: LadderOutput) -> dict[str, Any]:
     if ladder.speed == "ultrafast":  # no B-frames
         return {}
     return {"bsf:v": f"setts=pts=PTS:dts=DTS-{_DELAY_FRAMES}+STARTPTS-STARTDTS"}
-
-
-def frame_ticks(grid: Grid) -> int:
-    """How long a frame is in a rung's file: whole ticks, since frames come on the grid alone."""
-    numerator, denominator = grid.rate
-    factor = 1
-    while numerator * factor < _TIMESCALE_MIN:
-        factor *= 2
-    return denominator * factor
 
 
 def h264(ladder: LadderOutput, rung: Rung, grid: Grid, threads: int) -> dict[str, Any]:

@@ -107,7 +107,14 @@ def store(room: Room, ladder: LadderOutput, cuts: Sequence[Cut], sent: Sent) -> 
                 init_bytes=beginning.size_bytes,
                 init_sha256=beginning.sha256,
                 segments=tuple(
-                    Segment(piece.number, piece.start, piece.length, one.size_bytes, one.sha256)
+                    Segment(
+                        number=piece.number,
+                        start=piece.start,
+                        length=piece.length,
+                        size_bytes=one.size_bytes,
+                        sha256=one.sha256,
+                        key_bytes=piece.key_bytes,
+                    )
                     # `stored` goes on with the next track.
                     for piece, one in zip(cut.pieces, stored, strict=False)
                 ),

@@ -13,9 +13,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from mayfly.contract.plan import Grid
+from mayfly.core import grids
 from worker import boxes
 from worker.boxes import Span
-from worker.compile_ladder import frame_ticks
 from worker.ends import WorkFailed
 from worker.rungs import SOUND, Rung
 
@@ -32,6 +32,8 @@ class Piece:
     start: int
     length: int
     span: Span
+    #: Of a picture: how many bytes, from its first on, hold its keyframe whole.
+    key_bytes: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +63,11 @@ def of_picture(path: Path, rung: Rung, grid: Grid, segment: int, end: int | None
     try:
         found, (beginning, fragments) = boxes.samples(path), boxes.spans(path)
         codec = boxes.avc_codec(path)
-        late = [n for n, one in enumerate(fragments) if not boxes.begins_with_idr(path, one)]
+        keys = [boxes.idr_bytes(path, one) for one in fragments]
     except boxes.Malformed as error:
         raise _broken(rung.name, str(error)) from None
-    if late:
-        raise _broken(rung.name, f"the segment {segment + late[0]} begins with no IDR")
+    if 0 in keys:
+        raise _broken(rung.name, f"the segment {segment + keys.index(0)} begins with no IDR")
     starts = _starts(rung.name, found, grid, segment, end)
     ends = (*starts[1:], segment * grid.segment_frames + len(found.shown_at))
     return Cut(
@@ -75,8 +77,10 @@ def of_picture(path: Path, rung: Rung, grid: Grid, segment: int, end: int | None
         rate=Fraction(*grid.rate),
         beginning=beginning,
         pieces=tuple(
-            Piece(segment + number, start, later - start, span)
-            for number, (start, later, span) in enumerate(zip(starts, ends, fragments, strict=True))
+            Piece(segment + number, start, later - start, span, key)
+            for number, (start, later, span, key) in enumerate(
+                zip(starts, ends, fragments, keys, strict=True)
+            )
         ),
         width=rung.size.width,
         height=rung.size.height,
@@ -87,7 +91,7 @@ def _starts(
     name: str, found: boxes.Samples, grid: Grid, segment: int, end: int | None
 ) -> tuple[int, ...]:
     """The frames at which segments begin, when all is as it should be."""
-    one, frames = frame_ticks(grid), grid.segment_frames
+    one, frames = grids.frame_ticks(Fraction(*grid.rate)), grid.segment_frames
     first = segment * frames
     count = len(found.shown_at)
     if not count or (end is not None and count != end - first):

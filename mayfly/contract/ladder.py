@@ -37,6 +37,9 @@ class Segment(msgspec.Struct, frozen=True, array_like=True, gc=False):
     length: _Count
     size_bytes: _Count
     sha256: Sha256
+    #: Of a picture: how many bytes, from its first on, hold its keyframe whole. 0 of sound, and
+    #: where nobody told.
+    key_bytes: _Count = 0
 
 
 class Track(msgspec.Struct, frozen=True, kw_only=True):

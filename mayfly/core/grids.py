@@ -1,5 +1,5 @@
-"""The arithmetic of a grid of even frames: which frame shows what a source shows at a tick, and
-which ticks a frame begins to show.
+"""The arithmetic of a grid of even frames: which frame shows what a source shows at a tick, which
+ticks a frame begins to show, and on what clock its frames are stored.
 
 It must agree with ffmpeg's `fps` filter (rounding `near`, no `start_time`) to the tick: a source's
 frame belongs to the grid's frame that is nearest in time, and half-way to the later one.
@@ -9,6 +9,9 @@ import math
 from fractions import Fraction
 
 from mayfly.contract.plan import Grid, PlanClock, Scope
+
+#: As coarse as this, some players round.
+_TIMESCALE_MIN = 10_000
 
 
 def frame_of(tick: int, grid: Grid, time_base: Fraction) -> int:
@@ -41,3 +44,17 @@ def segments_of(scope: Scope) -> tuple[int, int | None]:
     first = 0 if scope.start_ticks is None else segment_at(scope.start_ticks, scope.clock)
     end = None if scope.end_ticks is None else segment_at(scope.end_ticks, scope.clock)
     return first, end
+
+
+def frame_ticks(rate: Fraction) -> int:
+    """How long a frame is in a file of frames of that rate: whole ticks, since frames come on the
+    grid alone."""
+    factor = 1
+    while rate.numerator * factor < _TIMESCALE_MIN:
+        factor *= 2
+    return rate.denominator * factor
+
+
+def timescale(rate: Fraction) -> int:
+    """How many of these ticks a second has."""
+    return int(frame_ticks(rate) * rate)

@@ -136,6 +136,81 @@ def test_what_our_encoder_never_writes_is_refused(path: Path, content: bytes, wo
         of(path, content)
 
 
+# --- Where the keyframe of a fragment ends ------------------------------------------------------
+
+
+def nal(kind: int, size: int = 4) -> bytes:
+    """A unit of H.264 with its length before it."""
+    return u32(size) + bytes([0x60 | kind]) + bytes(size - 1)
+
+
+def fragment(
+    *sample: bytes,
+    flags: int = 0xA05,
+    base: int = 0x20000,
+    late: int = 0,
+    more: int = 0,
+    count: int = 2,
+) -> bytes:
+    """Of a first sample of these units and a second one; `late` and `more` are told of the first
+    one's place and size, and are not so."""
+    size = len(b"".join(sample)) + more
+    told = {0x4: 0x2000000, 0x100: 512, 0x200: size, 0x800: 1536}
+    first = [value for bit, value in told.items() if flags & bit and bit >= 0x100]
+    head = [told[0x4]] if flags & 0x4 else []
+    tfhd = u32(base | 0x10, 1, size)
+
+    def made(offset: int) -> bytes:
+        place = [offset] if flags & 0x1 else []
+        run = u32(flags, count, *place, *head, *first, *first)
+        return moof(run, tfhd=tfhd)
+
+    return made(len(made(0)) + 8 + late) + box(b"mdat", *sample, nal(1))
+
+
+@pytest.mark.parametrize("flags", [0xA05, 0xF01, 0x005, 0x001, 0x205])
+def test_a_keyframe_ends_where_its_sample_does(path: Path, flags: int) -> None:
+    units = (nal(9), nal(7, 20), nal(6, 700), nal(5, 3000), nal(5, 2000))
+    content = fragment(*units, flags=flags)
+    path.write_bytes(b"before" + content + b"behind")
+    found = boxes.idr_bytes(path, boxes.Span(6, len(content)))
+    assert found == len(content) - len(nal(1))
+    assert content[:found].endswith(units[-1])
+
+
+@pytest.mark.parametrize("units", [(nal(1),), (nal(7), nal(6), nal(1)), (nal(5), nal(1))])
+def test_a_picture_that_needs_others_is_no_keyframe(path: Path, units: tuple[bytes, ...]) -> None:
+    path.write_bytes(content := fragment(*units))
+    assert boxes.idr_bytes(path, boxes.Span(0, len(content))) == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (fragment(nal(7), nal(6)), "without a picture"),
+        (fragment(nal(5), late=4), "not where its fragment begins"),
+        (fragment(nal(5), late=-8), "not where its fragment begins"),
+        (fragment(nal(5), more=9999), "not where its fragment begins"),
+        (fragment(nal(5), more=1), "cut off"),
+        (fragment(nal(5), nal(5), more=-1), "units do not fill"),
+        (fragment(nal(5), u32(0)), "cut off"),
+        (fragment(u32(0), nal(5)), "units do not fill"),
+        (fragment(nal(5), base=0), "unknown place"),
+        (fragment(nal(5), base=0x20001), "unknown place"),
+        (fragment(nal(5), flags=0xA04), "unknown place"),
+        (fragment(nal(5), count=0), "unknown place"),
+        (moof(tfhd=u32(0x20000, 1)) + box(b"mdat"), "unknown place"),
+        (box(b"mdat", nal(5)), "4 bytes, where 8 are left"),
+    ],
+)
+def test_a_keyframe_that_is_not_where_it_should_be_is_refused(
+    path: Path, content: bytes, word: str
+) -> None:
+    path.write_bytes(content)
+    with pytest.raises(Malformed, match=word):
+        boxes.idr_bytes(path, boxes.Span(0, len(content)))
+
+
 KINDS = st.sampled_from([b"moov", b"trak", b"edts", b"elst", b"moof", b"traf", b"tfhd", b"tfdt"])
 LEAVES = st.binary(max_size=40)
 TREES = st.recursive(
@@ -158,6 +233,7 @@ CONTENTS = (
 @settings(deadline=None)  # of the wall clock; processor time is bounded below
 @given(content=CONTENTS)
 @example(content=b"")
+@example(content=fragment(nal(5)))
 @example(content=moov(elst(1 << 62, version=1)) + moof(THREE, tfdt=u32(1 << 24, 1 << 30, 0)))
 def test_any_bytes_are_read_or_refused_and_soon(
     content: bytes, tmp_path_factory: pytest.TempPathFactory
@@ -165,7 +241,11 @@ def test_any_bytes_are_read_or_refused_and_soon(
     path = tmp_path_factory.getbasetemp() / "any.mp4"
     path.write_bytes(content)
     began = time.process_time()
-    for read in (boxes.boxes, boxes.beginning, boxes.fragments, boxes.samples):
+
+    def keyed(path: Path) -> int:
+        return boxes.idr_bytes(path, boxes.Span(0, len(content)))
+
+    for read in (boxes.boxes, boxes.beginning, boxes.fragments, boxes.samples, keyed):
         try:
             read(path)
         except Malformed:
@@ -223,3 +303,5 @@ def test_what_ffmpeg_writes_is_read_to_the_tick(made: Clips, tmp_path: Path) -> 
     assert list(found.sync) == [0, 20, 40]
     assert len(found.fragments) == 3
     assert boxes.astray(found, array("q", range(250, 300))) == ""
+    _, spans = boxes.spans(plain)
+    assert all(0 < boxes.idr_bytes(plain, span) < span.size for span in spans)

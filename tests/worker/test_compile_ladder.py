@@ -8,9 +8,9 @@ import pytest
 
 from mayfly.contract.plan import Grid, Plan
 from mayfly.contract.recipe import Aac, Box, LadderOutput, PosterOutput, Recipe, Rung, VideoOutput
+from mayfly.core import grids
 from tests.worker.test_compile import HEAD, INPUT, line, plan
 from tests.worker.test_compile_parts import source
-from worker.compile_ladder import frame_ticks
 from worker.compile_parts import compile_chunk, compile_track
 
 LADDER = LadderOutput(
@@ -133,10 +133,9 @@ def test_a_ladders_sound_is_whole() -> None:
     [((25, 1), 512), ((30000, 1001), 1001), ((24000, 1001), 1001), ((25, 2), 1024), ((60, 1), 256)],
 )
 def test_frames_are_whole_ticks_of_a_fine_clock(rate: tuple[int, int], ticks: int) -> None:
-    grid = Grid(rate=rate, segment_frames=1, zero_ticks=0)
-    assert frame_ticks(grid) == ticks
-    assert ticks * rate[0] % rate[1] == 0
-    assert ticks * rate[0] // rate[1] >= 10_000
+    exact = Fraction(*rate)
+    assert grids.frame_ticks(exact) == ticks
+    assert grids.timescale(exact) == ticks * exact >= 10_000
 
 
 def test_a_ladder_promises_each_of_its_sizes() -> None:

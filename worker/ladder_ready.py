@@ -1,5 +1,5 @@
 """Makes a ladder of what its parts told: proves out of their indexes that it is whole, writes its
-playlists, and says where each file stands. No byte of media is read.
+playlists and its manifest, and says where each file stands. No byte of media is read.
 
 It must never say of a ladder with a gap, with an overlap or with two kinds of beginnings that it is
 ready: its players would stop there.
@@ -15,8 +15,9 @@ from mayfly.contract.ladder import Index, Layer, Ready, Run, Segment, Track
 from mayfly.contract.plan import Grid
 from mayfly.contract.recipe import LadderOutput
 from mayfly.contract.report import Artifact, Media
-from mayfly.core import ladders, playlists
+from mayfly.core import dash, ladders, playlists
 from worker import ladder
+from worker.deliver import Stored
 from worker.ends import Doubted
 from worker.pieces import Span, all_of
 from worker.promise import OUTPUTS
@@ -91,34 +92,55 @@ def check(found: Whole, grid: Grid, last_frame: int) -> None:
 
 
 def deliver(room: Room, wanted: LadderOutput, found: Whole) -> tuple[Artifact, ...]:
-    """Stores the playlists, and the list of where everything stands. What the outcome names is the
-    master playlist, and how much there is. Raises WorkFailed, Halted."""
+    """Stores what players open and the list of where everything stands. What the outcome names is
+    the former; the first of them stands for how much there is. Raises WorkFailed, Halted."""
     prefix = ladder.here(room)
     tracks = [*found.pictures, *([found.sound] if found.sound else [])]
-    texts = {ladders.playlist(track.name): playlists.media(track) for track in tracks}
-    texts[ladders.MASTER] = playlists.master(found.pictures, found.sound)
-    ready = Ready(folder=wanted.file, playlists=prefix, layers=found.layers)
+    texts = _texts(wanted, found, tracks)
+    ready = Ready(
+        folder=wanted.file,
+        playlists=prefix,
+        layers=found.layers,
+        manifests=wanted.manifests,
+        iframes=playlists.has_iframes(found.pictures),
+    )
     texted = [_written(room, f"{wanted.file}/{name}", text) for name, text in texts.items()]
     listed = _written(room, ladders.PUBLISHED, msgspec.json.encode(ready).decode())
-    *_, master, published = room.store_many([*texted, listed])
+    stored = {one.file: one for one in room.store_many([*texted, listed])}
+    made = [
+        _artifact(stored[file], _media(found, kind))
+        for kind, file in zip(wanted.manifests, ladders.delivered(wanted), strict=True)
+    ]
     media = sum(track.init_bytes + sum(s.size_bytes for s in track.segments) for track in tracks)
     files = sum(1 + len(track.segments) for track in tracks)
-    return (
-        Artifact(
-            file=master.file,
-            key=master.key,
-            size_bytes=media + sum(span.size for span in texted),
-            sha256=master.sha256,
-            media=_media(found),
-            files=files + len(texted),
-        ),
-        Artifact(
-            file=published.file,
-            key=published.key,
-            size_bytes=published.size_bytes,
-            sha256=published.sha256,
-            media=Media(container="list"),
-        ),
+    made[0] = msgspec.structs.replace(
+        made[0],
+        size_bytes=media + sum(span.size for span in texted),
+        files=files + len(texted),
+    )
+    return (*made, _artifact(stored[ladders.PUBLISHED], Media(container="list")))
+
+
+def _texts(wanted: LadderOutput, found: Whole, tracks: Sequence[Track]) -> dict[str, str]:
+    """What is written, by its name in the ladder's folder."""
+    texts = {}
+    if "hls" in wanted.manifests:
+        texts = {ladders.playlist(track.name): playlists.media(track) for track in tracks}
+        if playlists.has_iframes(found.pictures):
+            texts |= {ladders.iframes(t.name): playlists.iframes(t) for t in found.pictures}
+        texts[ladders.MASTER] = playlists.master(found.pictures, found.sound)
+    if "dash" in wanted.manifests:
+        texts[ladders.MANIFEST] = dash.manifest(found.pictures, found.sound)
+    return texts
+
+
+def _artifact(stored: Stored, media: Media) -> Artifact:
+    return Artifact(
+        file=stored.file,
+        key=stored.key,
+        size_bytes=stored.size_bytes,
+        sha256=stored.sha256,
+        media=media,
     )
 
 
@@ -128,12 +150,12 @@ def _written(room: Room, file: str, text: str) -> Span:
     return all_of(where, file)
 
 
-def _media(found: Whole) -> Media:
+def _media(found: Whole, container: str) -> Media:
     """Of the largest picture."""
     largest = max(found.pictures, key=lambda track: track.width * track.height)
     frames, sound = _end(largest), found.sound
     return Media(
-        container="hls",
+        container=container,
         duration_seconds=float(frames / Fraction(*largest.rate)),
         video_codec="h264",
         width=largest.width,

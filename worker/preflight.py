@@ -74,9 +74,11 @@ def check_task(recipe: Recipe, upload: Upload) -> None:
     names = [output.file for output in recipe.outputs]
     if len(set(names)) < len(names):
         raise WorkFailed("request_refused", "two outputs of the recipe have the same file name")
-    ladders = [output.file for output in recipe.outputs if isinstance(output, LadderOutput)]
+    ladders = [output for output in recipe.outputs if isinstance(output, LadderOutput)]
     if len(ladders) > 1:
         raise WorkFailed("request_refused", f"{len(ladders)} ladders, where one may be")
+    if any(ladder.listed_twice() for ladder in ladders):
+        raise WorkFailed("request_refused", "a ladder with one kind of manifest twice")
     if ladders and isinstance(upload, PutUrls):
         raise WorkFailed("delivery_refused", "a ladder has files whose names nobody knows before")
     if isinstance(upload, PutUrls):

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import msgspec
 
-from mayfly.contract.recipe import FolderName
+from mayfly.contract.recipe import FolderName, Manifest
 from mayfly.contract.wire import Version
 
 #: Of one track: a day at two seconds each, with room to spare. Their names have five digits.
@@ -95,4 +95,8 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     #: Where the attempt that made the playlists put them.
     playlists: Annotated[str, msgspec.Meta(max_length=512)]
     layers: Annotated[tuple[Layer, ...], msgspec.Meta(min_length=1, max_length=2)]
+    #: Which lists there are of it, as its recipe has them.
+    manifests: Annotated[tuple[Manifest, ...], msgspec.Meta(min_length=1, max_length=2)] = ("hls",)
+    #: Whether the playlists of keyframes are there.
+    iframes: bool = False
     version: Version = 1

@@ -14,11 +14,12 @@ OutcomeState = Literal["succeeded", "failed", "cancelled", "superseded"]
 class Published(msgspec.Struct, frozen=True, kw_only=True):
     """One deliverable. `key` is empty when it was stored through a user's own URL.
 
-    Of a ladder it names the master playlist; what that leads to stands in the same folder."""
+    Of a ladder it names what players open, one for each kind of them; what that leads to stands in
+    the same folder. The first stands for all of its files, the others for themselves."""
 
     file: str
     key: str
-    #: Of all its files together.
+    #: Of all its files together, where it stands for more.
     size_bytes: int
     sha256: str
     media: Media

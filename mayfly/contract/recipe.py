@@ -100,6 +100,10 @@ class Rung(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     maxrate_kbps: Annotated[int, msgspec.Meta(ge=50, le=200_000)] | None = None
 
 
+#: For which players a ladder is listed.
+Manifest = Literal["hls", "dash"]
+
+
 class LadderOutput(
     msgspec.Struct,
     frozen=True,
@@ -108,10 +112,16 @@ class LadderOutput(
     tag="ladder",
     tag_field="kind",
 ):
-    """HLS: one picture in several sizes, in segments of one length that all begin with a keyframe,
-    and its sound beside them. A player begins with `<file>/master.m3u8`."""
+    """One picture in several sizes, in segments of one length that all begin with a keyframe, and
+    its sound beside them. A player of HLS begins with `<file>/master.m3u8`, one of DASH with
+    `<file>/manifest.mpd`."""
 
     file: FolderName = "hls"
+    #: Each once; all list the same segments. The first stands for the ladder in its outcome.
+    manifests: Annotated[
+        tuple[Manifest, ...],
+        msgspec.Meta(min_length=1, max_length=2, extra_json_schema={"uniqueItems": True}),
+    ] = ("hls",)
     codec: Literal["h264"] = "h264"
     #: What is larger than the source is not made; of several that come to one size, the one whose
     #: box is the smallest.
@@ -123,6 +133,10 @@ class LadderOutput(
     fps_max: Annotated[int, msgspec.Meta(ge=10, le=120)] = 60
     #: No sound when null.
     audio: Aac | None = msgspec.field(default_factory=Aac)
+
+    def listed_twice(self) -> bool:
+        """Whether it names one kind of manifest twice, which no schema of a tuple refuses."""
+        return len(set(self.manifests)) < len(self.manifests)
 
 
 Output = VideoOutput | AudioOutput | PosterOutput | LadderOutput

@@ -38,7 +38,7 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     """One stored output: where it was put, and what it is.
 
-    A ladder's is its master playlist, and stands for all its files."""
+    A ladder's is what players open, one for each kind of them; the first stands for all of it."""
 
     file: str
     #: The key it was POSTed to; empty for an output stored through a user's own URL.
@@ -49,7 +49,7 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     media: Media
     #: Of a file that one POST cannot carry: what it was cut into, in order. Nothing is at its key.
     pieces: tuple[Piece, ...] = ()
-    #: How many files stand behind it: of a ladder, its playlists and segments.
+    #: How many files stand behind it: of a ladder's first, all its lists and segments.
     files: int = 1
 
 

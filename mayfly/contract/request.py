@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from mayfly.contract import presets
-from mayfly.contract.recipe import Recipe
+from mayfly.contract.recipe import LadderOutput, Recipe
 from mayfly.contract.wire import Refusal, Version
 
 #: A deadline nearer than a worker's start, or further than anybody waits, says nothing.
@@ -52,7 +52,8 @@ def split_source(source: str) -> tuple[str, str]:
 def resolve_recipe(request: Request, default_preset: str) -> tuple[str, Recipe]:
     """The preset's name ("custom" for inline outputs) and the recipe it stands for.
 
-    Raises Refusal for both at once, an unknown preset, or two outputs with one file name.
+    Raises Refusal for both at once, an unknown preset, two outputs with one file name, or a ladder
+    that is listed twice for the same players.
     """
     if request.recipe is not None:
         if request.preset is not None:
@@ -65,6 +66,10 @@ def resolve_recipe(request: Request, default_preset: str) -> tuple[str, Recipe]:
             raise Refusal(
                 "recipe.outputs", f"two files named {twice[0]}", "outputs with different file names"
             )
+        for number, output in enumerate(request.recipe.outputs):
+            if isinstance(output, LadderOutput) and output.listed_twice():
+                field = f"recipe.outputs[{number}].manifests"
+                raise Refusal(field, f"{output.manifests[0]} twice", "a list with each kind once")
         return "custom", request.recipe
     name = request.preset or default_preset
     known = presets.all_presets()

@@ -127,6 +127,8 @@ def _walk(shape: Any, raw: object, steps: list[str | int]) -> Any:
 
 
 def _pick(shape: Any, raw: object) -> Any:
+    if isinstance(shape, msgspec.inspect.Metadata):  # what a schema says beside the type
+        shape = shape.type
     if not isinstance(shape, msgspec.inspect.UnionType):
         return shape
     structs = [t for t in shape.types if isinstance(t, msgspec.inspect.StructType)]

@@ -5,7 +5,7 @@ it would lead out of that is refused before anything is copied.
 """
 
 from mayfly.contract.ladder import Ready
-from mayfly.contract.recipe import LadderOutput
+from mayfly.contract.recipe import LadderOutput, Manifest
 
 # No file of a recipe can have these names, which begin with no letter or digit.
 
@@ -15,13 +15,24 @@ INDEX = "_ladder.json.gz"
 #: Of those that deliver, the one that lists what is to be published.
 PUBLISHED = "_published.json"
 
-#: What a player opens. This name and those below are within the ladder's folder.
+#: What a player of HLS opens. This name and those below are within the ladder's folder.
 MASTER = "master.m3u8"
+
+#: What a player of DASH opens.
+MANIFEST = "manifest.mpd"
+
+#: What a player opens, by its kind.
+OPENED: dict[Manifest, str] = {"hls": MASTER, "dash": MANIFEST}
 
 
 def playlist(track: str) -> str:
     """Of one track."""
     return f"{track}.m3u8"
+
+
+def iframes(track: str) -> str:
+    """The playlist of the keyframes of one size of the picture."""
+    return f"{track}-iframes.m3u8"
 
 
 def beginning(track: str) -> str:
@@ -34,9 +45,13 @@ def segment(track: str, number: int) -> str:
     return f"{track}/{number:05d}.m4s"
 
 
-def delivered(folder: str) -> str:
-    """The file that stands for all of a ladder."""
-    return f"{folder}/{MASTER}"
+#: The same for all tracks, as a player of DASH fills it in.
+SEGMENT_TEMPLATE = "$RepresentationID$/$Number%05d$.m4s"
+
+
+def delivered(output: LadderOutput) -> list[str]:
+    """What its outcome names: what players open. The first stands for all of a ladder."""
+    return [f"{output.file}/{OPENED[kind]}" for kind in output.manifests]
 
 
 #: From where to where.
@@ -62,13 +77,19 @@ def media(ready: Ready, track: str, target: str) -> list[Copy]:
 
 
 def playlists(ready: Ready, target: str) -> list[Copy]:
-    """Those of all tracks."""
-    return [_copy(ready, ready.playlists, target, playlist(track)) for track in tracks(ready)]
+    """Those of all tracks; DASH has none."""
+    if "hls" not in ready.manifests:
+        return []
+    names = [playlist(track) for track in tracks(ready)]
+    if ready.iframes:
+        names += [iframes(track) for track in tracks(ready) if track.startswith("v")]
+    return [_copy(ready, ready.playlists, target, name) for name in names]
 
 
-def master(ready: Ready, target: str) -> Copy:
-    """What a player opens: the last to be copied."""
-    return _copy(ready, ready.playlists, target, MASTER)
+def opened(ready: Ready, target: str) -> list[Copy]:
+    """What players open: the last to be copied, and at the very end what stands for all."""
+    names = [OPENED[kind] for kind in ready.manifests]
+    return [_copy(ready, ready.playlists, target, name) for name in reversed(names)]
 
 
 def _copy(ready: Ready, prefix: str, target: str, file: str) -> Copy:
@@ -79,6 +100,8 @@ def flaw(ready: Ready, output: LadderOutput, job_prefix: str) -> str:
     """Why it is not to be published; empty when it is."""
     if ready.folder != output.file:
         return f"promised {output.file}, got {ready.folder}"
+    if ready.manifests != output.manifests:
+        return f"promised {' and '.join(output.manifests)}, got {' and '.join(ready.manifests)}"
     names = tracks(ready)
     if len(set(names)) < len(names) or "v0" not in names:
         return f"{ready.folder} has the tracks {', '.join(names)}"

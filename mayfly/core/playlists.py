@@ -1,5 +1,5 @@
-"""The playlists of a ladder (RFC 8216), out of the lists of its segments. Pure: the same segments
-give the same text.
+"""The playlists of a ladder for players of HLS (RFC 8216), out of the lists of its segments. Pure:
+the same segments give the same text.
 
 It must never write a name that is not ours: every name follows from a track's and a number.
 """
@@ -8,6 +8,8 @@ import itertools
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+
+import msgspec
 
 from mayfly.contract.ladder import Segment, Track
 from mayfly.core import ladders
@@ -25,29 +27,53 @@ _PEAK_MIN, _PEAK_MAX = Fraction(1, 2), Fraction(3, 2)
 
 def media(track: Track) -> str:
     """The playlist of one track, beside whose folder it stands."""
-    lines = [
+    lines = [*_head_of(track), *_map(track)]
+    for segment in track.segments:
+        lines += [_length(segment, track), ladders.segment(track.name, segment.number)]
+    return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
+
+
+def iframes(track: Track) -> str:
+    """The playlist of a size's keyframes, which a player winds and scrubs through: of each segment
+    the bytes up to the end of its first picture. Each lasts until the next one."""
+    lines = [*_head_of(track), "#EXT-X-I-FRAMES-ONLY", *_map(track)]
+    for segment in track.segments:
+        name = ladders.segment(track.name, segment.number)
+        lines += [_length(segment, track), f"#EXT-X-BYTERANGE:{segment.key_bytes}@0", name]
+    return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
+
+
+def has_iframes(pictures: Sequence[Track]) -> bool:
+    """Whether somebody told of all segments where their keyframes end."""
+    return all(segment.key_bytes for track in pictures for segment in track.segments)
+
+
+def _head_of(track: Track) -> list[str]:
+    return [
         *_HEAD,
         f"#EXT-X-TARGETDURATION:{target_seconds(track)}",
         "#EXT-X-MEDIA-SEQUENCE:0",
         "#EXT-X-PLAYLIST-TYPE:VOD",
         _INDEPENDENT,
-        f'#EXT-X-MAP:URI="{ladders.beginning(track.name)}"',
     ]
-    rate = Fraction(*track.rate)
-    for segment in track.segments:
-        # What is rounded off one segment is put onto the next, so that the sum stays exact.
-        begins, ends = (
-            round(Fraction(units) / rate * 10**6)
-            for units in (segment.start, segment.start + segment.length)
-        )
-        name = ladders.segment(track.name, segment.number)
-        lines += [f"#EXTINF:{_decimal(ends - begins)},", name]
-    return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
+
+
+def _map(track: Track) -> list[str]:
+    return [f'#EXT-X-MAP:URI="{ladders.beginning(track.name)}"']
+
+
+def _length(segment: Segment, track: Track) -> str:
+    """What is rounded off one segment is put onto the next, so that the sum stays exact."""
+    begins, ends = (
+        round(Fraction(units) / Fraction(*track.rate) * 10**6)
+        for units in (segment.start, segment.start + segment.length)
+    )
+    return f"#EXTINF:{_decimal(ends - begins)},"
 
 
 def master(pictures: Sequence[Track], sound: Track | None) -> str:
     """What a player opens: the sizes of the picture in the order of the recipe, whose first is what
-    most players begin with."""
+    most players begin with; then their keyframes, where all are known."""
     lines = [*_HEAD, _INDEPENDENT]
     heard, codec, group = (0, 0), "", ""
     if sound is not None:
@@ -66,7 +92,28 @@ def master(pictures: Sequence[Track], sound: Track | None) -> str:
             *([f'AUDIO="{group}"'] if group else []),
         ]
         lines += [f"#EXT-X-STREAM-INF:{','.join(parts)}", ladders.playlist(track.name)]
+    if has_iframes(pictures):
+        lines += [_iframe_stream(track) for track in pictures]
     return "\n".join([*lines, ""])
+
+
+def _iframe_stream(track: Track) -> str:
+    """Its segments are keyframes, so their bytes alone count."""
+    keys = msgspec.structs.replace(
+        track,
+        segments=tuple(
+            msgspec.structs.replace(segment, size_bytes=segment.key_bytes)
+            for segment in track.segments
+        ),
+    )
+    parts = [
+        f"BANDWIDTH={peak_bits(keys)}",
+        f"AVERAGE-BANDWIDTH={average_bits(keys)}",
+        f'CODECS="{track.codec}"',
+        f"RESOLUTION={track.width}x{track.height}",
+        f'URI="{ladders.iframes(track.name)}"',
+    ]
+    return f"#EXT-X-I-FRAME-STREAM-INF:{','.join(parts)}"
 
 
 def target_seconds(track: Track) -> int:

@@ -1,5 +1,5 @@
-"""Publishes a ladder: its segments first, its playlists last, since whoever sees a playlist asks
-for what it names.
+"""Publishes a ladder: its segments first, its playlists and its manifest last, since whoever sees
+one of these asks for what it names.
 
 Thousands of copies may take longer than one invocation has: whoever comes after it goes on where it
 was, by one listing of what stands there. What is to be copied says a worker, and is believed only
@@ -47,9 +47,10 @@ class Climb:
             self._copy([copy for copy in copies if copy[1] not in there])
 
     def playlists(self) -> None:
-        """Those of the tracks, then the one that names them. Raises NotWhole, Temporary."""
+        """Those of the tracks, then what players open, one by one. Raises NotWhole, Temporary."""
         self._copy(ladders.playlists(self.ready, self.target))
-        self._copy([ladders.master(self.ready, self.target)])
+        for copy in ladders.opened(self.ready, self.target):
+            self._copy([copy])
 
     def _copy(self, copies: list[Copy]) -> None:
         try:
@@ -74,16 +75,18 @@ def begin(
     """Reads what is to be copied below `target`; None when that was done before, so long ago that
     the list is not there any more. Raises NotWhole, Temporary."""
     listed = next(made for made in artifacts if made.file == ladders.PUBLISHED)
-    master = next(made for made in artifacts if made.file == ladders.delivered(ladder.file))
+    opened = [made for made in artifacts if made.file in ladders.delivered(ladder)]
     bucket = world.settings.bucket
     ready = _read(world, listed)
     if ready is None:
-        if world.store.head(bucket, f"{target}{master.file}") is None:
+        if any(world.store.head(bucket, f"{target}{one.file}") is None for one in opened):
             raise NotWhole("publish_failed", f"{listed.file} is not where its worker put it")
         return None
     flaw = ladders.flaw(ready, ladder, naming.job_prefix(job_id))
-    if flaw or ladders.master(ready, target)[0] != master.key:
-        raise NotWhole("output_broken", flaw or f"{master.file} is another one")
+    copied = {key for key, _ in ladders.opened(ready, target)}
+    others = [one.file for one in opened if one.key not in copied]
+    if flaw or others:
+        raise NotWhole("output_broken", flaw or f"{others[0]} is another one")
     return Climb(world=world, target=target, ready=ready)
 
 

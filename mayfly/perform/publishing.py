@@ -91,7 +91,7 @@ def _copy(world: World, artifact: Artifact, key: str) -> None:
 
 def _of_ladder(ladder: LadderOutput) -> set[str]:
     """What stands for it among the artifacts."""
-    return {ladders.delivered(ladder.file), ladders.PUBLISHED}
+    return {*ladders.delivered(ladder), ladders.PUBLISHED}
 
 
 def delivering(world: World, head: JobHead) -> list[TaskRow]:

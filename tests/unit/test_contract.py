@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mayfly.contract import failure, presets, wire
-from mayfly.contract.recipe import Recipe
+from mayfly.contract.recipe import LadderOutput, Recipe
 from mayfly.contract.report import Report, Started, read_report
 from mayfly.contract.request import Request, resolve_recipe
 from mayfly.contract.settings import FunctionSettings, WorkerSettings
 from mayfly.contract.task import Control, Task
+from mayfly.core import ladders
 from mayfly.memory.world import SETTINGS
 
 
@@ -106,6 +107,32 @@ def test_two_outputs_of_one_name_are_refused() -> None:
         resolve_recipe(
             Request(source="s3://b/k", recipe=Recipe(outputs=(output, output))), "poster"
         )
+
+
+@pytest.mark.parametrize(
+    ("manifests", "says"),
+    [
+        ([], r"manifests: got \[\]"),
+        (["hls", "hls"], r"recipe\.outputs\[0\]\.manifests: got hls twice"),
+        (["hls", "dash", "hls"], "manifests"),
+        (["smooth"], r'manifests\[0\]: got "smooth", but it must be one of: dash, hls'),
+        ("hls", "a list"),
+    ],
+)
+def test_a_ladder_is_listed_once_for_each_kind_of_player(manifests: object, says: str) -> None:
+    ladder = {"kind": "ladder", "rungs": [{"box": {"width": 64, "height": 64}}]}
+    raw = {"source": "s3://b/k", "recipe": {"outputs": [ladder | {"manifests": manifests}]}}
+    with pytest.raises(wire.Refusal, match=says):
+        resolve_recipe(wire.convert(Request, raw), "poster")
+
+
+def test_a_ladder_of_an_older_recipe_is_listed_for_hls() -> None:
+    ladder = {"kind": "ladder", "rungs": [{"box": {"width": 64, "height": 64}}]}
+    (output,) = wire.convert(Recipe, {"outputs": [ladder]}).outputs
+    assert isinstance(output, LadderOutput)
+    assert ladders.delivered(output) == ["hls/master.m3u8"]
+    both = msgspec.structs.replace(output, file="film", manifests=("dash", "hls"))
+    assert ladders.delivered(both) == ["film/manifest.mpd", "film/master.m3u8"]
 
 
 @pytest.mark.parametrize("name", ["../x", "A.mp4", ".hidden", "a/b", "x" * 65, ""])

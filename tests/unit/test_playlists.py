@@ -7,36 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mayfly.contract.ladder import Segment, Track
+from mayfly.contract.ladder import Index
 from mayfly.core import playlists
-
-
-def track(
-    *segments: tuple[int, int], name: str = "v0", rate: tuple[int, int] = (30000, 1001)
-) -> Track:
-    """Of so many frames and bytes each."""
-    made, at = [], 0
-    for number, (length, size) in enumerate(segments):
-        made.append(Segment(number, at, length, size, "0" * 64))
-        at += length
-    return Track(
-        name=name,
-        codec="avc1.64001f" if name[0] == "v" else "mp4a.40.2",
-        rate=rate,
-        init_bytes=800,
-        init_sha256="0" * 64,
-        segments=tuple(made),
-        width=1280 if name[0] == "v" else 0,
-        height=720 if name[0] == "v" else 0,
-        channels=0 if name[0] == "v" else 2,
-    )
-
-
-PICTURE = track((120, 1_000_000), (120, 2_000_000), (60, 100_000))
-SMALL = msgspec.structs.replace(
-    track((120, 100_000), (120, 200_000), (60, 10_000), name="v1"), width=640, height=360
-)
-SOUND = track((192_000, 64_000), (191_000, 64_000), (97_000, 32_000), name="a0", rate=(48_000, 1))
+from tests.unit.tracks import PICTURE, SMALL, SOUND, track
 
 
 def test_a_track() -> None:
@@ -73,8 +46,48 @@ def test_the_master() -> None:
 v0.m3u8
 #EXT-X-STREAM-INF:BANDWIDTH=528272,AVERAGE-BANDWIDTH=375753,CODECS="avc1.64001f,mp4a.40.2",RESOLUTION=640x360,FRAME-RATE=29.970,AUDIO="sound"
 v1.m3u8
+#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=179821,AVERAGE-BANDWIDTH=127873,CODECS="avc1.64001f",RESOLUTION=1280x720,URI="v0-iframes.m3u8"
+#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=17983,AVERAGE-BANDWIDTH=12788,CODECS="avc1.64001f",RESOLUTION=640x360,URI="v1-iframes.m3u8"
 """
     )
+
+
+def test_the_keyframes_of_a_track_last_until_the_next_one() -> None:
+    assert (
+        playlists.iframes(PICTURE)
+        == """\
+#EXTM3U
+#EXT-X-VERSION:7
+#EXT-X-TARGETDURATION:4
+#EXT-X-MEDIA-SEQUENCE:0
+#EXT-X-PLAYLIST-TYPE:VOD
+#EXT-X-INDEPENDENT-SEGMENTS
+#EXT-X-I-FRAMES-ONLY
+#EXT-X-MAP:URI="v0/init.mp4"
+#EXTINF:4.004000,
+#EXT-X-BYTERANGE:40000@0
+v0/00000.m4s
+#EXTINF:4.004000,
+#EXT-X-BYTERANGE:90000@0
+v0/00001.m4s
+#EXTINF:2.002000,
+#EXT-X-BYTERANGE:30000@0
+v0/00002.m4s
+#EXT-X-ENDLIST
+"""
+    )
+
+
+def test_where_a_chunk_told_of_no_keyframe_none_are_listed() -> None:
+    """Its worker was of an older release: the ladder is whole without."""
+    told = msgspec.json.encode(Index(folder="hls", tracks=(SMALL,)))
+    older = msgspec.json.decode(told.replace(b",9000]", b"]"), type=Index)
+    (track,) = older.tracks
+    assert [segment.key_bytes for segment in track.segments] == [4_000, 0, 3_000]
+    assert not playlists.has_iframes([PICTURE, track])
+    text = playlists.master([PICTURE, track], SOUND)
+    assert "I-FRAME" not in text
+    assert playlists.master([PICTURE, SMALL], SOUND).startswith(text)
 
 
 def test_without_sound_there_is_no_group() -> None:

@@ -23,7 +23,6 @@ from mayfly.perform.ports import Temporary
 from tests.unit.given import a_job, a_task
 
 LADDER = LadderOutput(rungs=(Rung(box=Box(width=640, height=360)),))
-RECIPE = Recipe(outputs=(LADDER, PosterOutput()))
 UPLOAD = SourceObject(bucket="media", key="uploads/x.mp4", etag="e1", size_bytes=9, sequencer="05")
 FINISH = "work/job1/finish/n9/"
 FIRST, SECOND, SOUND = (
@@ -65,10 +64,21 @@ def stored() -> dict[str, bytes]:
     return {key: key.encode() for key in [*keys, f"{FINISH}poster.jpg"]}
 
 
+def listing(ready: Ready) -> dict[str, bytes]:
+    """What a ladder has beside what `stored` has."""
+    names = [ladders.MANIFEST] if "dash" in ready.manifests else []
+    names += [ladders.iframes(track) for track in ("v0", "v1") if ready.iframes]
+    return {f"{FINISH}hls/{name}": name.encode() for name in names}
+
+
 def stands(
-    w: MemoryWorld, ready: Ready | bytes | None = READY, artifacts: tuple[Artifact, ...] = ARTIFACTS
+    w: MemoryWorld,
+    ready: Ready | bytes | None = READY,
+    artifacts: tuple[Artifact, ...] = ARTIFACTS,
+    ladder: LadderOutput = LADDER,
 ) -> None:
-    spec = JobSpec(recipe=msgspec.json.encode(RECIPE).decode(), source=UPLOAD, uploaded=True)
+    recipe = Recipe(outputs=(ladder, PosterOutput()))
+    spec = JobSpec(recipe=msgspec.json.encode(recipe).decode(), source=UPLOAD, uploaded=True)
     rows: dict[Key, Any] = {
         head_key("job1"): a_job(JobState.PUBLISHING),
         spec_key("job1"): spec,
@@ -79,6 +89,8 @@ def stands(
     if ready is not None:
         body = ready if isinstance(ready, bytes) else msgspec.json.encode(ready)
         content[f"{FINISH}{ladders.PUBLISHED}"] = body
+        if isinstance(ready, Ready):
+            content |= listing(ready)
     for key, body in content.items():
         w.store.put("media", key, body)
 
@@ -166,6 +178,10 @@ OTHER = "work/job2/encode/n1/"
     ("changed", "says"),
     [
         ({"folder": "dash"}, "promised hls, got dash"),
+        ({"manifests": ["dash"]}, "promised hls, got dash"),
+        ({"manifests": ["hls", "dash"]}, "promised hls, got hls and dash"),
+        ({"manifests": []}, "cannot be read"),
+        ({"manifests": ["rtmp"]}, "cannot be read"),
         ({"playlists": OTHER}, "outside of its job"),
         ({"playlists": "work/job1/../job2/n/"}, "outside of its job"),
         ({"playlists": "work/job1/finish/n9"}, "outside of its job"),
@@ -240,3 +256,103 @@ def test_the_outcome_names_the_master_and_how_much_there_is(w: MemoryWorld) -> N
         ("hls/master.m3u8", f"{CLEAN}hls/master.m3u8", 13),
         ("poster.jpg", f"{CLEAN}poster.jpg", 1),
     ]
+
+
+# --- For other players ------------------------------------------------------------------------
+
+BOTH = msgspec.structs.replace(LADDER, manifests=("hls", "dash"))
+BOTH_READY = msgspec.structs.replace(READY, manifests=BOTH.manifests, iframes=True)
+BOTH_ARTIFACTS = (*ARTIFACTS, artifact("hls/manifest.mpd"))
+
+
+def test_every_list_comes_after_all_segments_and_what_players_open_last(
+    w: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stands(w, BOTH_READY, BOTH_ARTIFACTS, BOTH)
+    copied = order(monkeypatch)
+    assert publishing.publish(w.world, "job1") == OutputsPublished(at=w.clock.now())
+    assert copied[-7:] == [
+        *(f"hls/{name}.m3u8" for name in ("v0", "v1", "a0", "v0-iframes", "v1-iframes")),
+        "hls/manifest.mpd",
+        "hls/master.m3u8",
+    ]
+    assert not any(name.endswith((".m4s", ".mp4")) for name in copied[-7:])
+    pointer = w.store.get("media", "outputs/x/mp4-720p/latest.json")
+    assert pointer is not None
+    assert set(msgspec.json.decode(pointer.body)["outputs"]) == {
+        "hls/master.m3u8",
+        "hls/manifest.mpd",
+        "poster.jpg",
+    }
+
+
+def test_for_players_of_dash_alone_there_is_no_playlist(w: MemoryWorld) -> None:
+    ladder = msgspec.structs.replace(LADDER, manifests=("dash",))
+    ready = msgspec.structs.replace(READY, manifests=("dash",), iframes=True)
+    artifacts = (artifact("hls/manifest.mpd"), *ARTIFACTS[1:])
+    stands(w, ready, artifacts, ladder)
+    assert isinstance(publishing.publish(w.world, "job1"), OutputsPublished)
+    lists = [name for name in published(w) if not name.endswith((".m4s", ".mp4"))]
+    assert sorted(lists) == ["hls/manifest.mpd", "poster.jpg"]
+
+
+def test_wherever_it_is_cut_off_nothing_names_what_is_not_there(
+    w: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And whoever comes after that ends with the same."""
+    stands(w, BOTH_READY, BOTH_ARTIFACTS, BOTH)
+    real, left = MemoryStore.copy, [0]
+
+    def copy(self: MemoryStore, bucket: str, source_key: str, key: str) -> None:
+        if not left[0]:
+            raise Temporary("the invocation has ended")
+        left[0] -= 1
+        real(self, bucket, source_key, key)
+
+    monkeypatch.setattr(MemoryStore, "copy", copy)
+    for allowed in range(30):
+        left[0] = allowed
+        try:
+            publishing.publish(w.world, "job1")
+        except Temporary:
+            there = set(published(w))
+            segments = {name for name in there if name.endswith((".m4s", ".mp4"))}
+            lists = {name for name in there if name.startswith("hls/")} - segments
+            assert len(segments) == 12 or not lists
+            assert "hls/master.m3u8" not in there
+            assert "hls/manifest.mpd" not in there or len(lists) == 6
+        else:
+            break
+    assert len(published(w)) == len(stored()) + 3
+    w.store.remove("media", f"{FINISH}{ladders.PUBLISHED}")
+    left[0] = 99
+    assert isinstance(publishing.publish(w.world, "job1"), OutputsPublished)
+
+
+def test_a_manifest_that_was_never_there_is_missed(w: MemoryWorld) -> None:
+    stands(w, None, BOTH_ARTIFACTS, BOTH)
+    w.store.put("media", f"{CLEAN}hls/master.m3u8", b"old")
+    said = publishing.publish(w.world, "job1")
+    assert isinstance(said, PublishFailed) and said.failure.code == "publish_failed"
+
+
+@pytest.mark.parametrize(
+    ("artifacts", "says"),
+    [
+        (ARTIFACTS, "promised _published.json, hls/manifest.mpd"),
+        ((*ARTIFACTS, artifact("hls/manifest.mpd", f"{FIRST}manifest.mpd")), "is another one"),
+    ],
+)
+def test_each_kind_of_player_was_promised_its_own(
+    w: MemoryWorld, artifacts: tuple[Artifact, ...], says: str
+) -> None:
+    stands(w, BOTH_READY, artifacts, BOTH)
+    assert says in failed(w)
+
+
+def test_a_worker_of_an_older_release_tells_of_hls_alone(w: MemoryWorld) -> None:
+    told = msgspec.to_builtins(READY)
+    del told["manifests"], told["iframes"]
+    stands(w, msgspec.json.encode(told))
+    assert isinstance(publishing.publish(w.world, "job1"), OutputsPublished)
+    assert len(published(w)) == len(stored())

@@ -107,12 +107,12 @@ def files(delivered: Mapping[str, bytes], objects: Mapping[str, bytes]) -> dict[
         return {}
     ready = msgspec.json.decode(delivered[ladders.PUBLISHED], type=Ready)
     copies = [copy for track in ladders.tracks(ready) for copy in ladders.media(ready, track, "")]
-    copies += [*ladders.playlists(ready, ""), ladders.master(ready, "")]
+    copies += [*ladders.playlists(ready, ""), *ladders.opened(ready, "")]
     return {name: objects[key] for key, name in copies}
 
 
 def published(delivered: Mapping[str, bytes], objects: Mapping[str, bytes], folder: Path) -> Path:
-    """Puts them where they would be published; the master playlist."""
+    """Puts them where they would be published; the master playlist, whether there is one or not."""
     return put(files(delivered, objects), folder)
 
 
@@ -122,7 +122,7 @@ def put(found: Mapping[str, bytes], folder: Path) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    return folder / ladders.delivered(LADDER.file)
+    return folder / LADDER.file / ladders.MASTER
 
 
 def named(playlist: Path) -> list[str]:

@@ -16,7 +16,7 @@ from mayfly.contract.plan import Grid
 from mayfly.contract.recipe import LadderOutput
 from mayfly.contract.report import Artifact, Media
 from mayfly.core import dash, ladders, playlists
-from worker import ladder
+from worker import ladder, read_back
 from worker.deliver import Stored
 from worker.ends import Doubted
 from worker.pieces import Span, all_of
@@ -97,6 +97,7 @@ def deliver(room: Room, wanted: LadderOutput, found: Whole) -> tuple[Artifact, .
     prefix = ladder.here(room)
     tracks = [*found.pictures, *([found.sound] if found.sound else [])]
     texts = _texts(wanted, found, tracks)
+    read_back.check(texts, tracks)
     ready = Ready(
         folder=wanted.file,
         playlists=prefix,

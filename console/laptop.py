@@ -189,14 +189,15 @@ def _encode(voice: Voice, at: reach.Stack, path: Path, preset: str | None, out: 
 
 def fetch(at: reach.Stack, outcome: "Outcome", out: Path) -> list[Path]:
     """Downloads the deliverables; each file appears whole. A ladder's come into a folder, and what
-    is answered with is its master playlist."""
-    files = []
+    is answered with is what players open."""
+    files, named = [], {output.key for output in outcome.outputs}
     for output in outcome.outputs:
         path = out / output.file
         folder = output.key.rpartition("/")[0]
         if output.files > 1:
             for key in _beside(at, f"{folder}/", output.files):
-                _download(at, key, path.parent / key.removeprefix(f"{folder}/"))
+                if key not in named:
+                    _download(at, key, path.parent / key.removeprefix(f"{folder}/"))
         _download(at, output.key, path)  # last, for whoever waits for it
         files.append(path)
     return files

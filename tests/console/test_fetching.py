@@ -42,15 +42,20 @@ def outcome() -> Outcome:
         job_id="job1", event_id="job1-1", state="succeeded", source="s3://media/x",
         preset="web-hls", tenant="default", run=1,
         accepted_at=0, ended_at=1, attempts=1, interruptions=0,
-        outputs=(published("hls/master.m3u8", files=5), published("poster.jpg")),
+        outputs=(
+            published("hls/master.m3u8", files=6),
+            published("hls/manifest.mpd"),
+            published("poster.jpg"),
+        ),
     )  # fmt: skip
 
 
-def test_a_ladder_comes_into_its_folder_and_the_master_last(
+def test_a_ladder_comes_into_its_folder_and_what_players_open_last(
     outcome: Outcome, tmp_path: Path
 ) -> None:
     w = memory_world()
-    names = ["hls/master.m3u8", "hls/v0.m3u8", "hls/v0/init.mp4", "hls/v0/00000.m4s", "poster.jpg"]
+    opened = ["hls/master.m3u8", "hls/manifest.mpd", "poster.jpg"]
+    names = [*opened, "hls/v0.m3u8", "hls/v0/init.mp4", "hls/v0/00000.m4s"]
     for name in [*names, "hls/v0/00001.m4s", "other/film.mp4"]:
         w.store.put("media", CLEAN + name, name.encode())
     cargo = _Cargo(w)
@@ -59,9 +64,10 @@ def test_a_ladder_comes_into_its_folder_and_the_master_last(
         census=None, history=None,  # type: ignore[arg-type]  # nobody asks them
     )  # fmt: skip
     files = laptop.fetch(at, outcome, tmp_path)
-    assert files == [tmp_path / "hls/master.m3u8", tmp_path / "poster.jpg"]
+    assert files == [tmp_path / name for name in opened]
     wanted = {*names, "hls/v0/00001.m4s"}
     there = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert there == wanted
     assert all((tmp_path / name).read_bytes() == name.encode() for name in wanted)
-    assert cargo.taken[-2:] == [CLEAN + "hls/master.m3u8", CLEAN + "poster.jpg"]
+    assert cargo.taken[-3:] == [CLEAN + name for name in opened]
+    assert len(set(cargo.taken)) == len(cargo.taken) == len(wanted)

@@ -1,4 +1,6 @@
-"""One command makes of a clip a ladder that a player plays to its end: cut, on two workers."""
+"""One command makes of a clip a ladder that players of both kinds play to its end: cut, on two
+workers.
+"""
 
 import json
 import subprocess
@@ -50,17 +52,26 @@ def test_a_clip_becomes_a_ladder_that_plays_to_its_end(
     monkeypatch.setattr(standing, "home", lambda: tmp_path / "standing")
     clip = film(seconds=SECONDS, rate=RATE, seed=70)
     out = tmp_path / "out"
-    words = ["--preset", "web-hls", "--chunk-seconds", "4", "--workers", "2", "--out", str(out)]
+    words = [
+        "--preset",
+        "web-hls-dash",
+        "--chunk-seconds",
+        "4",
+        "--workers",
+        "2",
+        "--out",
+        str(out),
+    ]
     result = CliRunner().invoke(main.app, ["local", "encode", str(clip), *words, "--json"])
     assert result.exit_code == 0, result.output
     said: dict[str, Any] = json.loads(result.stdout)
 
-    (output,) = said["outcome"]["outputs"]
+    output, listed = said["outcome"]["outputs"]
     frames = SECONDS * RATE
     assert said["outcome"]["note"].startswith(f"Encoded in 4 chunks; each of {frames} frames")
-    assert output["file"] == "hls/master.m3u8"
-    master = out / "hls" / "master.m3u8"
-    assert said["files"] == [str(master)]
+    assert (output["file"], listed["file"]) == ("stream/master.m3u8", "stream/manifest.mpd")
+    master, manifest = out / "stream" / "master.m3u8", out / "stream" / "manifest.mpd"
+    assert said["files"] == [str(master), str(manifest)]
     there = [path for path in master.parent.rglob("*") if path.is_file()]
     assert output["files"] == len(there)
     assert output["size_bytes"] == sum(path.stat().st_size for path in there)
@@ -74,6 +85,7 @@ def test_a_clip_becomes_a_ladder_that_plays_to_its_end(
     for size in sizes:
         assert seconds_of(master.parent / size) == SECONDS
     assert seconds_of(master.parent / "a0.m3u8") >= SECONDS
+    assert played(manifest)["video"] == frames
     # From within the last chunk on.
     late = program(
         ffmpeg_path(), "-v", "error", "-ss", "12.5", "-i", str(master.parent / sizes[0]), *_HASHED

@@ -86,6 +86,14 @@ def test_every_preset_is_a_valid_recipe_with_a_reason(name: str) -> None:
     assert preset.why.endswith(".") and preset.recipe.outputs
 
 
+def test_players_of_dash_get_the_sizes_that_players_of_hls_get() -> None:
+    known = presets.all_presets()
+    (hls,), (both,) = (known[name].recipe.outputs for name in ("web-hls", "web-hls-dash"))
+    assert isinstance(hls, LadderOutput) and isinstance(both, LadderOutput)
+    same = msgspec.structs.replace(both, file=hls.file, manifests=hls.manifests)
+    assert same == hls and both.manifests == ("hls", "dash")
+
+
 def test_an_unknown_preset_is_refused_with_the_list_of_known_ones() -> None:
     with pytest.raises(wire.Refusal, match="audio-m4a, mp4-720p, poster"):
         resolve_recipe(Request(source="s3://b/k", preset="mp5"), "mp4-720p")

@@ -4,9 +4,8 @@ the same segments give the same text.
 It must never write a name that is not ours: every name follows from a track's and a number.
 """
 
-import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import msgspec
@@ -28,8 +27,8 @@ _PEAK_MIN, _PEAK_MAX = Fraction(1, 2), Fraction(3, 2)
 def media(track: Track) -> str:
     """The playlist of one track, beside whose folder it stands."""
     lines = [*_head_of(track), *_map(track)]
-    for segment in track.segments:
-        lines += [_length(segment, track), ladders.segment(track.name, segment.number)]
+    for segment, length in zip(track.segments, _lengths(track), strict=True):
+        lines += [length, ladders.segment(track.name, segment.number)]
     return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
 
 
@@ -37,9 +36,9 @@ def iframes(track: Track) -> str:
     """The playlist of a size's keyframes, which a player winds and scrubs through: of each segment
     the bytes up to the end of its first picture. Each lasts until the next one."""
     lines = [*_head_of(track), "#EXT-X-I-FRAMES-ONLY", *_map(track)]
-    for segment in track.segments:
+    for segment, length in zip(track.segments, _lengths(track), strict=True):
         name = ladders.segment(track.name, segment.number)
-        lines += [_length(segment, track), f"#EXT-X-BYTERANGE:{segment.key_bytes}@0", name]
+        lines += [length, f"#EXT-X-BYTERANGE:{segment.key_bytes}@0", name]
     return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
 
 
@@ -62,13 +61,15 @@ def _map(track: Track) -> list[str]:
     return [f'#EXT-X-MAP:URI="{ladders.beginning(track.name)}"']
 
 
-def _length(segment: Segment, track: Track) -> str:
+def _lengths(track: Track) -> Iterator[str]:
     """What is rounded off one segment is put onto the next, so that the sum stays exact."""
-    begins, ends = (
-        round(Fraction(units) / Fraction(*track.rate) * 10**6)
-        for units in (segment.start, segment.start + segment.length)
-    )
-    return f"#EXTINF:{_decimal(ends - begins)},"
+    numerator, denominator = track.rate
+    begins = 0
+    for segment in track.segments:
+        ends = segment.start + segment.length
+        ends = round(Fraction(ends * denominator * 10**6, numerator))
+        yield f"#EXTINF:{_decimal(ends - begins)},"
+        begins = ends
 
 
 def master(pictures: Sequence[Track], sound: Track | None) -> str:
@@ -124,18 +125,20 @@ def target_seconds(track: Track) -> int:
 
 def peak_bits(track: Track) -> int:
     """A second, in whichever neighbouring segments that last about as long as one it is most."""
-    segments, target = _of(track), target_seconds(track)
-    most = Fraction(0)
+    segments, target = _of(track), target_seconds(track) * Fraction(*track.rate)
+    # In whole numbers: a day has 43,200 segments in each size.
+    least, longest = math.ceil(_PEAK_MIN * target), math.floor(_PEAK_MAX * target)
+    most, over = 0, 1
     for first in range(len(segments)):
-        size, seconds = 0, Fraction(0)
-        for segment in itertools.islice(segments, first, None):
-            size += segment.size_bytes
-            seconds += _seconds(segment, track)
-            if seconds > _PEAK_MAX * target:
+        size = length = 0
+        for number in range(first, len(segments)):
+            size += segments[number].size_bytes
+            length += segments[number].length
+            if length > longest:
                 break
-            if seconds >= _PEAK_MIN * target:
-                most = max(most, 8 * size / seconds)
-    return math.ceil(most) or average_bits(track)
+            if length >= least and size * over > most * length:
+                most, over = size, length
+    return math.ceil(8 * most * Fraction(*track.rate) / over) or average_bits(track)
 
 
 def average_bits(track: Track) -> int:

@@ -7,7 +7,9 @@ clips of any size and length serve: those of the folder MAYFLY_MEDIA, else one t
 grain. What two threads add in processor time is told beside it; what they leave idle is not, since
 a shared machine cannot show that.
 
-    MAYFLY_MEDIA=folder python -m bench.encode_table [rounds]
+    MAYFLY_MEDIA=folder python -m bench.encode_table [rounds [codecs]]
+
+With codecs named (`hevc av1`), only encodes of these are measured.
 """
 
 import dataclasses
@@ -23,13 +25,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 from local import tools
-from mayfly.contract.recipe import VideoOutput
+from mayfly.contract.formats import VideoCodec
+from mayfly.contract.recipe import Speed, VideoOutput
+from worker.compile_codecs import Making, told
 
 ROUNDS = 3
 #: Of each clip.
 SECONDS = 3
-#: Encoders of the recipe language.
-_ENCODERS = {"h264": "libx264"}
 #: How a clip becomes one of this codec, in a container that takes it; fast, for it is not measured.
 _SOURCES: dict[str, tuple[str, ...]] = {
     "hevc": ("-c:v", "libx265", "-preset", "veryfast", "-x265-params", "log-level=none"),
@@ -52,9 +54,10 @@ class Clip:
 def main() -> None:
     """Prints a line for each figure, then one JSON line."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    codecs = tuple(codec for codec in get_args(VideoCodec) if codec in sys.argv[2:])
     with tempfile.TemporaryDirectory(prefix="mayfly-bench-") as name:
         clips = list(_clips(Path(name)))
-        table = _table(clips, Path(name), rounds)
+        table = _table(clips, Path(name), rounds, codecs)
     for figure, value in table.items():
         unit = "" if figure == _TWO_THREADS else " ms per million pixels"
         print(f"{figure}: {value:.2f}{unit}")
@@ -64,7 +67,7 @@ def main() -> None:
 def _figure(table: Mapping[str, float], clips: Sequence[Clip], rounds: int) -> dict[str, Any]:
     return {
         "metric": "encode_table_milliseconds_per_megapixel",
-        "value": table["encode h264 medium"],
+        "value": next(value for figure, value in table.items() if figure.endswith(" medium")),
         "table": dict(table),
         "conditions": {
             "clips": {clip.path.name: round(clip.megapixels, 1) for clip in clips},
@@ -78,10 +81,18 @@ def _figure(table: Mapping[str, float], clips: Sequence[Clip], rounds: int) -> d
     }
 
 
-def _table(clips: Sequence[Clip], folder: Path, rounds: int) -> dict[str, float]:
-    """All figures, each the mean of the clips: an easy clip of many pixels is no more than one."""
-    sources = {clip: _sources(clip, folder) for clip in clips}
-    turns = [[_figures(clip, others) for clip, others in sources.items()] for _ in range(rounds)]
+def _table(
+    clips: Sequence[Clip], folder: Path, rounds: int, codecs: Sequence[VideoCodec]
+) -> dict[str, float]:
+    """All figures, or those of some encoders; each the mean of the clips: an easy clip of many
+    pixels is no more than one."""
+    if codecs:
+        turns = [[_of_encoders(clip, codecs) for clip in clips] for _ in range(rounds)]
+    else:
+        sources = {clip: _sources(clip, folder) for clip in clips}
+        turns = [
+            [_figures(clip, others) for clip, others in sources.items()] for _ in range(rounds)
+        ]
     return {
         figure: round(
             statistics.median(statistics.mean(of[figure] for of in turn) for turn in turns), 2
@@ -99,16 +110,26 @@ def _figures(clip: Clip, others: Mapping[str, Clip]) -> dict[str, float]:
         "decode h264": decoded - start,
         "scale": _cpu(clip, "-vf", "scale=iw/2:-2", *_WRAPPED) - decoded,
     }
-    for codec, encoder in _ENCODERS.items():
-        for speed in get_args(VideoOutput.__annotations__["speed"]):
-            options = ("-c:v", encoder, "-preset", speed, "-crf", "23", "-pix_fmt", "yuv420p")
-            one = _cpu(clip, *options, "-threads", "1", "-f", "null")
-            found[f"encode {codec} {speed}"] = one - decoded
-    slow = ("-c:v", "libx264", "-preset", "slower", "-crf", "23", "-pix_fmt", "yuv420p")
-    one = found["encode h264 slower"] + decoded
-    two = _cpu(clip, *slow, "-threads", "2", "-f", "null")
     per_pixel = {figure: 1e3 * seconds / clip.megapixels for figure, seconds in found.items()}
+    per_pixel |= _of_encoders(clip, get_args(VideoCodec))
+    slow = ("-c:v", "libx264", "-preset", "slower", "-crf", "23", "-pix_fmt", "yuv420p")
+    one = per_pixel["encode h264 slower"] * clip.megapixels / 1e3 + decoded
+    two = _cpu(clip, *slow, "-threads", "2", "-f", "null")
     return {**per_pixel, _TWO_THREADS: (two - decoded) / (one - decoded)}
+
+
+def _of_encoders(clip: Clip, codecs: Sequence[VideoCodec]) -> dict[str, float]:
+    """Of one clip, what the compiler tells each encoder at each speed."""
+    decoded, found = _cpu(clip, *_WRAPPED), {}
+    making = Making(threads=1, rate=25.0)
+    for codec in codecs:
+        for speed in get_args(Speed):
+            wanted = VideoOutput(codec=codec, speed=speed)
+            options = told(wanted, making).items()
+            words = [word for name, value in options for word in (f"-{name}", str(value))]
+            one = _cpu(clip, *words, "-pix_fmt", "yuv420p", "-f", "null")
+            found[f"encode {codec} {speed}"] = 1e3 * (one - decoded) / clip.megapixels
+    return found
 
 
 #: Processor time of the slowest speed with two threads over that with one.
@@ -125,7 +146,8 @@ def _cpu(clip: Clip, *options: str) -> float:
         "-filter_threads", "1", "-t", str(SECONDS), "-i", str(clip.path),
         "-map", "0:v:0", *options, "-y", os.devnull,
     ]  # fmt: skip
-    process = subprocess.Popen(command)
+    quiet = {**os.environ, "SVT_LOG": "1"}  # SVT-AV1 does not ask what ffmpeg was told
+    process = subprocess.Popen(command, env=quiet)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

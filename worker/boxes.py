@@ -58,6 +58,8 @@ class Samples:
     #: When each fragment's decoding begins.
     fragments: "array[int]"
     end: int
+    #: How many of these ticks a second has.
+    timescale: int = 1
 
 
 def boxes(path: Path) -> list[Box]:
@@ -187,20 +189,22 @@ def _nal_kinds(sample: bytes) -> list[int]:
     return kinds
 
 
-def samples(path: Path) -> Samples:
-    """Of the one track of a fragmented file, as its edit list has it shown. Raises Malformed."""
+def samples(path: Path, kind: bytes = b"") -> Samples:
+    """Of the one track of a fragmented file, or of the one of a kind (`vide`, `soun`), as its edit
+    list has it shown. Raises Malformed."""
     found = Samples(
         shown_at=array("q"), decoded_at=array("q"), sync=array("q"), fragments=array("q"), end=0
     )
-    end = early = 0
+    end, track = 0, _Track()
     samples_max = path.stat().st_size  # none is smaller than a byte
     with path.open("rb") as file:
         for box in boxes(path):
             if box.kind == b"moov":
-                early = _edited(_read(file, box)[8:])
+                track = _track(_read(file, box)[8:], kind)
             elif box.kind == b"moof":
-                end = _add(found, _read(file, box)[8:], early, samples_max)
-    return dataclasses.replace(found, end=end)
+                moof = _read(file, box)[8:]
+                end = _add(found, _runs(moof, track.number), track.early, samples_max) or end
+    return dataclasses.replace(found, end=end, timescale=track.timescale)
 
 
 def astray(found: Samples, shown_at: "array[int]") -> str:
@@ -215,21 +219,73 @@ def astray(found: Samples, shown_at: "array[int]") -> str:
     return ""
 
 
-def _edited(moov: bytes) -> int:
-    """How much earlier samples are shown than they say: `elst`, of one entry."""
-    trak = _one(moov, b"trak")
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Track:
+    #: None: there is but one.
+    number: int | None = None
+    timescale: int = 1
+    #: So many ticks earlier are samples shown than they say.
+    early: int = 0
+
+
+def _track(moov: bytes, kind: bytes) -> _Track:
+    if not kind:
+        return _Track(early=_edits(_one(moov, b"trak"), pauses=0)[1])
+    tracks = [trak for trak in _inside(moov, b"trak") if _handler(trak) == kind]
+    if len(tracks) != 1:
+        raise Malformed(f"{len(tracks)} tracks {kind.decode()}")
+    (trak,) = tracks
+    tkhd = _one(trak, b"tkhd")
+    (number,) = _unpack(">I", tkhd, 20 if tkhd[0] == 1 else 12)
+    timescale = _timescale(_one(_one(trak, b"mdia"), b"mdhd"))
+    pause, media_time = _edits(trak, pauses=1)
+    late = round(pause * timescale / _timescale(_one(moov, b"mvhd")))
+    return _Track(number, timescale, media_time - late)
+
+
+def _timescale(header: bytes) -> int:
+    """Of `mdhd` and `mvhd`: how many ticks a second has."""
+    (ticks,) = _unpack(">I", header, 20 if header[:1] == b"\1" else 12)
+    if not ticks:
+        raise Malformed("a clock that stands still")
+    return int(ticks)
+
+
+def _handler(trak: bytes) -> bytes:
+    return _one(_one(trak, b"mdia"), b"hdlr")[8:12]
+
+
+def _edits(trak: bytes, *, pauses: int) -> tuple[int, int]:
+    """`elst`: a pause, in ticks of the movie, if one may be, and where the track begins then."""
     if not _inside(trak, b"edts"):
-        return 0
+        return 0, 0
     elst = _one(_one(trak, b"edts"), b"elst")
     (count,) = _unpack(">I", elst, 4)
-    (media_time,) = _unpack(">q", elst, 16) if elst[0] == 1 else _unpack(">i", elst, 12)
-    if count != 1 or not 0 <= media_time <= _TICKS_MAX:
+    form = ">QqHH" if elst[0] == 1 else ">IiHH"
+    if not 1 <= count <= 1 + pauses:
         raise Malformed("an edit list of more than one piece")
-    return media_time
+    entries = [_unpack(form, elst, 8 + n * struct.calcsize(form)) for n in range(count)]
+    pause = entries[0][0] if count == 2 else 0
+    media_time = entries[-1][1]
+    if not 0 <= media_time <= _TICKS_MAX or (count == 2 and entries[0][1] != -1):
+        raise Malformed("an edit list of more than one piece")
+    return pause, media_time
 
 
-def _add(found: Samples, moof: bytes, early: int, samples_max: int) -> int:
-    traf = _one(moof, b"traf")
+def _runs(moof: bytes, track: int | None) -> bytes | None:
+    """What a fragment has of a track, if anything."""
+    if track is None:
+        return _one(moof, b"traf")
+    trafs = _inside(moof, b"traf")
+    own = [traf for traf in trafs if _unpack(">I", _one(traf, b"tfhd"), 4)[0] == track]
+    if len(own) > 1:
+        raise Malformed(f"{len(own)} boxes traf")
+    return own[0] if own else None
+
+
+def _add(found: Samples, traf: bytes | None, early: int, samples_max: int) -> int:
+    if traf is None:
+        return found.end
     tfhd, tfdt = _one(traf, b"tfhd"), _one(traf, b"tfdt")
     default = _defaults(tfhd)
     (short,) = _unpack(">I", tfdt, 4)

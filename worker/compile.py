@@ -19,7 +19,7 @@ from mayfly.contract.recipe import (
     VideoOutput,
 )
 from mayfly.core import limits
-from worker import compile_ladder, compile_sound, compile_still, compile_video
+from worker import compile_ladder, compile_sound, compile_still, compile_video, containers
 from worker.compile_ladder import Cut
 from worker.opening import DEMUXERS
 from worker.preflight import Material, Seen
@@ -148,8 +148,9 @@ def all_shown(
 
 def _filtered(branch: Any, promise: Promise, chosen: Callable[[PosterOutput], str]) -> Any:
     assert promise.size is not None
-    if not isinstance(promise.output, PosterOutput):
-        return scaled(branch, promise.size)
+    if isinstance(promise.output, VideoOutput):
+        return scaled(branch, promise.size, bits=promise.output.bits)
+    assert isinstance(promise.output, PosterOutput)
     return scaled(branch.filter("select", chosen(promise.output)), promise.size, full_range=True)
 
 
@@ -164,20 +165,14 @@ def _outputs(
     match output:
         case VideoOutput():
             streams = [pictures[output.file]]
-            options = compile_video.h264(output, material, threads)
-            if promise.channels is not None and output.audio is not None:
+            options = compile_video.encoded(output, material, threads)
+            if promise.channels is not None:
                 streams.append(sounds[output.file])
-                options |= compile_sound.aac(output.audio)
-            return [ffmpeg.output(*streams, target, **options, **compile_video.mp4("mp4"))]
+                options |= compile_sound.encoder(promise)
+            return [ffmpeg.output(*streams, target, **options, **containers.delivered(output))]
         case AudioOutput():
-            return [
-                ffmpeg.output(
-                    sounds[output.file],
-                    target,
-                    **compile_sound.aac(output.audio),
-                    **compile_video.mp4("ipod"),
-                )
-            ]
+            options = {**compile_sound.encoder(promise), **containers.delivered(output)}
+            return [ffmpeg.output(sounds[output.file], target, **options)]
         case PosterOutput():
             return [ffmpeg.output(pictures[output.file], target, **compile_still.jpeg(output))]
         case LadderOutput():

@@ -23,7 +23,7 @@ from mayfly.contract.recipe import (
 )
 from mayfly.core import grids
 from worker import compile as whole
-from worker import compile_ladder, compile_sound, compile_still, compile_video, pace
+from worker import compile_ladder, compile_sound, compile_still, compile_video, containers, pace
 from worker.compile_ladder import Cut
 from worker.ends import WorkFailed
 from worker.preflight import Seen
@@ -61,11 +61,6 @@ _SEEKABLE_SECONDS = 2.0
 
 #: Fragments of a chunk are numbered from its number times this: unique in the joined file.
 _FRAGMENTS_MAX = 100_000
-
-#: Found on ffmpeg 9: with these all chunks have one and the same beginning, times that fit behind
-#: each other, and no edit list that a player could read in another way.
-_FRAGMENTS = "+cmaf+frag_keyframe+delay_moov+frag_discont"
-_SOUND = "+cmaf+delay_moov"
 
 
 def compile_chunk(
@@ -129,13 +124,20 @@ def compile_join(
     picture: str, sound: str | None, promise: Promise, *, ffmpeg_path: str, threads: int
 ) -> Plan:
     """One file to deliver out of the joined pictures and the sound: nothing is encoded."""
-    guard = {"protocol_whitelist": "file", "format_whitelist": "mov", "f": "mov"}
-    streams = [ffmpeg.input(f"file:{picture}", **guard)["v:0"]]
+    assert isinstance(promise.output, VideoOutput)
+    streams = [_own(picture, "mov")["v:0"]]
     if sound is not None:
-        streams.append(ffmpeg.input(f"file:{sound}", **guard)["a:0"])
-    output = ffmpeg.output(*streams, f"file:{promise.path}", c="copy", **compile_video.mp4("mp4"))
+        streams.append(_own(sound, containers.sound_demuxer(promise.output.holds))["a:0"])
+    options = {**containers.tag(promise.output), **containers.delivered(promise.output)}
+    output = ffmpeg.output(*streams, f"file:{promise.path}", c="copy", **options)
     flags = ("-xerror", "-copyts")
     return Plan(argv=whole.command(ffmpeg_path, threads, flags, [output]), promises=(promise,))
+
+
+def _own(path: str, demuxer: str) -> Any:
+    """A file that a worker of ours has made, and nothing that it may name."""
+    guard = {"protocol_whitelist": "file", "format_whitelist": demuxer, "f": demuxer}
+    return ffmpeg.input(f"file:{path}", **guard)
 
 
 def seam_ticks(clock: PlanClock) -> int:
@@ -274,9 +276,9 @@ def _picture(
         stream,
         target,
         **early,
-        **compile_video.h264(promise.output, material, threads),
+        **compile_video.encoded(promise.output, material, threads, later=scope.number > 0),
         format="mp4",
-        movflags=_FRAGMENTS,
+        movflags=containers.FRAGMENTS,
         fragment_index=scope.number * _FRAGMENTS_MAX + 1,
         video_track_timescale=scope.clock.time_base[1],  # times stay the source's own
         **ANONYMOUS,
@@ -291,10 +293,9 @@ def _sounds(promise: Promise, sounds: dict[str, Any]) -> list[Any]:
 
 def _sound(promise: Promise, sounds: dict[str, Any]) -> Any:
     stream, target = sounds[promise.output.file], f"file:{promise.path}"
+    assert isinstance(promise.output, AudioOutput | VideoOutput)
     if isinstance(promise.output, AudioOutput):
-        return ffmpeg.output(
-            stream, target, **compile_sound.aac(promise.output.audio), **compile_video.mp4("ipod")
-        )
-    assert isinstance(promise.output, VideoOutput) and promise.output.audio is not None
-    options = {"format": "mp4", "movflags": _SOUND, **ANONYMOUS}
-    return ffmpeg.output(stream, target, **compile_sound.aac(promise.output.audio), **options)
+        written = containers.delivered(promise.output)
+    else:
+        written = containers.sound_part(promise.output.holds)
+    return ffmpeg.output(stream, target, **compile_sound.encoder(promise), **written)

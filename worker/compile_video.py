@@ -1,12 +1,12 @@
-"""Compiles a picture that keeps its own times: from fields to frames, the encoder and its clock,
-the file that is delivered. Pure."""
+"""Compiles a picture that keeps its own times: from fields to frames, the encoder and its clock.
+Pure."""
 
 from typing import Any
 
 from mayfly.contract.recipe import VideoOutput
-from worker import pace
+from worker import compile_codecs, containers, pace
+from worker.compile_codecs import Making
 from worker.preflight import Seen
-from worker.streams import ANONYMOUS
 
 #: Where ffprobe sees that a frame holds two fields.
 _INTERLACED = ("tt", "bb", "tb", "bt")
@@ -23,18 +23,16 @@ def steady(decoded: Any, material: Seen) -> Any:
     return decoded.filter("bwdif", mode="send_frame", parity="auto", deint="interlaced")
 
 
-def h264(output: VideoOutput, material: Seen, threads: int) -> dict[str, Any]:
-    """The encoder and its clock."""
-    assert material.picture is not None
+def encoded(
+    output: VideoOutput, seen: Seen, threads: int, *, later: bool = False
+) -> dict[str, Any]:
+    """The encoder and its clock; `later` of a chunk that is not the first."""
+    assert seen.picture is not None
+    making = Making(threads=threads, rate=seen.picture.frames_per_second, later=later)
     distance = output.keyframe_seconds - _BEAT_SLACK_SECONDS
     options: dict[str, Any] = {
-        "c:v": "libx264",
-        "preset": output.speed,
-        "crf": output.crf,
-        # What every decoder of this century knows; x264 loses nothing in another one only.
-        "profile:v": "high" if output.crf else "high444",
-        # x264's output depends on its thread count, so it is never left to the machine.
-        "threads": threads,
+        **compile_codecs.told(output, making),
+        **containers.tag(output),
         # Every decoded frame once: none doubled to fill a gap, none dropped.
         "fps_mode:v": "passthrough",
         # Its moment stays exact: the source's own ticks, not those of a guessed frame rate.
@@ -44,12 +42,6 @@ def h264(output: VideoOutput, material: Seen, threads: int) -> dict[str, Any]:
         # Sound that begins late must not end the encode for want of a buffer.
         "max_muxing_queue_size": 9999,
     }
-    if (frames := pace.keyframe_distance(output, material.picture)) is not None:
-        options["g"] = frames  # the same beat, for x264's own planning
+    if (frames := pace.keyframe_distance(output, seen.picture)) is not None:
+        options["g"] = frames  # the same beat, for the encoder's own planning
     return options
-
-
-def mp4(container: str) -> dict[str, Any]:
-    """A file to deliver."""
-    # The index in front: playback starts before it is loaded.
-    return {"format": container, "movflags": "+faststart", **ANONYMOUS}

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from worker.ends import WorkFailed
 from worker.heartbeat import Progress
-from worker.probe import last_words
 from worker.run import Ending, Fate
 
 #: The share of an attempt's progress that is the encode; the rest is storing.
@@ -106,3 +105,18 @@ def meaning(ending: Ending) -> WorkFailed:
             if _UNDECODABLE.search(words):
                 return WorkFailed("source_corrupt", words)
             return WorkFailed("encoder_failed", f"exit code {ending.exit_code}: {words}")
+
+
+def last_words(ending: Ending) -> str:
+    """The end of a program's log: what it said last says most. Addresses in it change with every
+    run and are cut out, so that equal failures read alike."""
+    grave = [line for line in ending.tail if not _CHATTER.search(line)]
+    told = " | ".join(_PLACE.sub("", _ADDRESS.sub("", line)) for line in grave[-6:])
+    return _LOOPBACK.sub("source", told)
+
+
+_ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
+_PLACE = re.compile(r"file:(in|out)/")
+_LOOPBACK = re.compile(r"http://127\.0\.0\.1:\d+/[\w-]+")
+#: With `-v level+verbose` each line says how grave it is.
+_CHATTER = re.compile(r"\[(verbose|info|debug)\]")

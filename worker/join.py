@@ -31,7 +31,7 @@ from worker.prove import Expected, summed
 from worker.room import Room
 from worker.seams import Frames
 
-_PICTURES, _SOUND = "in/pictures.mp4", "in/sound.mp4"
+_PICTURES, _SOUND = "in/pictures", "in/sound"
 _JOINED = (_PICTURES, _SOUND)
 _BLOCK_BYTES = 1 << 20
 #: Of a finish, how much is over when all parts are there: the rest is a copy on one disk.

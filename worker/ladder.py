@@ -21,7 +21,7 @@ from worker.ends import WorkFailed
 from worker.pieces import Span
 from worker.preflight import Material
 from worker.promise import OUTPUTS, Promise
-from worker.prove import prove_sound_seconds
+from worker.prove_sound import prove_sound_seconds
 from worker.room import Room
 from worker.rungs import SOUND, path
 from worker.segments import Cut

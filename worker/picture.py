@@ -29,13 +29,17 @@ def shown(stream: Stream) -> tuple[float, float]:
     return (height, width) if round(stream.rotation / 90) % 2 else (width, height)
 
 
-def fit(stream: Stream, box: Box) -> Size:
-    """The largest picture of the same shape in the box (turned for portrait), never enlarged."""
+def fit(stream: Stream, box: Box, *, enlarge: bool = False) -> Size:
+    """The largest picture of the same shape in the box (turned for portrait), not enlarged unless
+    somebody wants that."""
     width, height = shown(stream)
     across, down = box.width, box.height
     if height > width:
         across, down = min(across, down), max(across, down)
-    scale = min(1.0, across / width, down / height)
+    scale = min(across / width, down / height)
+    if enlarge and scale > 1:
+        return Size(_even(width * scale, across), _even(height * scale, down))
+    scale = min(1.0, scale)
     return Size(
         _even(width * scale, min(across, int(width))),
         _even(height * scale, min(down, int(height))),

@@ -11,8 +11,12 @@ from mayfly.contract.task import PutUrls, Upload
 from mayfly.core import limits
 from worker.ends import WorkFailed
 from worker.opening import FETCHED, Opening
+from worker.picture import fit
 from worker.probe import Probe, Scan, Stream
 from worker.sniff import Sniffed
+
+#: x265 makes no smaller pictures.
+_HEVC_SIDE_MIN = 16
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +110,19 @@ def check_probe(probe: Probe, recipe: Recipe) -> None:
     for output in recipe.outputs:
         if isinstance(output, VideoOutput | PosterOutput | LadderOutput) and picture is None:
             raise WorkFailed("no_video", f"{output.file} cannot be made")
+        if isinstance(output, VideoOutput) and picture is not None:
+            _check_size(output, picture)
         if isinstance(output, AudioOutput) and sound is None:
             raise WorkFailed("no_audio", f"{output.file} cannot be made")
+
+
+def _check_size(output: VideoOutput, picture: Stream) -> None:
+    size = fit(picture, output.box, enlarge=output.enlarge)
+    if output.codec == "hevc" and min(size.width, size.height) < _HEVC_SIDE_MIN:
+        raise WorkFailed(
+            "request_refused",
+            f"{output.file} would be {size.width}x{size.height}; HEVC begins at {_HEVC_SIDE_MIN}",
+        )
 
 
 def check_seen(probe: Probe, recipe: Recipe, opening: Opening) -> Seen:

@@ -25,20 +25,31 @@ class Presented:
 
 def sound(path: Path) -> Presented:
     """Of the one sound track of a file, in fragments or not. Raises Malformed."""
-    if any(box.kind == b"moof" for box in boxes.boxes(path)):
-        found = boxes.samples(path)
-        if not found.decoded_at:
-            raise Malformed("sound without a sample")
-        early = found.decoded_at[0] - found.shown_at[0]
-        if found.decoded_at[0] != 0:
-            raise Malformed("sound that does not begin with its file")
-        return Presented(begins=Fraction(0), ticks=found.end - early)
-    return _indexed(path, b"soun")
+    if not _in_fragments(path):
+        return _indexed(path, b"soun")
+    found = boxes.samples(path, b"soun")
+    if not found.decoded_at:
+        raise Malformed("sound without a sample")
+    if found.decoded_at[0] != 0:
+        raise Malformed("sound that does not begin with its file")
+    early = found.decoded_at[0] - found.shown_at[0]
+    return Presented(begins=Fraction(0), ticks=found.end - early)
 
 
 def picture(path: Path) -> Presented:
-    """Of the one picture track of a file with an index. Raises Malformed."""
-    return _indexed(path, b"vide")
+    """Of the one picture track of a file, in fragments or not. Raises Malformed."""
+    if not _in_fragments(path):
+        return _indexed(path, b"vide")
+    found = boxes.samples(path, b"vide")
+    if not found.shown_at:
+        raise Malformed("no picture")
+    begins = min(found.shown_at)
+    ticks = found.end - found.decoded_at[0]
+    return Presented(begins=Fraction(begins, found.timescale), ticks=ticks)
+
+
+def _in_fragments(path: Path) -> bool:
+    return any(box.kind == b"moof" for box in boxes.boxes(path))
 
 
 def _indexed(path: Path, kind: bytes) -> Presented:

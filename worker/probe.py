@@ -5,7 +5,6 @@ named and nothing to read but one file, or the loopback. It must never be given 
 """
 
 import dataclasses
-import re
 from array import array
 from collections.abc import Callable
 from fractions import Fraction
@@ -17,6 +16,7 @@ import msgspec
 from mayfly.contract.report import Media
 from mayfly.core import limits
 from worker.ends import WorkFailed
+from worker.ffmpeg_words import last_words
 from worker.halt import Halt
 from worker.opening import Opening, of_file
 from worker.run import Bounds, Ending, Fate, run
@@ -33,9 +33,9 @@ REORDER_SECONDS_MAX = 2.0
 _ENDED_EARLY = ("File ended prematurely", "partial file")
 
 _STREAM_FIELDS = (
-    "index,codec_type,codec_name,width,height,sample_aspect_ratio,pix_fmt,field_order,"
-    "has_b_frames,avg_frame_rate,r_frame_rate,time_base,start_time,duration,nb_frames,nb_read_packets,"
-    "sample_rate,channels"
+    "index,codec_type,codec_name,profile,codec_tag_string,width,height,sample_aspect_ratio,pix_fmt,"
+    "field_order,has_b_frames,avg_frame_rate,r_frame_rate,time_base,start_time,duration,nb_frames,"
+    "nb_read_packets,sample_fmt,sample_rate,channels"
 )
 _SHOWN = (
     f"stream={_STREAM_FIELDS}:stream_disposition:stream_side_data=rotation"
@@ -58,6 +58,8 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     index: int
     codec_type: str = ""
     codec_name: str = ""
+    profile: str = ""
+    codec_tag_string: str = ""
     width: int = 0
     height: int = 0
     sample_aspect_ratio: str = ""
@@ -72,6 +74,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     duration: float | None = None
     nb_frames: int | None = None
     nb_read_packets: int | None = None
+    sample_fmt: str = ""
     sample_rate: int = 0
     channels: int = 0
     disposition: dict[str, int] = {}
@@ -250,6 +253,27 @@ class Prober:
             raise WorkFailed("source_corrupt", last_words(ending))
         return reader.scan(" ".join(ending.tail))
 
+    def decoded_samples(self, name: str, *, folder: Path, halt: Halt) -> tuple[float, int]:
+        """When the first sound of one of our own files is heard, and how many samples of it are.
+        Costs a decode. Raises WorkFailed(not_media), Halted."""
+        begins, samples = 0.0, 0
+
+        def hear(line: bytes) -> None:
+            nonlocal begins, samples
+            moment, _, count = line.strip(b", \r").partition(b",")
+            if count.isdigit():
+                begins = float(moment) if not samples and moment != b"N/A" else begins
+                samples += int(count)
+
+        ending = self._run(
+            ["-select_streams", "a:0", "-show_entries", "frame=pts_time,nb_samples",
+             "-of", "csv=p=0"],
+            of_file(name), folder, halt, hear, seconds=limits.ENCODE_SECONDS_MAX,
+        )  # fmt: skip
+        if ending.fate is not Fate.SUCCEEDED:
+            raise WorkFailed("not_media", last_words(ending))
+        return begins, samples
+
     def decoded_frames(self, name: str, stream: int, *, folder: Path, halt: Halt) -> int:
         """How many pictures come out of a decoder that is not the encode's. Costs a decode."""
         lines: list[bytes] = []
@@ -371,18 +395,3 @@ class _PacketReader:
             sound_span_seconds=self._reach[1] - self._reach[0] if known and self._reach else None,
             sound_start=self._reach[0] if known and self._reach else None,
         )
-
-
-def last_words(ending: Ending) -> str:
-    """The end of a program's log: what it said last says most. Addresses in it change with every
-    run and are cut out, so that equal failures read alike."""
-    grave = [line for line in ending.tail if not _CHATTER.search(line)]
-    told = " | ".join(_PLACE.sub("", _ADDRESS.sub("", line)) for line in grave[-6:])
-    return _LOOPBACK.sub("source", told)
-
-
-_ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
-_PLACE = re.compile(r"file:(in|out)/")
-_LOOPBACK = re.compile(r"http://127\.0\.0\.1:\d+/[\w-]+")
-#: With `-v level+verbose` each line says how grave it is.
-_CHATTER = re.compile(r"\[(verbose|info|debug)\]")

@@ -6,8 +6,17 @@ It must never know how: no option and no filter is named here.
 
 import dataclasses
 
+from mayfly.contract.formats import SoundCodec
 from mayfly.contract.plan import Grid
-from mayfly.contract.recipe import Aac, AudioOutput, LadderOutput, Output, PosterOutput, VideoOutput
+from mayfly.contract.recipe import (
+    LADDER_SOUND,
+    AudioOutput,
+    LadderOutput,
+    Output,
+    PosterOutput,
+    Sound,
+    VideoOutput,
+)
 from worker.evenness import grid_of, shown_seconds
 from worker.picture import Size, fit
 from worker.preflight import Material, Seen
@@ -17,8 +26,9 @@ from worker.rungs import Rung, rungs_of
 #: Where the outputs go, beneath the attempt's folder.
 OUTPUTS = "out"
 
-#: Channel counts that AAC has a layout for; seven are mixed down to six.
+#: Channel counts that codecs have a layout for; seven are mixed down to six.
 LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+_MP3_CHANNELS_MAX = 2
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +53,22 @@ class Promise:
         return len(self.rungs) + (self.channels is not None)
 
     @property
+    def sound(self) -> Sound:
+        """What is wanted of the sound of an output that has any."""
+        wanted = None if isinstance(self.output, PosterOutput) else self.output.audio
+        if wanted is None:
+            raise TypeError(f"{self.output.file} has no sound.")
+        return wanted
+
+    @property
+    def sound_codec(self) -> SoundCodec:
+        """Of an output that has sound."""
+        assert not isinstance(self.output, PosterOutput)
+        if isinstance(self.output, LadderOutput):
+            return self.sound.codec_in(LADDER_SOUND)
+        return self.sound.codec_in(self.output.holds)
+
+    @property
     def path(self) -> str:
         """Beneath the attempt's folder."""
         return f"{OUTPUTS}/{self.output.file}"
@@ -62,15 +88,15 @@ def promise(output: Output, material: Seen, grid: Grid | None = None) -> Promise
     match output:
         case VideoOutput():
             assert material.picture is not None
-            sound = material.sound if output.audio else None
-            return Promise(
-                output=output,
-                size=fit(material.picture, output.box),
-                channels=_channels(sound, output.audio) if sound and output.audio else None,
+            sized = Promise(
+                output=output, size=fit(material.picture, output.box, enlarge=output.enlarge)
             )
+            if output.audio is None:
+                return sized
+            return dataclasses.replace(sized, channels=_channels(sized, material.sound))
         case AudioOutput():
-            assert material.sound is not None
-            return Promise(output=output, channels=_channels(material.sound, output.audio))
+            promised = Promise(output=output)
+            return dataclasses.replace(promised, channels=_channels(promised, material.sound))
         case PosterOutput():
             assert material.picture is not None
             return Promise(output=output, size=fit(material.picture, output.box))
@@ -81,17 +107,23 @@ def promise(output: Output, material: Seen, grid: Grid | None = None) -> Promise
             if grid is None:
                 assert listed is not None
                 grid = grid_of(listed, output)
-            sound = material.sound if output.audio else None
-            return Promise(
+            laddered = Promise(
                 output=output,
                 size=rungs[0].size,
-                channels=_channels(sound, output.audio) if sound and output.audio else None,
                 rungs=rungs,
                 grid=grid,
                 sound_seconds=shown_seconds(listed, grid) if listed else 0.0,
             )
+            if output.audio is None:
+                return laddered
+            return dataclasses.replace(laddered, channels=_channels(laddered, material.sound))
 
 
-def _channels(sound: Stream, aac: Aac) -> int:
-    wanted = min(sound.channels or 1, aac.channels_max)
+def _channels(promise: Promise, sound: Stream | None) -> int | None:
+    """How many come of the source's; None where it has no sound."""
+    if sound is None:
+        return None
+    wanted = min(sound.channels or 1, promise.sound.channels_max)
+    if promise.sound_codec == "mp3":
+        wanted = min(wanted, _MP3_CHANNELS_MAX)
     return max(count for count in LAYOUTS if count <= wanted)

@@ -203,6 +203,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "TMPDIR": str(folder),
         "LC_ALL": "C",  # error texts that can be recognised
         "AV_LOG_FORCE_NOCOLOR": "1",
+        "SVT_LOG": "1",  # errors alone: SVT-AV1 does not ask how much ffmpeg may say
     }
 
 

@@ -12,6 +12,10 @@ ANONYMOUS = {
 }
 
 
+#: By the bits of a sample.
+PIXELS = {8: "yuv420p", 10: "yuv420p10le"}
+
+
 def branches(stream: Any, split: str, count: int) -> list[Any]:
     """The same stream so many times."""
     if count == 1:
@@ -20,7 +24,7 @@ def branches(stream: Any, split: str, count: int) -> list[Any]:
     return [node[index] for index in range(count)]
 
 
-def scaled(branch: Any, size: Size, *, full_range: bool = False) -> Any:
+def scaled(branch: Any, size: Size, *, full_range: bool = False, bits: int = 8) -> Any:
     """Of that size, in square pixels and in the one format that its codec's players know."""
     full = {"out_range": "full"} if full_range else {}  # JPEG knows no other
     return (
@@ -29,6 +33,6 @@ def scaled(branch: Any, size: Size, *, full_range: bool = False) -> Any:
         branch.filter("scale", size.width, size.height, flags="bicubic", **full)
         # Square pixels: the shape is in the size now.
         .filter("setsar", 1)
-        # 8 bits, 4:2:0: the one format that every player decodes.
-        .filter("format", "yuvj420p" if full_range else "yuv420p")
+        # 4:2:0, and 8 bits where nobody wants ten: the one format that every player decodes.
+        .filter("format", "yuvj420p" if full_range else PIXELS[bits])
     )

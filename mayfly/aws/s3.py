@@ -31,7 +31,15 @@ COPIES_AT_ONCE = CONNECTIONS_MAX
 #: put there by a stolen worker, must not be served as one.
 CONTENT_TYPES = {
     ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".mov": "video/quicktime",
+    ".mkv": "video/x-matroska",
     ".m4a": "audio/mp4",
+    ".mp3": "audio/mpeg",
+    ".opus": "audio/ogg",
+    ".ogg": "audio/ogg",
+    ".flac": "audio/flac",
+    ".mka": "audio/x-matroska",
     ".m4s": "video/iso.segment",
     ".webm": "video/webm",
     ".ts": "video/mp2t",

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from mayfly.contract import formats
+from mayfly.contract.formats import Kind, SoundCodec, VideoCodec
 from mayfly.contract.wire import Version
 
 #: A file name of ours: it becomes part of an S3 key, a path on the worker and a URL.
@@ -18,21 +20,34 @@ FolderName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 #: H.264 level 6.2 ends at 8192 x 4320; libx264 wants even sides.
 Side = Annotated[int, msgspec.Meta(ge=16, le=8192)]
 
+#: One scale for all codecs, from the quickest to the one that saves most bytes.
+Speed = Literal["ultrafast", "veryfast", "faster", "fast", "medium", "slow", "slower"]
+
+#: Less is no moving picture, more no line and hardly a disk takes.
+PictureKbps = Annotated[int, msgspec.Meta(ge=50, le=200_000)]
+
 
 class Box(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The picture fits inside, keeps its shape and is never enlarged. For a portrait picture
-    the box is turned, so that 1280x720 means 720x1280 there."""
+    """The picture fits inside, keeps its shape and is not enlarged unless its output says so. For a
+    portrait picture the box is turned, so that 1280x720 means 720x1280 there."""
 
     width: Side
     height: Side
 
 
-class Aac(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One AAC-LC sound track."""
+class Sound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One sound track."""
 
-    bitrate_kbps: Annotated[int, msgspec.Meta(ge=32, le=512)] = 128
-    #: More channels than this are mixed down.
+    #: What the file's players look for, when null: `formats.VIDEO_FILES`, `formats.SOUND_FILES`.
+    codec: SoundCodec | None = None
+    #: The codec's own, when null. FLAC has none.
+    bitrate_kbps: Annotated[int, msgspec.Meta(ge=16, le=512)] | None = None
+    #: More channels than this are mixed down; MP3 has two at most.
     channels_max: Annotated[int, msgspec.Meta(ge=1, le=8)] = 2
+
+    def codec_in(self, kind: Kind) -> SoundCodec:
+        """What it is in a file of this kind."""
+        return self.codec or kind.sounds[0]
 
 
 class VideoOutput(
@@ -43,18 +58,66 @@ class VideoOutput(
     tag="video",
     tag_field="kind",
 ):
-    """An MP4 with H.264 and, where the source has sound, AAC; its index in front (faststart)."""
+    """A film: one picture and, where the source has sound, one sound track. The end of the file's
+    name says what it is: .mp4 (its index in front), .m4v, .mov, .mkv or .webm."""
 
     file: FileName = "video.mp4"
-    codec: Literal["h264"] = "h264"
+    codec: VideoCodec = "h264"
     box: Box = msgspec.field(default_factory=lambda: Box(width=1280, height=720))
-    #: x264's constant rate factor: 18 is nearly transparent, 23 its default, 28 small.
-    crf: Annotated[int, msgspec.Meta(ge=0, le=51)] = 23
-    speed: Literal["ultrafast", "veryfast", "faster", "fast", "medium", "slow", "slower"] = "medium"
+    #: Make it as large as the box, even if the source is smaller.
+    enlarge: bool = False
+    #: How good it is, whatever that takes: 0 loses nothing, more is worse. The codec's own when
+    #: null (`formats.CRF_DEFAULT`). At most 51, and 63 for av1 and vp9.
+    crf: Annotated[int, msgspec.Meta(ge=0, le=63)] | None = None
+    #: With a crf: where that would take more than this, it is made worse; nowhere, when null.
+    maxrate_kbps: PictureKbps | None = None
+    #: Instead of a crf: about so much on average, however good or bad that is. Of a source that is
+    #: cut, each chunk has this average.
+    bitrate_kbps: PictureKbps | None = None
+    #: Of each sample of the picture. Ten band less in skies, and fewer players show them.
+    bits: Literal[8, 10] = 8
+    speed: Speed = "medium"
     #: The longest distance of two keyframes: how coarse a seek is.
     keyframe_seconds: Annotated[float, msgspec.Meta(ge=0.5, le=10)] = 2.0
+    #: An MP4 in fragments, which can be read while it grows; else its one index is in front.
+    fragmented: bool = False
     #: No sound when null.
-    audio: Aac | None = msgspec.field(default_factory=Aac)
+    audio: Sound | None = msgspec.field(default_factory=Sound)
+
+    def __post_init__(self) -> None:
+        kind = formats.check_picture(self.file, self.codec)
+        if self.audio is not None:
+            codec = self.audio.codec_in(kind)
+            formats.check_sound(self.file, kind, codec, self.audio.bitrate_kbps)
+        if self.fragmented and kind.container != "mp4":
+            raise ValueError("only an .mp4 is written in fragments: leave fragmented out")
+        most = formats.CRF_MAX[self.codec]
+        if self.crf is not None and self.crf > most:
+            raise ValueError(f"{self.codec} takes a crf from 0 to {most}")
+        if self.bitrate_kbps is not None and (self.crf, self.maxrate_kbps) != (None, None):
+            raise ValueError("bitrate_kbps stands alone: leave crf and maxrate_kbps out")
+        if (self.codec, self.crf, self.bits) == ("av1", 0, 10):
+            # SVT-AV1 4.2 says that it does, and the pictures are others.
+            raise ValueError("av1 loses nothing in 8 bits only: take hevc or vp9, or a crf from 1")
+        if self.maxrate_kbps is not None and self.crf == 0:
+            raise ValueError("a crf of 0 loses nothing and knows no maxrate_kbps: leave one out")
+
+    @property
+    def holds(self) -> Kind:
+        """What kind of file it is."""
+        return formats.kind_of(self.file, formats.VIDEO_FILES)
+
+    @property
+    def rate_factor(self) -> int | None:
+        """Its crf; None where a bitrate is wanted instead."""
+        if self.bitrate_kbps is not None:
+            return None
+        return formats.CRF_DEFAULT[self.codec] if self.crf is None else self.crf
+
+    @property
+    def lossless(self) -> bool:
+        """Whether its pictures are to be, bit for bit, those that the encoder is given."""
+        return self.crf == 0
 
 
 class AudioOutput(
@@ -65,10 +128,20 @@ class AudioOutput(
     tag="audio",
     tag_field="kind",
 ):
-    """The first sound track as M4A."""
+    """The first sound track alone. The end of the file's name says what it is: .m4a, .mp3, .opus,
+    .ogg, .flac or .mka."""
 
     file: FileName = "audio.m4a"
-    audio: Aac = msgspec.field(default_factory=Aac)
+    audio: Sound = msgspec.field(default_factory=Sound)
+
+    def __post_init__(self) -> None:
+        kind = formats.kind_of(self.file, formats.SOUND_FILES)
+        formats.check_sound(self.file, kind, self.audio.codec_in(kind), self.audio.bitrate_kbps)
+
+    @property
+    def holds(self) -> Kind:
+        """What kind of file it is."""
+        return formats.kind_of(self.file, formats.SOUND_FILES)
 
 
 class PosterOutput(
@@ -97,7 +170,11 @@ class Rung(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     #: of ladders reads what loses nothing.
     crf: Annotated[int, msgspec.Meta(ge=1, le=51)] = 23
     #: No more than this in any second, as far as x264 can keep it; none when null.
-    maxrate_kbps: Annotated[int, msgspec.Meta(ge=50, le=200_000)] | None = None
+    maxrate_kbps: PictureKbps | None = None
+
+
+#: What every player of HLS knows.
+LADDER_SOUND = Kind("mp4", ("h264",), ("aac",))
 
 
 #: For which players a ladder is listed.
@@ -126,13 +203,20 @@ class LadderOutput(
     #: What is larger than the source is not made; of several that come to one size, the one whose
     #: box is the smallest.
     rungs: Annotated[tuple[Rung, ...], msgspec.Meta(min_length=1, max_length=8)]
-    speed: Literal["ultrafast", "veryfast", "faster", "fast", "medium", "slow", "slower"] = "medium"
+    speed: Speed = "medium"
     #: Rounded to whole frames: 4 s of 29.97 a second are 120 frames, 4.004 s.
     segment_seconds: Annotated[float, msgspec.Meta(ge=2, le=10)] = 4.0
     #: Of a quicker source every second, or third … frame is kept.
     fps_max: Annotated[int, msgspec.Meta(ge=10, le=120)] = 60
     #: No sound when null.
-    audio: Aac | None = msgspec.field(default_factory=Aac)
+    audio: Sound | None = msgspec.field(default_factory=Sound)
+
+    def __post_init__(self) -> None:
+        if self.audio is not None:
+            codec = self.audio.codec or "aac"
+            if codec != "aac":
+                raise ValueError(f"the sound of a ladder is aac, not {codec}")
+            formats.check_sound(self.file, LADDER_SOUND, codec, self.audio.bitrate_kbps)
 
     def listed_twice(self) -> bool:
         """Whether it names one kind of manifest twice, which no schema of a tuple refuses."""

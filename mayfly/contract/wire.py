@@ -30,6 +30,14 @@ class Refusal(ValueError):
         super().__init__(f"{field}: got {got}, but it must be {may_be}.")
 
 
+class Contradiction(Refusal):
+    """Each field may be what it is, but not beside the others; `says` is what would do."""
+
+    def __init__(self, field: str, says: str) -> None:
+        super().__init__(field, "", says)
+        self.args = (f"{field}: {says}.",)
+
+
 def encode(message: object) -> bytes:
     """The JSON of a contract type."""
     return msgspec.json.encode(message)
@@ -52,6 +60,9 @@ def convert(kind: type[T], raw: object) -> T:
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
+        if isinstance(error.__cause__, ValueError):  # a type's own `__post_init__`
+            says, _, where = str(error).rpartition(" - at `")
+            raise Contradiction(_name(_steps(where.rstrip("`"))), says) from None
         raise _refusal(kind, raw, str(error)) from None
 
 

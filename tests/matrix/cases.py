@@ -31,6 +31,13 @@ _CODECS = {
     "ogv": ("theora",),
     "mpg": ("mpeg2",),
 }
+#: What others than the usual film become.
+_MADE = {
+    "h264": ("video.mkv", "video.mov"),
+    "hevc": ("video.mp4", "video.mov", "video.mkv"),
+    "av1": ("video.mp4", "video.mkv", "video.webm"),
+    "vp9": ("video.mp4", "video.mkv", "video.webm"),
+}
 #: The last ones are rare, and their clocks and indexes of another kind.
 _CONTAINERS = (
     *("mp4", "mp4", "fmp4", "mov", "mkv", "mkv", "mpegts", "mpegts", "avi", "flv", "webm") * 2,
@@ -101,8 +108,11 @@ class Case:
     keyframe_seconds: float
     speed: str
     poster: bool
-    #: x264 loses nothing, so that pictures can be compared; but then it makes no B-frames either.
+    #: The encoder loses nothing, so that pictures can be compared; but then x264 makes no B-frames.
     lossless: bool = True
+    #: What becomes of it.
+    made: str = "h264"
+    file: str = "video.mp4"
     ladder: bool = False
 
     def told(self) -> str:
@@ -110,7 +120,7 @@ class Case:
         more = ", poster" * self.poster + ", ladder" * self.ladder
         return (
             f"{self.clip.told()} | chunks {self.chunk_seconds}s, keys {self.keyframe_seconds:g}s, "
-            f"{self.speed}{'' if self.lossless else ' with loss'}{more}"
+            f"{self.made} in {self.file} {self.speed}{'' if self.lossless else ' with loss'}{more}"
         )
 
 
@@ -130,7 +140,13 @@ def draw(seed: int) -> Case:
     # Of a clip that is long enough for segments; by another die, so that no case changes for it.
     ladder = clip.seconds >= 6 and random.Random(f"ladder {seed}").random() < 0.25
     clip = _opened(clip, dice)
-    return dataclasses.replace(case, clip=clip, ladder=ladder, lossless=dice.random() < 0.7)
+    case = dataclasses.replace(case, clip=clip, ladder=ladder, lossless=dice.random() < 0.7)
+    # By another die as well.
+    other = random.Random(f"codec {seed}")
+    if other.random() > 0.2:
+        return case
+    made = other.choice(("h264", "hevc", "hevc", "av1", "av1", "vp9", "vp9"))
+    return dataclasses.replace(case, made=made, file=other.choice(_MADE[made]))
 
 
 def cases(first: int) -> Iterator[tuple[int, Case]]:

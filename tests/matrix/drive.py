@@ -1,31 +1,24 @@
 """Runs the worker's own code on a source: whole, or cut, each part a task of its own, and joined.
 
 A real loop takes real tasks and fetches and stores through a storage on loopback; only queues and
-time are in memory. What stands here and not in the worker: who hands out the tasks, and that x264
-may be told to lose nothing, so that what comes out can be held against what went in.
+time are in memory. What stands here and not in the worker: who hands out the tasks.
 """
 
-import contextvars
 import dataclasses
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 from mayfly.contract import report, wire
 from mayfly.contract.plan import Plan
-from mayfly.contract.recipe import Recipe, VideoOutput
+from mayfly.contract.recipe import Recipe
 from mayfly.contract.settings import WorkerSettings
 from mayfly.contract.task import Fetch, Input, Inputs
 from mayfly.core import parts
 from tests.worker import climbing
 from tests.worker.conftest import Rig
 from tests.worker.store import Store
-from worker import compile_video
-from worker.preflight import Material
 
 
 class Refused(Exception):
@@ -40,38 +33,6 @@ class Delivered:
     plan: Plan | None = None
     #: Why it was not cut.
     whole: str = ""
-
-
-#: Whether x264 encodes as it does for people. Two courts may sit at once, so each has its own.
-_with_loss = contextvars.ContextVar("_with_loss", default=False)
-
-
-@contextmanager
-def with_loss(wanted: bool) -> Iterator[None]:
-    """While inside, x264 encodes as it does for people, if it is wanted."""
-    token = _with_loss.set(wanted)
-    try:
-        yield
-    finally:
-        _with_loss.reset(token)
-
-
-@contextmanager
-def lossless() -> Iterator[None]:
-    """x264 loses nothing: what a decoder of its output sees is what it was given."""
-    real = compile_video.h264
-
-    def h264(output: VideoOutput, material: Material, threads: int) -> dict[str, Any]:
-        options = real(output, material, threads)
-        if _with_loss.get():
-            return options
-        options.pop("crf", None)
-        return {**options, "qp": 0, "profile:v": "high444"}
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compile_video, "h264", h264)
-        with climbing.lossless():
-            yield
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

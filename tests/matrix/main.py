@@ -21,9 +21,8 @@ from pathlib import Path
 from local import tools
 from mayfly.contract.settings import WorkerSettings
 from tests.matrix.cases import Case, cases, draw
-from tests.matrix.drive import lossless
 from tests.matrix.verdict import Court, Verdict
-from tests.worker import store
+from tests.worker import climbing, store
 
 _CASES = 600
 
@@ -84,8 +83,8 @@ def judged(drawn: Iterable[tuple[int, Case]], cores: int) -> Iterator[Verdict]:
 
 @contextlib.contextmanager
 def court(folder: Path) -> Iterator[Court]:
-    """While inside, its storage is served, and x264 may be told to lose nothing."""
-    with lossless(), store.running() as running:
+    """While inside, its storage is served, and ladders lose nothing."""
+    with climbing.lossless(), store.running() as running:
         yield Court(settings(folder / "scratch"), running, folder)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mayfly.contract.recipe import Aac, AudioOutput, Box, PosterOutput, Recipe, VideoOutput
+from mayfly.contract.recipe import AudioOutput, Box, PosterOutput, Recipe, Sound, VideoOutput
 from worker.compile import compile_plan
 from worker.preflight import Material
 from worker.probe import Format, Probe, Scan, Stream
@@ -24,10 +24,10 @@ INPUT = f"{GUARD} -max_pixels 67108864 -protocol_whitelist file -threads 2 -i fi
 
 
 def material(**changed: Any) -> Material:
+    shown = {"avg_frame_rate": "25/1", **changed.pop("picture", {})}
     picture = Stream(
-        index=0, codec_type="video", codec_name="h264", width=1920, height=1080,
-        avg_frame_rate="25/1", **changed.pop("picture", {}),
-    )  # fmt: skip
+        index=0, codec_type="video", codec_name="h264", width=1920, height=1080, **shown
+    )
     sound = Stream(index=1, codec_type="audio", codec_name="aac", sample_rate=48000, channels=6)
     streams = (picture,) if changed.pop("silent", False) else (picture, sound)
     probe = Probe(
@@ -65,7 +65,7 @@ def test_a_film() -> None:
 
 
 def test_sound_alone() -> None:
-    assert line(AudioOutput(audio=Aac(bitrate_kbps=96, channels_max=8))) == (
+    assert line(AudioOutput(audio=Sound(bitrate_kbps=96, channels_max=8))) == (
         f"{HEAD} {INPUT} -filter_complex [0:1]asetpts=round(PTS-(10)/TB)[s0];"
         "[s0]aresample=async=1:first_pts=0[s1];"
         "[s1]aformat=channel_layouts=5.1:sample_fmts=fltp:sample_rates=48000[s2] "
@@ -154,9 +154,141 @@ def test_channels_are_a_layout_that_aac_knows(channels: int, most: int, layout: 
     )
     probe = Probe(format=Format(), streams=(sound,))
     found = compile_plan(
-        Recipe(outputs=(AudioOutput(audio=Aac(channels_max=most)),)),
+        Recipe(outputs=(AudioOutput(audio=Sound(channels_max=most)),)),
         Material(probe=probe, scan=Scan(), picture=None, sound=sound),
         ffmpeg_path="ffmpeg",
         threads=1,
     )
     assert f"channel_layouts={layout}:sample_fmts=fltp:sample_rates=48000" in " ".join(found.argv)
+
+
+#: What each encoder is told at `medium` with two threads; of the line, what differs by codec.
+_TOLD = {
+    ("h264", "video.mp4"): "-c:v libx264 -crf 23 -preset medium -profile:v high -threads 2",
+    ("hevc", "video.mp4"): (
+        "-c:v libx265 -crf 26 -forced-idr 1 -preset medium -profile:v main -tag:v hvc1 "
+        "-x265-params info=0:log-level=error:open-gop=0:pools=2:frame-threads=1:fps=25/1"
+    ),
+    ("hevc", "video.mkv"): (
+        "-c:v libx265 -crf 26 -forced-idr 1 -preset medium -profile:v main "
+        "-x265-params info=0:log-level=error:open-gop=0:pools=2:frame-threads=1:fps=25/1"
+    ),
+    ("av1", "video.mp4"): (
+        "-c:v libsvtav1 -crf 32 -preset 5 "
+        "-svtav1-params lp=2:fps-num=25:fps-denom=1:enable-force-key-frames=1"
+    ),
+    ("vp9", "video.webm"): (
+        "-b:v 0 -c:v libvpx-vp9 -cpu-used 3 -crf 33 -deadline good -profile:v 0 -row-mt 1 "
+        "-threads 2"
+    ),
+}
+_ALIKE = (
+    "-enc_time_base:v demux -force_key_frames:v "
+    "expr:isnan(prev_forced_t)+gte(t,prev_forced_t+1.999) -fps_mode:v passthrough -g 50 "
+    "-map_chapters -1 -map_metadata -1 -max_muxing_queue_size 9999"
+)
+_WRITTEN = {
+    "video.mp4": "-f mp4 -movflags +faststart",
+    "video.mov": "-f mov -movflags +faststart",
+    "video.mkv": "-f matroska -cues_to_front 1 -fflags +bitexact",
+    "video.webm": "-f webm -cues_to_front 1 -fflags +bitexact",
+}
+
+
+def options(argv: tuple[str, ...]) -> set[tuple[str, str]]:
+    """Of the one output: names with their values."""
+    words = argv[argv.index("-f") : -1]
+    return set(zip(words[::2], words[1::2], strict=True))
+
+
+def worded(*lines: str) -> set[tuple[str, str]]:
+    words = " ".join(lines).split(" ")
+    return set(zip(words[::2], words[1::2], strict=True))
+
+
+@pytest.mark.parametrize(("codec", "file"), _TOLD)
+def test_each_codec_is_told_what_makes_it_cut_well(codec: Any, file: str) -> None:
+    argv = plan(VideoOutput(codec=codec, file=file, audio=None)).argv
+    assert options(argv) == worded(_TOLD[codec, file], _ALIKE, _WRITTEN[file])
+
+
+@pytest.mark.parametrize(
+    ("codec", "changed", "told"),
+    [
+        ("h264", {"crf": 0}, "-qp 0 -profile:v high444"),
+        ("h264", {"bits": 10}, "-crf 23 -profile:v high10"),
+        ("h264", {"bitrate_kbps": 900}, "-b:v 900k -profile:v high"),
+        ("h264", {"maxrate_kbps": 900}, "-crf 23 -maxrate 900k -bufsize 1800k -profile:v high"),
+        ("hevc", {"bits": 10}, "-crf 26 -profile:v main10"),
+        ("hevc", {"bitrate_kbps": 900}, "-b:v 900k -profile:v main"),
+        ("vp9", {"crf": 0}, "-crf 0 -b:v 0 -lossless 1 -profile:v 0"),
+        ("vp9", {"bits": 10}, "-crf 33 -b:v 0 -profile:v 2"),
+        ("vp9", {"maxrate_kbps": 90}, "-crf 33 -b:v 90k -maxrate 90k -bufsize 180k -profile:v 0"),
+        ("vp9", {"bitrate_kbps": 900}, "-b:v 900k -profile:v 0"),
+    ],
+)  # fmt: skip
+def test_rate_and_depth_are_one_language_for_all_codecs(
+    codec: Any, changed: dict[str, Any], told: str
+) -> None:
+    names = {"-crf", "-qp", "-b:v", "-maxrate", "-bufsize", "-profile:v", "-lossless"}
+    found = options(plan(VideoOutput(codec=codec, audio=None, **changed)).argv)
+    assert {pair for pair in found if pair[0] in names} == worded(told)
+
+
+@pytest.mark.parametrize(
+    ("codec", "changed", "word"),
+    [
+        ("hevc", {"crf": 0}, "lossless=1"),
+        ("av1", {"crf": 0}, "lossless=1"),
+        ("hevc", {"picture": {"avg_frame_rate": "30000/1001"}}, "fps=30000/1001"),
+        ("hevc", {"picture": {"avg_frame_rate": "0/0"}}, "fps=25/1"),
+        ("av1", {"picture": {"avg_frame_rate": "1000/1"}}, "fps-num=240"),
+    ],
+)
+def test_some_words_an_encoder_takes_in_a_list_of_its_own(
+    codec: Any, changed: dict[str, Any], word: str
+) -> None:
+    picture = changed.pop("picture", None)
+    more = {"picture": picture} if picture else {}
+    argv = plan(VideoOutput(codec=codec, audio=None, **changed), **more).argv
+    lists = [dict(options(argv)).get(name, "") for name in ("-x265-params", "-svtav1-params")]
+    assert word in "".join(lists).split(":")
+
+
+def test_an_average_of_av1_knows_no_forced_keyframes() -> None:
+    argv = plan(VideoOutput(codec="av1", audio=None, bitrate_kbps=900)).argv
+    assert ("-b:v", "900k") in options(argv)
+    assert "force-key" not in dict(options(argv))["-svtav1-params"]
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("a.m4a", "-f ipod -movflags +faststart -b:a 128k -c:a aac"),
+        ("a.mp3", "-f mp3 -fflags +bitexact -b:a 192k -c:a libmp3lame"),
+        ("a.opus", "-f ogg -fflags +bitexact -b:a 96k -c:a libopus"),
+        ("a.flac", "-f flac -fflags +bitexact -c:a flac -compression_level 8"),
+        ("a.mka", "-f matroska -cues_to_front 1 -fflags +bitexact -b:a 128k -c:a aac"),
+    ],
+)
+def test_sound_is_what_the_files_name_says(file: str, told: str) -> None:
+    argv = plan(AudioOutput(file=file)).argv
+    assert options(argv) == worded(told, "-map_chapters -1 -map_metadata -1")
+
+
+def test_ten_bits_come_out_of_the_filters() -> None:
+    assert "format=yuv420p10le" in line(VideoOutput(bits=10))
+
+
+@pytest.mark.parametrize(("fmt", "found"), [("s16", "s16"), ("fltp", "s16"), ("s32p", "s32")])
+def test_flac_has_the_bits_and_the_rate_of_its_source(fmt: str, found: str) -> None:
+    sound = Stream(index=0, codec_type="audio", codec_name="x", sample_rate=96000, channels=4,
+                   sample_fmt=fmt)  # fmt: skip
+    compiled = compile_plan(
+        Recipe(outputs=(AudioOutput(file="a.flac", audio=Sound(channels_max=8)),)),
+        Material(probe=Probe(format=Format(), streams=(sound,)), scan=Scan(), picture=None,
+                 sound=sound),
+        ffmpeg_path="ffmpeg", threads=1,
+    )  # fmt: skip
+    wanted = f"channel_layouts=quad:sample_fmts={found}:sample_rates=96000"
+    assert wanted in " ".join(compiled.argv)

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from mayfly.contract.plan import Grid, Plan
-from mayfly.contract.recipe import Aac, Box, LadderOutput, PosterOutput, Recipe, Rung, VideoOutput
+from mayfly.contract.recipe import Box, LadderOutput, PosterOutput, Recipe, Rung, Sound, VideoOutput
 from mayfly.core import grids
 from tests.worker.test_compile import HEAD, INPUT, line, plan
 from tests.worker.test_compile_parts import source
@@ -116,7 +116,7 @@ def test_fields_become_frames_before_the_grid() -> None:
 
 def test_a_ladders_sound_is_whole() -> None:
     compiled = compile_track(
-        Recipe(outputs=(LADDER, VideoOutput(audio=Aac(bitrate_kbps=96)))),
+        Recipe(outputs=(LADDER, VideoOutput(audio=Sound(bitrate_kbps=96)))),
         source(),
         PLAN.clock,
         ffmpeg_path="ffmpeg",

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from mayfly.contract.plan import Plan
-from mayfly.contract.recipe import Aac, AudioOutput, Box, PosterOutput, Recipe, VideoOutput
+from mayfly.contract.recipe import AudioOutput, Box, PosterOutput, Recipe, Sound, VideoOutput
 from tests.worker.test_compile import HEAD, INPUT, material
 from worker import pace
 from worker.compile_parts import compile_chunk, compile_join, compile_track, seam_ticks
@@ -159,7 +159,7 @@ def test_x264_reorders_as_many_frames_as_its_keyframes_leave_room_for(
 
 def test_sound_is_made_once_for_all_outputs_on_the_plans_clock() -> None:
     compiled = compile_track(
-        Recipe(outputs=(VideoOutput(), AudioOutput(audio=Aac(bitrate_kbps=96)), PosterOutput())),
+        Recipe(outputs=(VideoOutput(), AudioOutput(audio=Sound(bitrate_kbps=96)), PosterOutput())),
         source(), PLAN.clock, ffmpeg_path="ffmpeg", threads=2,
     )  # fmt: skip
     words = " ".join(compiled.argv)

@@ -130,7 +130,7 @@ def test_sound_that_nobody_asked_for_is_left_out(rig: Rig, made: Clips) -> None:
 
 def test_outputs_may_be_called_like_our_own_lists(rig: Rig, made: Clips) -> None:
     source = made.plain(seconds=3, name="three.mp4").read_bytes()
-    names = ("frames.txt", "packets.txt")
+    names = ("frames.mp4", "packets.mp4")
     outputs = (VideoOutput(file=name, speed="ultrafast", box=SMALL) for name in names)
     film = Film(rig, source, *outputs).work()
     assert [output.media.frames for output in done(film.finish()).outputs] == [75, 75]

@@ -18,7 +18,7 @@ from mayfly.contract.task import Input
 from tests.worker.clips import Clips
 from tests.worker.conftest import Rig
 from tests.worker.cutting import Film, unmended
-from worker import boxes, compile_parts, compile_sound, join, presented
+from worker import boxes, compile_parts, compile_sound, containers, join, presented
 from worker.compile_parts import PACKETS
 
 pytestmark = pytest.mark.worker
@@ -148,7 +148,7 @@ def test_sound_without_an_edit_list_is_not_stored(
     rig: Rig, made: Clips, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`empty_moov` writes none, and ffmpeg's exit code is 0."""
-    monkeypatch.setattr(compile_parts, "_SOUND", "+frag_keyframe+empty_moov")
+    monkeypatch.setattr(containers, "_SOUND_FRAGMENTS", "+frag_keyframe+empty_moov")
     film = Film(rig, source(made, "falsified.mov", 140_001, rate=48_000), VIDEO)
     film.begin()
     said = film.do(film.part(1))

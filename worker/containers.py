@@ -1,0 +1,61 @@
+"""How a file of each kind is written, so that it is played at once, exact to the sample where its
+kind allows that, and the same to the byte whenever it is made again. Pure."""
+
+from typing import Any
+
+from mayfly.contract.formats import MATROSKA, Kind
+from mayfly.contract.recipe import AudioOutput, VideoOutput
+from worker.streams import ANONYMOUS
+
+#: Found on ffmpeg 9: with these all chunks have one and the same beginning, times that fit behind
+#: each other, and no edit list that a player could read in another way.
+FRAGMENTS = "+cmaf+frag_keyframe+delay_moov+frag_discont"
+#: With `frag_discont` the priming of sound would be a time before 0.
+_SOUND_FRAGMENTS = "+cmaf+delay_moov"
+
+#: Picture and sound in one file; its index waits for the first packets, whose priming it tells; and
+#: one list of all fragments in front, since else a player reads the whole file to find a moment.
+_IN_FRAGMENTS = "+frag_keyframe+delay_moov+default_base_moof+global_sidx"
+
+#: Their muxers would write a random number and the day into each.
+_SAME = {"fflags": "+bitexact"}
+
+
+def delivered(output: VideoOutput | AudioOutput) -> dict[str, Any]:
+    """What a file that somebody asked for is written with."""
+    container = output.holds.container
+    match container:
+        case "mp4" | "mov":
+            fragmented = isinstance(output, VideoOutput) and output.fragmented
+            return {
+                # Of sound alone with the brand that Apple's players look for.
+                "format": "ipod" if isinstance(output, AudioOutput) else container,
+                # The index in front: playback starts before it is loaded.
+                "movflags": _IN_FRAGMENTS if fragmented else "+faststart",
+                **ANONYMOUS,
+            }
+        case "matroska" | "webm":
+            # The same as faststart.
+            return {"format": container, "cues_to_front": 1, **_SAME, **ANONYMOUS}
+        case _:
+            return {"format": container, **_SAME, **ANONYMOUS}
+
+
+def sound_part(kind: Kind) -> dict[str, Any]:
+    """What the sound of a source that was cut is written with until it is joined. In the elements
+    of the file to be: in a copy from one kind to the other the word on its end would be lost."""
+    if kind.container in MATROSKA:
+        return {"format": "matroska", **_SAME, **ANONYMOUS}
+    return {"format": "mp4", "movflags": _SOUND_FRAGMENTS, **ANONYMOUS}
+
+
+def sound_demuxer(kind: Kind) -> str:
+    """What reads such a part."""
+    return "matroska" if kind.container in MATROSKA else "mov"
+
+
+def tag(output: VideoOutput) -> dict[str, Any]:
+    """What Apple's players ask of HEVC: its parameter sets in front, not among the pictures."""
+    if output.codec == "hevc" and output.holds.container not in MATROSKA:
+        return {"tag:v": "hvc1"}
+    return {}

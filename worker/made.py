@@ -1,0 +1,176 @@
+"""One file that was made, as it lies on the disk: how it is built, when its picture and its sound
+begin, and how many samples it presents.
+
+Boxes say the last exactly, and nothing needs decoding; in files without boxes only a decoder of
+another program can tell. It must never ask who made the file, nor what was promised.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+from mayfly.contract.formats import ISO, MATROSKA, Kind
+from worker import boxes, ebml, presented
+from worker.boxes import Malformed
+from worker.ends import WorkFailed
+from worker.halt import Halt
+from worker.probe import Probe, Prober
+
+_Read = TypeVar("_Read")
+
+#: Of ffprobe, and of ffmpeg.
+_DEMUXERS = {"mp4": "mov", "mov": "mov", "webm": "matroska"}
+
+#: Ends of AAC that Matroska has no word for: the rest of the last packet is silence.
+_AAC_PACKET_SAMPLES = 1024
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What there is."""
+
+    name: str
+    path: Path
+    kind: Kind
+    probe: Probe
+    #: On the file's own clock.
+    picture_begins: Fraction | None = None
+    picture_seconds: float = 0.0
+    sound_begins: Fraction = Fraction(0)
+    sound_seconds: float = 0.0
+    samples: int | None = None
+
+    @property
+    def padding_max(self) -> int:
+        """So many more samples than went in may come out, since nothing in the file says where it
+        ends."""
+        sound = self.probe.sound()
+        padded = sound is not None and sound.codec_name == "aac" and self.kind.container in MATROSKA
+        return _AAC_PACKET_SAMPLES - 1 if padded else 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """Measures files of a folder."""
+
+    prober: Prober
+    folder: Path
+    halt: Halt
+
+    def probed(self, name: str, path: str, demuxer: str) -> Probe:
+        """A file that was promised. Raises WorkFailed(output_broken), Halted."""
+        if not (self.folder / path).is_file():
+            broken(f"{name} was not written")
+        return _readable(
+            name,
+            lambda: self.prober.probe(path, folder=self.folder, halt=self.halt, demuxer=demuxer),
+        )
+
+    def made(self, name: str, path: str, kind: Kind) -> Made:
+        """Everything about it. Raises WorkFailed(output_broken), Halted."""
+        demuxer = _DEMUXERS.get(kind.container, kind.container)
+        probe = self.probed(name, path, demuxer)
+        found = Made(name=name, path=self.folder / path, kind=kind, probe=probe)
+        if kind.container in ISO:
+            return _by_boxes(found)
+        return self._decoded(self._listed(found, path), path)
+
+    def _listed(self, made: Made, path: str) -> Made:
+        """With the moments of its pictures, by its packets."""
+        if made.probe.picture() is None:
+            return made
+        scan = _readable(
+            made.name,
+            lambda: self.prober.scan(path, made.probe, folder=self.folder, halt=self.halt),
+        )
+        if not scan.regular or not scan.ticks or scan.key_ticks[:1] != scan.ticks[:1]:
+            broken(
+                f"{made.name} has pictures without a moment of their own, or no keyframe in front"
+            )
+        return dataclasses.replace(
+            made, picture_begins=scan.ticks[0] * scan.tick, picture_seconds=scan.span_seconds()
+        )
+
+    def _decoded(self, made: Made, path: str) -> Made:
+        """With what its sound is heard to be."""
+        sound = made.probe.sound()
+        if sound is None or not sound.sample_rate:
+            return made
+        begins, samples = _readable(
+            made.name,
+            lambda: self.prober.decoded_samples(path, folder=self.folder, halt=self.halt),
+        )
+        # What a file of sound alone says of its beginning is how much of it is not played.
+        late = begins if made.kind.container in MATROSKA else 0.0
+        return dataclasses.replace(
+            made,
+            sound_begins=Fraction(late),
+            sound_seconds=samples / sound.sample_rate,
+            samples=samples,
+        )
+
+
+def _by_boxes(made: Made) -> Made:
+    picture, sound = made.probe.picture(), made.probe.sound()
+    try:
+        if picture is not None:
+            begins = presented.picture(made.path).begins
+            seconds = picture.duration or 0.0
+            made = dataclasses.replace(made, picture_begins=begins, picture_seconds=seconds)
+        if sound is not None:
+            found = presented.sound(made.path)
+            made = dataclasses.replace(
+                made,
+                sound_begins=found.begins,
+                sound_seconds=sound.duration or 0.0,
+                samples=found.ticks,
+            )
+    except Malformed as error:
+        broken(f"{made.name}: {error}")
+    return made
+
+
+def prove_built(made: Made, *, fragmented: bool = False) -> None:
+    """It is the kind of file that its name says, and begins to play before it is loaded. Raises
+    WorkFailed(output_broken)."""
+    container, name = made.kind.container, made.name
+    try:
+        if container in ISO:
+            _prove_boxes(made, fragmented=fragmented)
+        elif container in MATROSKA:
+            if (said := ebml.doc_type(made.path)) != container:
+                broken(f"{name} says that it is {said}")
+            if made.probe.picture() is not None and not ebml.index_in_front(made.path):
+                broken(f"the index of {name} is not in front")
+    except Malformed as error:
+        broken(f"{name}: {error}")
+
+
+def _prove_boxes(made: Made, *, fragmented: bool) -> None:
+    found = boxes.boxes(made.path)
+    kinds = [box.kind for box in found]
+    if b"moov" not in kinds or kinds[:1] != [b"ftyp"]:
+        broken(f"{made.name} has no index")
+    if (b"moof" in kinds) is not fragmented:
+        broken(f"{made.name} is {'not ' if fragmented else ''}in fragments")
+    if kinds.index(b"moov") > kinds.index(b"mdat" if b"mdat" in kinds else b"moov"):
+        broken(f"the index of {made.name} is not in front")
+    with made.path.open("rb") as file:
+        file.seek(found[0].start + 8)
+        is_quicktime = file.read(4) == b"qt  "
+    if is_quicktime is not (made.kind.container == "mov"):
+        broken(f"{made.name} is {'' if is_quicktime else 'not '}for QuickTime")
+
+
+def _readable(name: str, read: Callable[[], _Read]) -> _Read:
+    try:
+        return read()
+    except WorkFailed as error:
+        broken(f"{name} cannot be read: {error.detail}")
+
+
+def broken(detail: str) -> NoReturn:
+    """A promise was not kept. Raises WorkFailed(output_broken)."""
+    raise WorkFailed("output_broken", detail)

@@ -1,0 +1,80 @@
+"""The proof of a picture: its codec, profile and depth, its size, how many frames it has and how
+long it is shown. Pure."""
+
+from itertools import pairwise
+
+from mayfly.contract.formats import ISO, VideoCodec
+from mayfly.contract.recipe import VideoOutput
+from worker.made import Made, broken
+from worker.probe import Probe, Scan, Stream
+from worker.promise import Promise
+from worker.streams import PIXELS
+
+_SECONDS_OFF_MAX = 0.1
+
+#: What the sample entry of a file of ISO boxes is called. `hvc1` and not `hev1`: Apple's players
+#: show nothing else.
+_TAGS: dict[VideoCodec, str] = {"h264": "avc1", "hevc": "hvc1", "av1": "av01", "vp9": "vp09"}
+
+#: By codec and bits. x264 names the least profile that has what it used.
+_PROFILES: dict[tuple[VideoCodec, int], tuple[str, ...]] = {
+    ("h264", 8): ("Constrained Baseline", "Baseline", "Main", "High"),
+    ("h264", 10): ("High 10", "High 10 Intra"),
+    ("hevc", 8): ("Main",),
+    ("hevc", 10): ("Main 10",),
+    ("av1", 8): ("Main",),
+    ("av1", 10): ("Main",),
+    ("vp9", 8): ("Profile 0",),
+    ("vp9", 10): ("Profile 2",),
+}
+_LOSSLESS_H264 = ("High 4:4:4 Predictive", "High 4:4:4 Intra")
+#: How ffprobe calls 8 bits of which a source uses all.
+_FULL_RANGE = "yuvj420p"
+
+
+def prove_frames(name: str, probe: Probe, codec: str, frames: int) -> Stream:
+    """It has just so many pictures. Raises WorkFailed(output_broken)."""
+    picture = probe.picture()
+    if picture is None or picture.codec_name != codec:
+        broken(f"{name} has no {codec} picture")
+    if picture.nb_read_packets != frames:
+        broken(f"{name} has {picture.nb_read_packets} pictures, the source has {frames}")
+    return picture
+
+
+def prove_size(promise: Promise, picture: Stream) -> None:
+    """It is shown as large as was promised. Raises WorkFailed(output_broken)."""
+    name, size = promise.output.file, promise.size
+    assert size is not None
+    if (picture.width, picture.height) != (size.width, size.height) or picture.rotation:
+        broken(f"{name} is {picture.width}x{picture.height}, not {size.width}x{size.height}")
+    if picture.sample_aspect_ratio not in ("", "1:1", "0:1"):
+        broken(f"{name} has pixels of {picture.sample_aspect_ratio}")
+
+
+def prove_coded(output: VideoOutput, made: Made, picture: Stream) -> None:
+    """Players find in it what the recipe named. Raises WorkFailed(output_broken)."""
+    profiles = _PROFILES[output.codec, output.bits]
+    if output.codec == "h264" and output.lossless:
+        profiles = _LOSSLESS_H264
+    if picture.profile not in profiles:
+        broken(f"{output.file} is of profile {picture.profile}, not {' or '.join(profiles)}")
+    pixels = (PIXELS[output.bits], *((_FULL_RANGE,) if output.bits == 8 else ()))
+    if picture.pix_fmt not in pixels:
+        broken(f"{output.file} is {picture.pix_fmt}, not {pixels[0]}")
+    tag = _TAGS[output.codec]
+    if made.kind.container in ISO and picture.codec_tag_string != tag:
+        broken(f"{output.file} calls its picture {picture.codec_tag_string}, not {tag}")
+
+
+def prove_length(made: Made, scan: Scan, frames: int) -> None:
+    """Where the source's clock is whole, the output's must be as long. Raises
+    WorkFailed(output_broken)."""
+    if not scan.regular or frames != scan.frames or frames < 2:
+        return
+    gaps = [float((b - a) * scan.tick) for a, b in pairwise(scan.ticks)]
+    # A last picture lasts as long as an ordinary one; where the rate varies, as any of them.
+    last = max(gaps) if max(gaps) > 2 * min(gaps) else gaps[-1]
+    wanted, length = scan.span_seconds(), made.picture_seconds
+    if not -_SECONDS_OFF_MAX <= length - wanted <= 2 * last + _SECONDS_OFF_MAX:
+        broken(f"{made.name} shows {length:.3f} s, the source {wanted + last:.3f} s")

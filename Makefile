@@ -43,9 +43,13 @@ demo: setup ## Run one real job end to end on this machine: make demo [VIDEO=f] 
 	@$(BIN)/mayfly demo $${DEMO_PRESET:+--preset "$$DEMO_PRESET"} $${DEMO_VIDEO:+-- "$$DEMO_VIDEO"}
 
 .PHONY: test
-test: lint ## Run every check that CI runs
+test: lint players ## Run every check that CI runs
 	$(BIN)/python -m build_tools.stage host lambda linux-x86_64
 	$(BIN)/pytest -n 2 --dist loadgroup
+
+.PHONY: players
+players: setup ## Bring what the tests play ladders with: hls.js, dash.js; as root by apt-get Chromium
+	@$(BIN)/python -m build_tools.players
 
 .PHONY: lint
 lint: setup ## Check style, types and the arrows between the rooms

@@ -23,6 +23,7 @@ DOORS = [
     "setup",
     "lint",
     "fmt",
+    "players",
 ]
 
 

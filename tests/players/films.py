@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
-from mayfly.contract.recipe import Box, LadderOutput, Recipe, Rung
+from mayfly.contract.recipe import Box, LadderOutput, Manifest, Recipe, Rung
 from mayfly.core import ladders
 from tests.matrix.drive import Driver
 from tests.matrix.main import settings
@@ -49,6 +49,7 @@ _THREE_SIZES = LadderOutput(
     ),
     speed="veryfast",
     segment_seconds=2,
+    manifests=("hls", "dash"),
 )
 
 LADDERS: Mapping[str, Ladder] = {
@@ -107,6 +108,6 @@ class Made:
         return path
 
 
-def master(name: str) -> str:
-    """Of a ladder, as an address in its folder."""
-    return ladders.delivered(LADDERS[name].output.file)
+def opened(name: str, manifest: Manifest = "hls") -> str:
+    """What a player of that kind opens of a ladder, as an address in its folder."""
+    return f"{LADDERS[name].output.file}/{ladders.OPENED[manifest]}"

@@ -12,7 +12,7 @@ from tests.players.watching import Event, Page, Way
 
 pytestmark = [pytest.mark.worker, pytest.mark.xdist_group("players"), pytest.mark.timeout(400)]
 
-_WAY = Way(player="hls.js", manifest=films.master("cut"), ladder="cut")
+_WAY = Way(player="hls.js", manifest=films.opened("cut"), ladder="cut")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""Ladders as people watch them: by hls.js in a browser, from the files that would be published.
+"""Ladders as people watch them: by hls.js and by dash.js in a browser, from the files that would be
+published.
 
 That they are right by the letter is shown elsewhere; here a player that knows nothing of us says
 whether they play.
@@ -9,14 +10,22 @@ from pathlib import Path
 
 import pytest
 
+from mayfly.contract.recipe import Manifest
 from tests.players import claims, films
 from tests.players.conftest import Watch
 from tests.players.watching import Way
 
 pytestmark = [pytest.mark.worker, pytest.mark.xdist_group("players"), pytest.mark.timeout(400)]
 
-#: A manifest of another kind, or a ladder of another codec, is a line more.
-WAYS = [Way(player="hls.js", manifest=films.master(name), ladder=name) for name in films.LADDERS]
+#: The player of each kind of manifest.
+_PLAYERS: dict[Manifest, str] = {"hls": "hls.js", "dash": "dash.js"}
+
+#: A ladder of another codec is a ladder more.
+WAYS = [
+    Way(player=player, manifest=films.opened(name, manifest), ladder=name)
+    for manifest, player in _PLAYERS.items()
+    for name in films.LADDERS
+]
 
 
 @pytest.fixture(params=WAYS, ids=str)

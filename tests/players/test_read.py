@@ -24,7 +24,7 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def url(name: str, made: films.Made, address: str) -> str:
     made.ladder(name)
-    return f"{address}/ladders/{name}/{films.master(name)}"
+    return f"{address}/ladders/{name}/{films.opened(name)}"
 
 
 def test_the_browser_takes_what_the_master_names(watch: Watch, url: str) -> None:

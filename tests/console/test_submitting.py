@@ -112,7 +112,7 @@ def test_a_preset_that_is_not_known_is_refused_with_those_that_are(
     result = run("submit", clip, "--preset", "mp4-9000p")
 
     assert result.exit_code == 2
-    assert "audio-m4a, mp4-720p, poster" in result.stderr
+    assert "archive-lossless, audio-m4a, " in result.stderr
 
 
 def test_wishes_that_an_upload_cannot_carry_are_refused(scene: Scene, run: Run, clip: Path) -> None:

@@ -81,7 +81,7 @@ def test_a_request_that_makes_no_sense_is_answered_with_a_sentence(stage: Stage)
     stage.request(source=f"s3://{stage.bucket}/uploads/x.mp4", preset="mp5")
     outcome = stage.outcome("uploads/x.mp4", 60)
     assert outcome.failure is not None and outcome.failure.code == "request_refused"
-    assert "one of: audio-m4a, mp4-720p, poster" in outcome.failure.sentence
+    assert "one of: archive-lossless, audio-m4a, " in outcome.failure.sentence
 
 
 def test_a_task_with_a_users_own_urls_ends_in_an_outcome(

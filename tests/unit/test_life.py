@@ -158,7 +158,7 @@ def test_a_worker_is_not_believed_outside_of_its_own_prefix(w: MemoryWorld) -> N
         (
             '{"source": "s3://media/uploads/x.mp4", "preset": "nope"}',
             "request_refused",
-            "one of: audio-m4a",
+            "one of: archive-lossless, audio-m4a",
         ),
         ('{"source": "s3://other/uploads/x.mp4"}', "request_refused", "in the bucket media"),
         ('{"source": "s3://media/work/x"}', "request_refused", "under uploads/"),

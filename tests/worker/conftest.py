@@ -177,6 +177,11 @@ def kinds(said: list[report.Report]) -> list[str]:
     return [type(one).__name__ for one in said]
 
 
+def milestones(said: list[report.Report]) -> list[str]:
+    """The same without progress, which is told of work that takes a while."""
+    return [kind for kind in kinds(said) if kind != "Progressed"]
+
+
 def left(rig: Rig) -> tuple[int, int, int]:
     """Visible, hidden, dead."""
     depth = rig.jobs.depth()

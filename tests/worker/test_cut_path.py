@@ -12,7 +12,7 @@ from mayfly.contract.recipe import AudioOutput, Box, PosterOutput, Recipe, Video
 from mayfly.contract.task import Input
 from mayfly.core import parts
 from tests.worker.clips import Clips
-from tests.worker.conftest import Rig, kinds, left
+from tests.worker.conftest import Rig, kinds, left, milestones
 from tests.worker.cutting import Film, unmended
 from tests.worker.listing import opened
 from worker import lists, seams
@@ -107,7 +107,7 @@ def test_the_poster_of_the_parts_is_the_poster_of_the_whole(rig: Rig, made: Clip
         film = Film(rig, source, VideoOutput(speed="ultrafast"), poster).work()
         done(film.finish())
         whole = Film(rig, source, poster)
-        assert kinds(whole.begin()) == ["Started", "Encoded"], "without a video nothing is cut"
+        assert milestones(whole.begin()) == ["Started", "Encoded"], "without a video nothing is cut"
         assert film.stored("finish")["poster.jpg"] == whole.stored("encode")["poster.jpg"]
 
 
@@ -161,7 +161,7 @@ def test_the_parts_show_what_the_whole_shows(
     film = Film(rig, source, video).work()
     done(film.finish())
     whole = Film(rig, source, video, chunk_seconds=3600)
-    assert kinds(whole.begin()) == ["Started", "Encoded"]
+    assert milestones(whole.begin()) == ["Started", "Encoded"]
     times, probe = looked_at(film.stored("finish")["video.mp4"])
     wanted_times, wanted = looked_at(whole.stored("encode")["video.mp4"])
     assert times == wanted_times

@@ -21,7 +21,7 @@ def all_presets() -> dict[str, Preset]:
     """Every preset by name, in the order of names."""
     files = sorted(
         (file for file in resources.files(__name__).iterdir() if file.name.endswith(".json")),
-        key=lambda file: file.name,
+        key=lambda file: file.name.removesuffix(".json"),
     )
     return {
         file.name.removesuffix(".json"): wire.decode(Preset, file.read_bytes()) for file in files

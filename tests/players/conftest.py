@@ -13,14 +13,10 @@ import pytest
 from selenium.webdriver import Chrome
 
 from local import tools
-from tests.players import browser, films, serving, watching
+from tests.players import browser, films, machine, serving, watching
 
 #: What a run has seen is looked at there afterwards.
 SEEN = Path(__file__).resolve().parents[2] / "build" / "players"
-
-#: A machine that is idle for less of its time may be too slow to play.
-_IDLE_MIN = 0.1
-_TRIES = 3
 
 Watch = Callable[..., Any]
 
@@ -48,38 +44,15 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
 
 @pytest.fixture
 def watch(driver: Chrome, address: str) -> Watch:
-    """Has a new page watched. What comes late on a machine that has nothing left to give is watched
-    once more, since films are played in their own time or not at all; any other failure stands."""
+    """Has a new page watched, and once more when something came late."""
 
     def watched(claim: Callable[[watching.Page], Any], patience: float = 1) -> Any:
-        why = ""
-        for _ in range(_TRIES):
-            before = _machine()
-            try:
-                return claim(watching.Page(driver, address, patience))
-            except watching.Late as late:
-                if _idle(before, _machine()) >= _IDLE_MIN:
-                    raise
-                why = str(late)
-        return _unplayed(f"This machine is too busy to play a film. {why}")
+        try:
+            return machine.in_time(lambda: claim(watching.Page(driver, address, patience)))
+        except machine.Busy as busy:
+            return _unplayed(str(busy))
 
     return watched
-
-
-def _machine() -> tuple[int, int]:
-    """How long its processors have been idle, and how long there have been any; Linux tells."""
-    try:
-        told = Path("/proc/stat").read_text().split(maxsplit=9)[1:9]
-    except OSError:
-        return (0, 0)
-    times = [int(ticks) for ticks in told]
-    return (times[3] + times[4], sum(times))
-
-
-def _idle(before: tuple[int, int], after: tuple[int, int]) -> float:
-    """The share of the time in between; all of it where nobody tells."""
-    whole = after[1] - before[1]
-    return (after[0] - before[0]) / whole if whole else 1.0
 
 
 def _unplayed(why: str) -> NoReturn:

@@ -27,7 +27,7 @@ _RATE_MAX = 240
 _RATE_GUESSED = Fraction(25)
 
 #: SVT-AV1's presets. Beyond 9 it warns of visible artefacts; below 3 a film takes days. In the
-#: middle is what most name for films (4 to 6); it takes twice as long as x265's.
+#: middle is what most name for films (4 to 6); it takes one and a half times as long as x264's.
 _SVT_PRESETS: dict[Speed, int] = {
     "ultrafast": 9,
     "veryfast": 8,
@@ -38,8 +38,8 @@ _SVT_PRESETS: dict[Speed, int] = {
     "slower": 3,
 }
 
-#: Of libvpx, deadline and cpu-used. In one pass `good` takes as long at 5 as at 2, and seven times
-#: as long as x264's medium (720p); only `realtime` is quicker, as quick as x264 there.
+#: Of libvpx, deadline and cpu-used. In one pass `good` takes nearly as long at 5 as at 2, twice as
+#: long as x264's medium and, of a smooth 720p, six times; only `realtime` is quicker.
 _VPX_SPEEDS: dict[Speed, tuple[str, int]] = {
     "ultrafast": ("realtime", 8),
     "veryfast": ("realtime", 6),

@@ -85,10 +85,10 @@ class Measure:
             made.name,
             lambda: self.prober.scan(path, made.probe, folder=self.folder, halt=self.halt),
         )
-        if not scan.regular or not scan.ticks or scan.key_ticks[:1] != scan.ticks[:1]:
-            broken(
-                f"{made.name} has pictures without a moment of their own, or no keyframe in front"
-            )
+        # Two at one moment may be: the clock of Matroska is too coarse for what two recordings that
+        # overlap become (`compile`).
+        if len(scan.ticks) != scan.frames or scan.key_ticks[:1] != scan.ticks[:1]:
+            broken(f"{made.name} has pictures without a moment, or no keyframe in front")
         return dataclasses.replace(
             made, picture_begins=scan.ticks[0] * scan.tick, picture_seconds=scan.span_seconds()
         )

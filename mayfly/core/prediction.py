@@ -19,7 +19,9 @@ from mayfly.contract.recipe import Box, LadderOutput, Recipe, VideoOutput
 
 #: Processor milliseconds to encode a million pixels, by codec and speed. Measured by
 #: `bench.encode_table` on two virtual processors of an Intel Xeon, with ffmpeg 9.0.2, on three
-#: seconds of each of three real clips (480p24, 720p50 in 10 bits, 432p12.5).
+#: seconds of each of three real clips (480p24, 720p50 in 10 bits, 432p12.5); the rows that are not
+#: H.264, on one second of each, once, beside other work on the machine: a tenth is noise. In 10
+#: bits and without loss they take longer than that.
 ENCODE_MS: dict[tuple[str, str], float] = {
     ("h264", "ultrafast"): 5.81,
     ("h264", "veryfast"): 15.76,
@@ -28,27 +30,27 @@ ENCODE_MS: dict[tuple[str, str], float] = {
     ("h264", "medium"): 36.96,
     ("h264", "slow"): 49.1,
     ("h264", "slower"): 79.91,
-    ("hevc", "ultrafast"): 30.0,
-    ("hevc", "veryfast"): 40.0,
-    ("hevc", "faster"): 45.0,
-    ("hevc", "fast"): 50.0,
-    ("hevc", "medium"): 60.0,
-    ("hevc", "slow"): 150.0,
-    ("hevc", "slower"): 350.0,
-    ("av1", "ultrafast"): 20.0,
-    ("av1", "veryfast"): 40.0,
-    ("av1", "faster"): 50.0,
-    ("av1", "fast"): 70.0,
-    ("av1", "medium"): 100.0,
-    ("av1", "slow"): 150.0,
-    ("av1", "slower"): 250.0,
-    ("vp9", "ultrafast"): 10.0,
-    ("vp9", "veryfast"): 15.0,
-    ("vp9", "faster"): 20.0,
-    ("vp9", "fast"): 150.0,
-    ("vp9", "medium"): 170.0,
-    ("vp9", "slow"): 190.0,
-    ("vp9", "slower"): 300.0,
+    ("hevc", "ultrafast"): 21.96,
+    ("hevc", "veryfast"): 40.48,
+    ("hevc", "faster"): 39.51,
+    ("hevc", "fast"): 51.67,
+    ("hevc", "medium"): 47.15,
+    ("hevc", "slow"): 95.86,
+    ("hevc", "slower"): 282.97,
+    ("av1", "ultrafast"): 15.52,
+    ("av1", "veryfast"): 27.29,
+    ("av1", "faster"): 33.75,
+    ("av1", "fast"): 43.81,
+    ("av1", "medium"): 59.88,
+    ("av1", "slow"): 67.77,
+    ("av1", "slower"): 135.84,
+    ("vp9", "ultrafast"): 12.1,
+    ("vp9", "veryfast"): 14.23,
+    ("vp9", "faster"): 13.82,
+    ("vp9", "fast"): 58.96,
+    ("vp9", "medium"): 65.32,
+    ("vp9", "slow"): 72.83,
+    ("vp9", "slower"): 98.76,
 }
 
 #: The same to decode a million pixels of a source, by its codec as ffprobe names it.

@@ -1,0 +1,122 @@
+"""A file that is not what its recipe names is not delivered, though ffmpeg's exit code is 0."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mayfly.contract import report
+from mayfly.contract.recipe import AudioOutput, Box, VideoOutput
+from tests.worker.clips import Clips
+from tests.worker.conftest import Rig
+from tests.worker.cutting import Film
+from worker import compile_codecs, compile_sound, containers, ebml, streams
+from worker.boxes import Malformed
+
+pytestmark = pytest.mark.worker
+
+SMALL = Box(width=64, height=64)
+
+
+def told(changed: dict[str, Any], *left_out: str) -> Callable[..., dict[str, Any]]:
+    real = compile_codecs.told
+
+    def telling(output: Any, making: Any) -> dict[str, Any]:
+        options = {**real(output, making), **changed}
+        return {name: value for name, value in options.items() if name not in left_out}
+
+    return telling
+
+
+def written(**changed: Any) -> Callable[..., dict[str, Any]]:
+    real = containers.delivered
+    return lambda output: {**real(output), **changed}
+
+
+HEVC = VideoOutput(codec="hevc", box=SMALL, speed="ultrafast")
+HEVC_MKV = VideoOutput(file="film.mkv", codec="hevc", box=SMALL, speed="ultrafast")
+MKV = VideoOutput(file="film.mkv", box=SMALL, speed="ultrafast")
+OPUS = AudioOutput(file="a.opus")
+
+
+@pytest.mark.parametrize(
+    ("output", "where", "name", "made_so", "said"),
+    [
+        (HEVC_MKV, compile_codecs, "told", told({"c:v": "libx264"}, "x265-params", "forced-idr"),
+         "has no hevc picture"),
+        (VideoOutput(bits=10, box=SMALL), streams, "PIXELS", {8: "yuv420p", 10: "yuv420p"},
+         "is of profile"),
+        (VideoOutput(box=SMALL), compile_codecs, "told",
+         told({"profile:v": "high444", "qp": 0}, "crf"), "is of profile High 4:4:4 Predictive"),
+        (HEVC, containers, "tag", lambda output: {"tag:v": "hev1"}, "calls its picture hev1"),
+        (HEVC, containers, "delivered", written(movflags="+empty_moov+frag_keyframe"),
+         "is in fragments"),
+        (HEVC, containers, "delivered", written(movflags="+write_colr"), "is not in front"),
+        (HEVC, containers, "delivered", written(format="mov"), "for QuickTime"),
+        (VideoOutput(fragmented=True, box=SMALL), containers, "delivered",
+         written(movflags="+faststart"), "not in fragments"),
+        (MKV, containers, "delivered", written(cues_to_front=0), "is not in front"),
+        (VideoOutput(file="film.webm", codec="vp9", box=SMALL, speed="ultrafast"), containers,
+         "delivered", written(format="matroska"), "says that it is matroska"),
+        (OPUS, compile_sound, "encoder", lambda promise: {"c:a": "flac"}, "has no Opus sound"),
+    ],
+)  # fmt: skip
+def test_what_is_not_what_was_promised_is_not_delivered(
+    output: Any,
+    where: Any,
+    name: str,
+    made_so: Any,
+    said: str,
+    rig: Rig,
+    made: Clips,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(where, name, made_so)
+    film = Film(rig, made.plain(seconds=2).read_bytes(), output, chunk_seconds=3600)
+    last = film.begin()[-1]
+    assert isinstance(last, report.Failed), last
+    assert last.code == "output_broken"
+    assert said in last.detail, last.detail
+
+
+def test_sound_that_ends_early_or_late_is_not_delivered(
+    rig: Rig, made: Clips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In files without boxes a decoder counts: 3,000 samples fewer are heard there."""
+    real = compile_sound.encoder
+    monkeypatch.setattr(
+        compile_sound, "encoder", lambda promise: {**real(promise), "bsf:a": "noise=drop=eq(n\\,9)"}
+    )
+    for file in ("a.mp3", "a.opus", "a.mka", "a.flac"):
+        film = Film(rig, made.plain(seconds=2).read_bytes(), AudioOutput(file=file))
+        last = film.begin()[-1]
+        assert isinstance(last, report.Failed), (file, last)
+        assert last.code == "output_broken", file
+
+
+def test_hevc_below_its_least_size_is_refused_before_anything_is_encoded(
+    rig: Rig, made: Clips
+) -> None:
+    output = VideoOutput(codec="hevc", box=Box(width=16, height=16), speed="ultrafast")
+    last = Film(rig, made.plain(seconds=2).read_bytes(), output).begin()[-1]
+    assert isinstance(last, report.Failed)
+    assert (last.code, "HEVC begins at 16" in last.detail) == ("request_refused", True)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0" * 40,
+        b"\x1a\x45\xdf\xa3",
+        b"\x1a\x45\xdf\xa3\x80\x18\x53\x80\x67\x80",
+        b"\xff" * 9,
+    ],
+)
+def test_no_bytes_break_the_reading_of_elements(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(content)
+    for read in (ebml.doc_type, ebml.index_in_front):
+        with pytest.raises(Malformed):
+            read(path)

@@ -224,7 +224,9 @@ def test_a_whole_job_says_no_secret(rig: Rig, made: Clips, queues: Queues, worke
     assert store.SECRET not in repr(said)
     _assert_no_secret(worker.log.read_text())
     lines = [json.loads(line) for line in worker.log.read_text().splitlines()]
-    assert [line["message"] for line in lines if line.get("job_id") == "job-1"] == [
+    told = [line["message"] for line in lines if line.get("job_id") == "job-1"]
+    # It may be told to leave after it has said what became of the task, and before that is over.
+    assert [one for one in told if not one.startswith("Told to leave")] == [
         "The task has begun.",
         "The task is done.",
     ]

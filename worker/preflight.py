@@ -15,8 +15,10 @@ from worker.picture import fit
 from worker.probe import Probe, Scan, Stream
 from worker.sniff import Sniffed
 
-#: x265 makes no smaller pictures.
+#: x265 makes no smaller pictures; SVT-AV1 keeps to no average in them (it has no adaptive
+#: quantisation there, and refuses to do without).
 _HEVC_SIDE_MIN = 16
+_AV1_AVERAGE_SIDE_MIN = 64
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,11 +119,17 @@ def check_probe(probe: Probe, recipe: Recipe) -> None:
 
 
 def _check_size(output: VideoOutput, picture: Stream) -> None:
+    least = 0
+    if output.codec == "hevc":
+        least = _HEVC_SIDE_MIN
+    if output.codec == "av1" and output.bitrate_kbps is not None:
+        least = _AV1_AVERAGE_SIDE_MIN
     size = fit(picture, output.box, enlarge=output.enlarge)
-    if output.codec == "hevc" and min(size.width, size.height) < _HEVC_SIDE_MIN:
+    if min(size.width, size.height) < least:
         raise WorkFailed(
             "request_refused",
-            f"{output.file} would be {size.width}x{size.height}; HEVC begins at {_HEVC_SIDE_MIN}",
+            f"{output.file} would be {size.width}x{size.height}: too small for {output.codec}"
+            f" as it is wanted, which begins at {least}x{least}",
         )
 
 

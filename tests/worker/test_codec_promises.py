@@ -95,13 +95,19 @@ def test_sound_that_ends_early_or_late_is_not_delivered(
         assert last.code == "output_broken", file
 
 
-def test_hevc_below_its_least_size_is_refused_before_anything_is_encoded(
-    rig: Rig, made: Clips
+@pytest.mark.parametrize(
+    ("changed", "least"),
+    [({"codec": "hevc"}, 16), ({"codec": "av1", "bitrate_kbps": 90}, 64)],
+)
+def test_what_an_encoder_cannot_make_so_small_is_refused_before_it_is_tried(
+    changed: dict[str, Any], least: int, rig: Rig, made: Clips
 ) -> None:
-    output = VideoOutput(codec="hevc", box=Box(width=16, height=16), speed="ultrafast")
+    box = Box(width=least, height=least)
+    output = VideoOutput(**changed, box=box, speed="ultrafast")
     last = Film(rig, made.plain(seconds=2).read_bytes(), output).begin()[-1]
     assert isinstance(last, report.Failed)
-    assert (last.code, "HEVC begins at 16" in last.detail) == ("request_refused", True)
+    assert last.code == "request_refused"
+    assert f"begins at {least}x{least}" in last.detail
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def three(made: Clips) -> Path:
 @pytest.mark.timeout(300)
 @given(output=_VIDEO | _AUDIO | _likely())
 @settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -97,6 +97,10 @@ class Source:
     frames: float
 
 
+#: By which recipes are compared: an hour of 1080p at 24 frames a second.
+HOUR = Source(codec="h264", pixels=1920 * 1080, frames=24 * 3600)
+
+
 def seconds(source: Source, encodes: Sequence[Encode], threads: float) -> float:
     """Wall seconds that these pictures take a worker with so many processors."""
     ms = DECODE_MS.get(source.codec, _DECODE_OTHER_MS) * source.pixels
@@ -106,24 +110,29 @@ def seconds(source: Source, encodes: Sequence[Encode], threads: float) -> float:
     return ms / 1e6 / 1e3 * source.frames / _processors(threads)
 
 
-def guessed_seconds(
-    recipe: Recipe, size_bytes: int, bits_per_pixel: float, threads: float
-) -> float:
-    """The same of a source that nobody has looked at; 0 where there is no picture to encode."""
+def recipe_seconds(recipe: Recipe, source: Source, threads: float) -> float:
+    """The same of all pictures of a recipe, none larger than the source; 0 where there is none to
+    encode."""
     encodes = [
         Encode(
             codec=output.codec,
             speed=output.speed,
-            pixels=min(box.width * box.height, _GUESSED_PIXELS),
+            pixels=min(box.width * box.height, source.pixels),
         )
         for output in recipe.outputs
         if isinstance(output, VideoOutput | LadderOutput)
         for box in _boxes(output)
     ]
-    if not encodes:
-        return 0.0
+    return seconds(source, encodes, threads) if encodes else 0.0
+
+
+def guessed_seconds(
+    recipe: Recipe, size_bytes: int, bits_per_pixel: float, threads: float
+) -> float:
+    """The same of a source that nobody has looked at."""
     frames = size_bytes * 8 / bits_per_pixel / _GUESSED_PIXELS
-    return seconds(Source(codec="h264", pixels=_GUESSED_PIXELS, frames=frames), encodes, threads)
+    source = Source(codec="h264", pixels=_GUESSED_PIXELS, frames=frames)
+    return recipe_seconds(recipe, source, threads)
 
 
 def _boxes(output: VideoOutput | LadderOutput) -> list[Box]:

@@ -22,8 +22,9 @@ _BROUGHT = PLACE / "brought-package-lock.json"
 
 PROGRAMS = ("chromium", "chromedriver")
 _PACKAGES = ("chromium", "chromium-driver")
-#: Of each command that fetches something.
-_SECONDS_MAX = 600
+#: Of each command that fetches something, ten times what it takes: who has no way to the registries
+#: shall not wait for them.
+_SECONDS_MAX = 120
 _APT = ("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=60")
 HOW_TO_GET_THEM = f"On Debian: apt-get install --no-install-recommends {' '.join(_PACKAGES)}"
 

@@ -49,7 +49,7 @@ def bring_packages() -> str:
     # Behind a company's proxy only the machine's own certificates are right.
     cache = PLACE / "npm"
     environment = {"NODE_USE_SYSTEM_CA": "1", **os.environ, "npm_config_cache": str(cache)}
-    command = [*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    command = [*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
     try:
         subprocess.run(command, cwd=PLACE, env=environment, check=True, timeout=_SECONDS_MAX)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as failed:

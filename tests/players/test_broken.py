@@ -20,6 +20,7 @@ _WAY = Way(player="hls.js", manifest=films.opened("cut"), ladder="cut")
     [
         (breaking.segment_late, claims.is_in_one_piece, r"\[0, 8\.00\d+\], \[8\.10\d+,"),
         (breaking.segment_gone, claims.plays_to_its_end, "fragLoadError"),
+        (breaking.segment_gone, claims.finds_five_places, "fragLoadError"),
         (breaking.sound_twice, claims.is_in_one_piece, r"\[0, 7\.99\d+\]"),
         (breaking.keyframes_gone, claims.takes_every_size, "NoProgress|192x108: not in"),
         (breaking.sound_late, claims.flashes_when_it_beeps, r"^30\.\d+ ms at flash"),
@@ -35,7 +36,7 @@ def test_a_broken_ladder_is_noticed(
     claim: Callable[[Page, Way, str], object],
     says: str,
 ) -> None:
-    name = broken.__name__
+    name = f"{broken.__name__}-{claim.__name__}"
     folder = breaking.copied(made.ladder(_WAY.ladder), made.folder / name)
     broken((folder / _WAY.manifest).parent)
 

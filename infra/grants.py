@@ -13,7 +13,7 @@ from aws_cdk import aws_sqs as sqs
 
 from infra import names
 from infra.permission import allow
-from infra.storage import OUTPUTS, UPLOADS, WORK
+from infra.storage import OUTPUTS, PRESETS, UPLOADS, WORK
 from infra.workers import Workers
 
 _KEYS = "Keys are made of what users upload and of what jobs are called."
@@ -129,6 +129,17 @@ def see_uploads(role: iam.Role, bucket: s3.Bucket) -> None:
         actions=["s3:GetObject", "s3:GetObjectVersion"],
         on=[bucket.arn_for_objects(f"{UPLOADS}*")],
         wildcard_because=_KEYS,
+    )
+
+
+def read_presets(role: iam.Role, bucket: s3.Bucket) -> None:
+    """Read users' presets, whose names come with uploads and requests; nobody here writes them."""
+    allow(
+        role,
+        "ReadPresets",
+        actions=["s3:GetObject"],
+        on=[bucket.arn_for_objects(f"{PRESETS}*")],
+        wildcard_because="Users name their presets.",
     )
 
 

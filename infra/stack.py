@@ -157,6 +157,7 @@ class MayflyStack(Stack):
             grants.sign(function.role, self.signer.role)
             grants.hatch_workers(function.role, self.workers)
             grants.see_uploads(function.role, bucket)
+            grants.read_presets(function.role, bucket)
             grants.steer_attempts(function.role, bucket)
             grants.publish_outcomes(function.role)
         grants.send(self.dispatcher.role, jobs)

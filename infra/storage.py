@@ -1,4 +1,4 @@
-"""The bucket: uploads in, attempts in `work/` for a week, outputs out.
+"""The bucket: uploads in, attempts in `work/` for a week, outputs out; beside them users' presets.
 
 It tells the requests queue of every upload by a property of its own, not by CDK's notification
 custom resource: that would be one more Lambda, with the right to rewrite any bucket's
@@ -20,6 +20,7 @@ from mayfly.core import limits
 UPLOADS = "uploads/"
 WORK = "work/"
 OUTPUTS = "outputs/"
+PRESETS = "presets/"
 
 
 class Storage(Construct):

@@ -12,10 +12,8 @@ from botocore import exceptions
 
 from mayfly.aws import errors, multipart
 from mayfly.aws.clients import CONNECTIONS_MAX
-from mayfly.perform.ports import Conflict, Gone, ObjectListed, ObjectSeen
-
-#: What `read` takes into a Lambda's memory.
-READ_BYTES_MAX = 8 * 1024 * 1024
+from mayfly.core import limits
+from mayfly.perform.ports import Conflict, Gone, ObjectListed, ObjectSeen, TooLarge
 
 #: ListObjectsV2 answers with this many keys at most, and with fewer when it likes.
 PAGE_KEYS_MAX = 1000
@@ -166,8 +164,10 @@ class S3Store:
                 for copy in copied:
                     copy.cancel()
 
-    def read(self, bucket: str, key: str) -> tuple[bytes, str] | None:
-        """Raises ValueError beyond READ_BYTES_MAX."""
+    def read(
+        self, bucket: str, key: str, *, bytes_max: int = limits.READ_BYTES_MAX
+    ) -> tuple[bytes, str] | None:
+        """Of what is too large, nothing is fetched but its size."""
         with errors.judging("GetObject"):
             try:
                 answer = self._client.get_object(Bucket=bucket, Key=key)
@@ -176,8 +176,9 @@ class S3Store:
                     return None
                 raise
             with answer["Body"] as body:
-                if answer["ContentLength"] > READ_BYTES_MAX:
-                    raise ValueError(f"{key} has {answer['ContentLength']} bytes: not a small one.")
+                size_bytes = answer["ContentLength"]
+                if size_bytes > bytes_max:
+                    raise TooLarge(f"{key} has {size_bytes} bytes, and {bytes_max} are allowed.")
                 return body.read(), answer["ETag"].strip('"')
 
     def write(

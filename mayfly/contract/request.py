@@ -3,18 +3,23 @@
 Strict: people and their programs write it.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import msgspec
 
 from mayfly.contract import presets
 from mayfly.contract.recipe import LadderOutput, Recipe
-from mayfly.contract.wire import Refusal, Version
+from mayfly.contract.wire import Refusal, Version, decode
 
 #: A deadline nearer than a worker's start, or further than anybody waits, says nothing.
 DEADLINE_SECONDS_MIN, DEADLINE_SECONDS_MAX = 60, 7 * 24 * 3600
 
-Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Name = Annotated[str, msgspec.Meta(pattern=presets.NAME_PATTERN)]
+
+#: Finds the recipe of a name that is none of ours; None when it knows none either. Raises Refusal
+#: for one that cannot be read.
+Elsewhere = Callable[[str], Recipe | None]
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,30 +54,46 @@ def split_source(source: str) -> tuple[str, str]:
     return bucket, key
 
 
-def resolve_recipe(request: Request, default_preset: str) -> tuple[str, Recipe]:
+def resolve_recipe(
+    request: Request, default_preset: str, elsewhere: Elsewhere = lambda _: None
+) -> tuple[str, Recipe]:
     """The preset's name ("custom" for inline outputs) and the recipe it stands for.
 
-    Raises Refusal for both at once, an unknown preset, two outputs with one file name, or a ladder
-    that is listed twice for the same players.
+    Ours go before those that `elsewhere` knows: a name of ours means the same in every stack.
+    Raises Refusal for both at once, an unknown preset, and outputs that go against each other.
     """
     if request.recipe is not None:
         if request.preset is not None:
             raise Refusal(
                 "preset", f'"{request.preset}" beside a recipe', "one of the two, not both"
             )
-        files = [output.file for output in request.recipe.outputs]
-        twice = sorted({file for file in files if files.count(file) > 1})
-        if twice:
-            raise Refusal(
-                "recipe.outputs", f"two files named {twice[0]}", "outputs with different file names"
-            )
-        for number, output in enumerate(request.recipe.outputs):
-            if isinstance(output, LadderOutput) and output.listed_twice():
-                field = f"recipe.outputs[{number}].manifests"
-                raise Refusal(field, f"{output.manifests[0]} twice", "a list with each kind once")
+        check_outputs(request.recipe)
         return "custom", request.recipe
     name = request.preset or default_preset
     known = presets.all_presets()
-    if name not in known:
+    recipe = known[name].recipe if name in known else elsewhere(name)
+    if recipe is None:
         raise Refusal("preset", f'"{name}"', "one of: " + ", ".join(known))
-    return name, known[name].recipe
+    return name, recipe
+
+
+def check_outputs(recipe: Recipe) -> None:
+    """What the types do not say. Raises Refusal for two outputs with one file name, or a ladder
+    that is listed twice for the same players."""
+    files = [output.file for output in recipe.outputs]
+    twice = sorted({file for file in files if files.count(file) > 1})
+    if twice:
+        raise Refusal(
+            "recipe.outputs", f"two files named {twice[0]}", "outputs with different file names"
+        )
+    for number, output in enumerate(recipe.outputs):
+        if isinstance(output, LadderOutput) and output.listed_twice():
+            field = f"recipe.outputs[{number}].manifests"
+            raise Refusal(field, f"{output.manifests[0]} twice", "a list with each kind once")
+
+
+def preset_from_json(body: bytes) -> presets.Preset:
+    """A user's preset, checked as a recipe in a request would be. Raises Refusal."""
+    preset = decode(presets.Preset, body)
+    check_outputs(preset.recipe)
+    return preset

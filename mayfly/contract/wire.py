@@ -29,6 +29,12 @@ class Refusal(ValueError):
         self.may_be = may_be
         super().__init__(f"{field}: got {got}, but it must be {may_be}.")
 
+    def inside(self, place: str) -> "Refusal":
+        """The same of a message that its author keeps in a place of its own."""
+        told = Refusal(f"{place}: {self.field}", self.got, self.may_be)
+        told.args = (f"{place}: {self}",)
+        return told
+
 
 class Contradiction(Refusal):
     """Each field may be what it is, but not beside the others; `says` is what would do."""

@@ -321,6 +321,15 @@ RUNS_MAX = 50
 #: DynamoDB holds 400.
 KEPT_BYTES_MAX = 64 * 1024
 
+# --- Small objects ----------------------------------------------------------------------------
+
+#: What is read whole into a function's memory: a list of a ladder's 10,800 segments has 2 MB.
+READ_BYTES_MAX = 8 * 1024 * 1024
+
+#: A user's preset, read anew for each upload that names it. A recipe of twenty outputs has 5 KB,
+#: and a message on a queue, which the recipe becomes a part of, may have 256.
+PRESET_BYTES_MAX = 64 * 1024
+
 # --- Rounds over the uploads ------------------------------------------------------------------
 
 #: A round over all uploads begins so often: S3 delivers its events "at least once", and a bucket

@@ -2,9 +2,12 @@
 
 from pathlib import PurePosixPath
 
+from mayfly.contract.presets import is_name
 from mayfly.core.parts import FINISH_TASK
 
 UPLOADS, WORK, OUTPUTS = "uploads/", "work/", "outputs/"
+#: Recipes that users gave names to.
+PRESETS = "presets/"
 
 
 def work_prefix(job_id: str, task_id: str) -> str:
@@ -33,10 +36,21 @@ def is_upload(key: str) -> bool:
     return key.startswith(UPLOADS) and not key.endswith("/")
 
 
-def preset_of_upload(key: str, known: frozenset[str], default: str) -> str:
-    """`uploads/<preset>/…` names its preset; anything else takes the stack's default."""
-    first = key.removeprefix(UPLOADS).partition("/")
-    return first[0] if first[1] and first[0] in known else default
+def folder_of_upload(key: str) -> str:
+    """The first folder under `uploads/`, which may be a preset's name; empty without one."""
+    folder, slash, _ = key.removeprefix(UPLOADS).partition("/")
+    return folder if slash else ""
+
+
+def preset_key(name: str) -> str:
+    """Where a user's preset is."""
+    return f"{PRESETS}{name}.json"
+
+
+def preset_of_key(key: str) -> str | None:
+    """The name of the preset that a key holds; None for anything else that lies there."""
+    name = key.removeprefix(PRESETS).removesuffix(".json")
+    return name if preset_key(name) == key and is_name(name) else None
 
 
 def stem(key: str, preset: str) -> str:

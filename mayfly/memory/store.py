@@ -5,14 +5,12 @@ import hashlib
 import random
 from collections.abc import Sequence
 
+from mayfly.core import limits
 from mayfly.memory.branches import Branches
 from mayfly.memory.clock import VirtualClock
 from mayfly.memory.faults import Faults
 from mayfly.memory.fickle import Fickle
-from mayfly.perform.ports import Clock, Conflict, Gone, ObjectListed, ObjectSeen
-
-#: What `read` takes into a Lambda's memory.
-READ_BYTES_MAX = 8 * 1024 * 1024
+from mayfly.perform.ports import Clock, Conflict, Gone, ObjectListed, ObjectSeen, TooLarge
 
 #: S3: EntityTooSmall.
 PART_BYTES_MIN = 5 * 1024 * 1024
@@ -96,14 +94,16 @@ class MemoryStore(Fickle):
         for source_key, key in pairs:
             self.copy(bucket, source_key, key)
 
-    def read(self, bucket: str, key: str) -> tuple[bytes, str] | None:
-        """Raises ValueError beyond READ_BYTES_MAX."""
+    def read(
+        self, bucket: str, key: str, *, bytes_max: int = limits.READ_BYTES_MAX
+    ) -> tuple[bytes, str] | None:
+        """Of what is too large, nothing is handed over."""
         self._faults.before("store.read")
         found = self.get(bucket, key)
         if found is None:
             return None
-        if len(found.body) > READ_BYTES_MAX:
-            raise ValueError(f"{key} has {len(found.body)} bytes: not a small one.")
+        if len(found.body) > bytes_max:
+            raise TooLarge(f"{key} has {len(found.body)} bytes, and {bytes_max} are allowed.")
         return found.body, found.etag
 
     def write(

@@ -7,7 +7,6 @@ nothing itself; the commands it answers with do.
 import dataclasses
 from collections.abc import Sequence
 
-from mayfly.contract import presets
 from mayfly.contract.failure import Failure, failure
 from mayfly.contract.recipe import Recipe
 from mayfly.contract.request import Request, resolve_recipe, split_source
@@ -16,7 +15,7 @@ from mayfly.core import limits, naming, prediction, sizing
 from mayfly.core.commands import Command
 from mayfly.core.events import RequestAccepted, RequestRefused
 from mayfly.core.identity import SourceObject, digest, job_id, upload_id
-from mayfly.perform import engine
+from mayfly.perform import engine, presets_of_users
 from mayfly.perform.world import World
 
 
@@ -25,20 +24,37 @@ def take_upload(world: World, source: SourceObject, *, standing: bool = False) -
 
     Raises Temporary.
     """
-    known = presets.all_presets()
-    default = world.settings.default_preset
-    preset = naming.preset_of_upload(source.key, frozenset(known), default)
-    request, recipe = Request(source=source.address, preset=preset), known[preset].recipe
-    pool = _pool(world, recipe, None)
-    accepted = _accepted(world, request, source, preset, recipe, pool)
+    try:
+        preset, recipe = _of_upload(world, source.key)
+        pool = _pool(world, recipe, None)
+    except Refusal as refusal:
+        return _refuse(world, _unfit_upload(world, source, str(refusal)))[1]
+    accepted = _accepted(world, Request(source=source.address), source, preset, recipe, pool)
     accepted = dataclasses.replace(accepted, upload=upload_id(source), standing=standing)
     return _take(world, accepted)[1]
+
+
+def _of_upload(world: World, key: str) -> tuple[str, Recipe]:
+    """`uploads/<preset>/…` names its preset, ours or a user's; anything else takes the stack's
+    default. Raises Refusal, Temporary."""
+    folder = naming.folder_of_upload(key)
+    recipe = presets_of_users.any_recipe(world, folder)
+    if recipe is not None:
+        return folder, recipe
+    return _resolved(world, Request(source=key))
+
+
+def _resolved(world: World, request: Request) -> tuple[str, Recipe]:
+    def elsewhere(name: str) -> Recipe | None:
+        return presets_of_users.recipe(world, name)
+
+    return resolve_recipe(request, world.settings.default_preset, elsewhere)
 
 
 def take_request(world: World, request: Request, body: bytes) -> tuple[str, Sequence[Command]]:
     """A request message or POST: the id of its job, and what to do. Raises Temporary."""
     try:
-        preset, recipe = resolve_recipe(request, world.settings.default_preset)
+        preset, recipe = _resolved(world, request)
         bucket, key = split_source(request.source)
         _check_source(world, bucket, key)
         pool = _pool(world, recipe, request.pool)
@@ -74,6 +90,20 @@ def _unfit(world: World, body: bytes, why: Failure, request: Request | None) -> 
         source=request.source if request else "",
         failure=why,
         request_id=request.request_id if request else None,
+    )
+
+
+def _unfit_upload(world: World, source: SourceObject, why: str) -> RequestRefused:
+    """Named by its content and the reason, so that it is told once, and anew when it is another."""
+    upload = upload_id(source)
+    return RequestRefused(
+        at=world.clock.now(),
+        job_id=digest(f"{upload}\n{why}".encode()),
+        tenant="default",
+        preset=naming.folder_of_upload(source.key),
+        source=source.address,
+        failure=failure("request_refused", why),
+        upload=upload,
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from mayfly.contract.task import Fetch, PostForm
+from mayfly.core import limits
 from mayfly.core.changes import Change, Key
 from mayfly.core.pool import ServiceSeen
 
@@ -35,6 +36,7 @@ __all__ = [
     "Signer",
     "Store",
     "Temporary",
+    "TooLarge",
 ]
 
 
@@ -52,6 +54,10 @@ class HandleLost(Exception):
 
 class Gone(Exception):
     """What was named is not there (any more)."""
+
+
+class TooLarge(ValueError):
+    """What was to be read whole is larger than its reader allows."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,8 +210,11 @@ class Store(Protocol):
         at most 5 GB. Some may be copied when it raises: Gone when any source is not there,
         Temporary."""
 
-    def read(self, bucket: str, key: str) -> tuple[bytes, str] | None:
-        """Body and ETag of a small object."""
+    def read(
+        self, bucket: str, key: str, *, bytes_max: int = limits.READ_BYTES_MAX
+    ) -> tuple[bytes, str] | None:
+        """Body and ETag of a small object; None when it is not there. Raises TooLarge beyond
+        `bytes_max`, Temporary."""
 
     def write(
         self,

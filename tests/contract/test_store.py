@@ -3,7 +3,8 @@
 import pytest
 
 from mayfly.aws import errors, s3
-from mayfly.perform.ports import Conflict, Gone, Store
+from mayfly.core import limits
+from mayfly.perform.ports import Conflict, Gone, Store, TooLarge
 from tests.contract.conftest import Expect
 from tests.contract.worlds import AwsWorld, World
 
@@ -202,9 +203,17 @@ def test_of_many_copies_one_whose_source_is_not_there_is_gone(store: Store, buck
 
 
 def test_an_object_that_is_not_small_is_not_read(store: Store, world: World, bucket: str) -> None:
-    world.put(bucket, "large", b"x" * (s3.READ_BYTES_MAX + 1))
-    with pytest.raises(ValueError):
+    world.put(bucket, "large", b"x" * (limits.READ_BYTES_MAX + 1))
+    with pytest.raises(TooLarge):
         store.read(bucket, "large")
+
+
+def test_whoever_wants_less_reads_no_more_than_that(store: Store, bucket: str) -> None:
+    write(store, bucket, "k", b"12345")
+    assert (store.read(bucket, "k", bytes_max=5) or (b"",))[0] == b"12345"
+    with pytest.raises(TooLarge, match="5 bytes, and 4 are allowed"):
+        store.read(bucket, "k", bytes_max=4)
+    assert store.read(bucket, "missing", bytes_max=4) is None
 
 
 @pytest.mark.parametrize("world", ["moto", "embedded"], indirect=True)

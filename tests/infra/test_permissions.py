@@ -69,6 +69,8 @@ def powers_of_both(template: Template, function: str) -> set[tuple[str, str, str
         ),
         ("s3:GetObject", f"{bucket}/uploads/*", ""),
         ("s3:GetObjectVersion", f"{bucket}/uploads/*", ""),
+        # The completion handler too: its hourly round takes uploads of which S3 did not tell.
+        ("s3:GetObject", f"{bucket}/presets/*", ""),
         ("s3:GetObject", f"{bucket}/work/*", ""),
         ("s3:PutObject", f"{bucket}/work/*", ""),
         (

@@ -36,21 +36,6 @@ def test_a_redelivered_event_is_the_same_job_although_its_sequencer_differs() ->
 
 
 @pytest.mark.parametrize(
-    ("key", "preset"),
-    [
-        ("uploads/poster/x.mp4", "poster"),
-        ("uploads/x.mp4", "mp4-720p"),
-        ("uploads/holiday/x.mp4", "mp4-720p"),
-        ("uploads/poster", "mp4-720p"),
-        ("uploads/poster/deep/er/x.mp4", "poster"),
-    ],
-)
-def test_the_first_folder_names_the_preset(key: str, preset: str) -> None:
-    known = frozenset(presets.all_presets())
-    assert naming.preset_of_upload(key, known, "mp4-720p") == preset
-
-
-@pytest.mark.parametrize(
     ("key", "stem"),
     [
         ("uploads/mp4-720p/my clip (1)+ü.mp4", "my clip (1)+ü"),

@@ -98,11 +98,21 @@ def test_an_upload_is_a_file_under_uploads() -> None:
 
 
 def test_a_preset_is_the_first_folder_and_nothing_deeper() -> None:
-    known = frozenset({"a", "b"})
-    assert naming.preset_of_upload("uploads/a/b/x", known, "d") == "a"
-    assert naming.preset_of_upload("uploads/x/a/y", known, "d") == "d"
-    assert naming.preset_of_upload("uploads/a/", known, "d") == "a"
-    assert naming.preset_of_upload("uploads/uploads/a/x", known, "d") == "d"
+    assert naming.folder_of_upload("uploads/a/b/x") == "a"
+    assert naming.folder_of_upload("uploads/x/a/y") == "x"
+    assert naming.folder_of_upload("uploads/a/") == "a"
+    assert naming.folder_of_upload("uploads/uploads/a/x") == "uploads"
+    assert naming.folder_of_upload("uploads/a") == naming.folder_of_upload("uploads//a") == ""
+
+
+def test_a_users_preset_is_a_json_file_right_under_presets() -> None:
+    assert naming.preset_key("mine") == "presets/mine.json"
+    assert naming.preset_of_key("presets/mine.json") == "mine"
+    assert naming.preset_of_key("presets/mine.v2.json") == "mine.v2"
+    for key in ("mine", "mine.yaml", "my own.json", "a/mine.json", ".json", "x.json\n", "x" * 65):
+        assert naming.preset_of_key(f"presets/{key}") is None
+    assert naming.preset_of_key("uploads/mine.json") is None
+    assert naming.preset_of_key("mine.json") is None
 
 
 def test_a_service_is_named_by_its_pool_and_something_opaque() -> None:

@@ -151,7 +151,9 @@ class _Store:
         for source_key, key in pairs:
             self.copy(bucket, source_key, key)
 
-    def read(self, bucket: str, key: str) -> tuple[bytes, str] | None:
+    def read(
+        self, bucket: str, key: str, *, bytes_max: int = limits.READ_BYTES_MAX
+    ) -> tuple[bytes, str] | None:
         raise NotImplementedError("The small model has no latest.json.")
 
     def write(

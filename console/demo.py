@@ -14,7 +14,7 @@ def demo(
     video: Annotated[
         str | None, typer.Argument(metavar="[VIDEO]", help="Default: Big Buck Bunny.")
     ] = None,
-    preset: options.PresetName = None,
+    preset: options.PresetOrFile = None,
     out: Annotated[Path, typer.Option("--out", help="The folder for the outputs.")] = Path("out"),
     as_json: options.AsJson = False,
 ) -> None:
@@ -26,12 +26,13 @@ def demo(
     with speaking(as_json) as voice:
         from console import laptop, reach, showing, submitting
 
-        laptop.check_preset(preset)
+        preset_file = laptop.own_preset(preset)
         path = submitting.checked_file(video) if video else _clip(voice)
         laptop.make_folder(out)
         with laptop.laptop(voice) as (cloud, own):
             run = showing.Run(voice=voice, at=reach.of_laptop(cloud))
-            showing.show(run, path, preset, out, own)
+            name = laptop.named(run.at, preset_file) or preset
+            showing.show(run, path, name, out, own)
 
 
 def _clip(voice: Voice) -> Path:

@@ -37,7 +37,7 @@ class Means:
 
 def estimate(
     file: Annotated[str, typer.Argument(metavar="FILE", help="The video.")],
-    preset: options.PresetName = None,
+    preset: options.PresetOrFile = None,
     vcpu: Annotated[int, typer.Option(min=1, max=16, help="Processors of a worker.")] = 2,
     workers: Annotated[int, typer.Option(min=1, max=1000, help="The most workers.")] = 3,
     finish_seconds: Annotated[
@@ -53,16 +53,12 @@ def estimate(
     """
     with speaking(as_json) as voice:
         from console import jobview, submitting
-        from mayfly.contract.presets import all_presets
 
         path = submitting.checked_file(file)
-        name = preset or "mp4-720p"
-        known = all_presets()
-        if name not in known:
-            raise WrongCall(f"There is no preset {name}.", "`mayfly presets` lists them.")
+        name, recipe = _recipe(preset or "mp4-720p")
         means = Means(vcpu=vcpu, workers_max=workers, finish_seconds=finish_seconds)
-        with _looked_at(path, known[name].recipe) as material:
-            found = _estimate(material, known[name].recipe, means)
+        with _looked_at(path, recipe) as material:
+            found = _estimate(material, recipe, means)
         media = material.probe.media(frames=material.scan.frames or None)
         voice.document({"source": media, "preset": name, "vcpu": vcpu, **found})
         voice.say(f"{path.name}: {jobview.media_words(media, path.name)}")
@@ -74,6 +70,21 @@ def estimate(
             f"About {jobview.seconds(found['seconds'])} with {many} of {vcpu} vCPU: "
             f"{jobview.dollars(found['dollars'])} on Fargate Spot."
         )
+
+
+def _recipe(preset: str) -> tuple[str, "Recipe"]:
+    from console import presets
+    from mayfly.contract.presets import all_presets
+
+    if presets.is_file(preset):
+        own = presets.from_file(preset)
+        return own.name, own.preset.recipe
+    if preset not in all_presets():
+        raise WrongCall(
+            f"There is no preset {preset}.",
+            "`mayfly presets` lists them; one of your own is given as its file.",
+        )
+    return preset, all_presets()[preset].recipe
 
 
 def _estimate(material: "Material", recipe: "Recipe", means: Means) -> dict[str, Any]:

@@ -1,18 +1,12 @@
-"""The commands about the language: presets, schema. They need no stack."""
+"""The command about the language: schema. It needs no stack."""
 
 import enum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from console import options
 from console.ends import speaking
-
-if TYPE_CHECKING:
-    from mayfly.contract.recipe import Recipe
-
-#: A worker of the standard pool.
-_VCPU, _GIB_PER_VCPU = 2, 2
 
 
 class Word(enum.StrEnum):
@@ -23,45 +17,6 @@ class Word(enum.StrEnum):
     TASK = "task"
     REPORT = "report"
     OUTCOME = "outcome"
-
-
-def presets(as_json: options.AsJson = False) -> None:
-    """List the named recipes, and what an hour of 1080p costs with each.
-
-    JSON: {"presets": {NAME: {"why", "recipe", "hour": {"work_seconds" (of one worker of 2 vCPU),
-    "dollars"}}}}. Pictures alone, on Fargate Spot, as `mayfly estimate` reckons.
-    """
-    with speaking(as_json) as voice:
-        from console import jobview
-        from mayfly.contract import presets as known
-
-        found = known.all_presets()
-        hours = {name: _hour(preset.recipe) for name, preset in found.items()}
-        voice.document(
-            {
-                "presets": {
-                    name: {"why": preset.why, "recipe": preset.recipe, "hour": hours[name]}
-                    for name, preset in found.items()
-                }
-            }
-        )
-        voice.table(
-            ("PRESET", "AN HOUR", "WHY"),
-            [
-                (name, jobview.dollars(hours[name]["dollars"]), preset.why)
-                for name, preset in found.items()
-            ],
-        )
-
-
-def _hour(recipe: "Recipe") -> dict[str, float]:
-    """What an hour of 1080p takes one worker, and what that costs."""
-    from mayfly.core import prediction, receipt
-
-    seconds = prediction.recipe_seconds(recipe, prediction.HOUR, _VCPU)
-    billed = max(seconds, receipt.BILLED_SECONDS_MIN)
-    spent = receipt.dollars(billed, _VCPU, _VCPU * _GIB_PER_VCPU)
-    return {"work_seconds": round(seconds, 1), "dollars": round(spent, 6)}
 
 
 def schema(

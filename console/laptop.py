@@ -13,6 +13,7 @@ from console.ends import WrongCall, speaking
 from console.voice import Voice
 
 if TYPE_CHECKING:
+    from console import presets
     from local.cloud import LocalCloud
     from mayfly.contract.outcome import Outcome
 
@@ -143,7 +144,7 @@ def encode(
     out: Annotated[
         Path, typer.Option("--out", help="The folder for the outputs; same names are replaced.")
     ],
-    preset: options.PresetName = None,
+    preset: options.PresetOrFile = None,
     workers: Workers = None,
     chunk_seconds: ChunkSeconds = None,
     as_json: options.AsJson = False,
@@ -159,9 +160,10 @@ def encode(
 
         path = submitting.checked_file(file)
         make_folder(out)
-        check_preset(preset)
+        own = own_preset(preset)
         with laptop(voice, workers, chunk_seconds) as (cloud, _):
-            _encode(voice, reach.of_laptop(cloud), path, preset, out)
+            at = reach.of_laptop(cloud)
+            _encode(voice, at, path, named(at, own) or preset, out)
 
 
 def _encode(voice: Voice, at: reach.Stack, path: Path, preset: str | None, out: Path) -> None:
@@ -224,12 +226,27 @@ def make_folder(folder: Path) -> None:
         ) from None
 
 
-def check_preset(preset: str | None) -> None:
-    """Asked before a cloud is started for it. Raises Refusal."""
+def own_preset(preset: str | None) -> "presets.Own | None":
+    """A preset that was given as a file. Asked before a cloud is started for it, as is a name that
+    cannot be in the bucket of a cloud that does not run yet. Raises Refusal, WrongCall."""
+    from console import presets
     from mayfly.contract.request import Request, resolve_recipe
 
-    if preset is not None:
+    if preset is not None and presets.is_file(preset):
+        return presets.from_file(preset)
+    if preset is not None and reach.laptop_facts() is None:
         resolve_recipe(Request(source="s3://-/-", preset=preset), preset)
+    return None
+
+
+def named(at: reach.Stack, own: "presets.Own | None") -> str | None:
+    """The name of a preset from a file, which the laptop's bucket has from now on."""
+    from console import presets
+
+    if own is None:
+        return None
+    presets.keep(at, own)
+    return own.name
 
 
 @contextmanager

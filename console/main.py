@@ -19,6 +19,7 @@ from console import (
     jobs,
     language,
     laptop,
+    presets,
     queues,
     rerunning,
     submitting,
@@ -52,11 +53,11 @@ for command in (
     rerunning.redrive,
     queues.queues,
     queues.pause,
-    language.presets,
     language.schema,
     doctor.doctor,
 ):
     app.command()(command)
+app.add_typer(presets.app, name="presets")
 app.add_typer(laptop.app, name="local")
 
 

@@ -18,11 +18,20 @@ StackName = Annotated[
 ]
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `submit` printed it.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the job until it ends.")]
+_WHAT = "What shall come out: see `mayfly presets`."
 PresetName = Annotated[
     str | None,
     typer.Option(
         "--preset",
-        help="What shall come out: see `mayfly presets`. Default: the stack's own.",
+        help=f"{_WHAT} Default: the stack's own.",
+        show_default=False,
+    ),
+]
+PresetOrFile = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        help=f"{_WHAT} Or a .json file with one of your own.",
         show_default=False,
     ),
 ]

@@ -135,13 +135,12 @@ def upload_key(path: Path, preset: str) -> str:
 
 def upload(voice: Voice, at: reach.Stack, path: Path, preset: str | None) -> Submitted:
     """Puts the file under `uploads/<preset>/`, where S3 tells the requests queue of it."""
-    from mayfly.contract.request import Request, resolve_recipe
+    from mayfly.contract.request import Request
     from mayfly.core.identity import SourceObject, job_id
+    from mayfly.perform import presets_of_users
 
     world = at.world
-    name, _ = resolve_recipe(
-        Request(source="s3://-/-", preset=preset), world.settings.default_preset
-    )
+    name, _ = presets_of_users.resolved(world, Request(source="s3://-/-", preset=preset))
     key = upload_key(path, name)
     asked_at = world.clock.now()
     send(voice, at, path, key)
@@ -149,9 +148,7 @@ def upload(voice: Voice, at: reach.Stack, path: Path, preset: str | None) -> Sub
     if seen is None:
         raise NoStack(f"{path} was uploaded and is not there: somebody removed it.")
     source = SourceObject(bucket=at.bucket, key=key, etag=seen.etag, size_bytes=seen.size_bytes)
-    _, recipe = resolve_recipe(
-        Request(source=source.address, preset=name), world.settings.default_preset
-    )
+    _, recipe = presets_of_users.resolved(world, Request(source=source.address, preset=name))
     return Submitted(
         job_id=job_id("default", source, recipe, 1),
         source=source.address,
@@ -179,12 +176,13 @@ def ask_for(
 ) -> Submitted:
     """Sends a request for an object that is in the bucket. Raises Refusal, WrongCall."""
     from mayfly.contract import wire
-    from mayfly.contract.request import Request, resolve_recipe, split_source
+    from mayfly.contract.request import Request, split_source
     from mayfly.core.identity import job_id
+    from mayfly.perform import presets_of_users
 
     fields = {"source": source, **({"preset": preset} if preset else {}), **wishes}
     request = wire.convert(Request, fields)
-    name, recipe = resolve_recipe(request, at.world.settings.default_preset)
+    name, recipe = presets_of_users.resolved(at.world, request)
     bucket, key = split_source(source)
     found = _source_in(at, bucket, key)
     asked_at = at.world.clock.now()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from mayfly.contract.failure import Failure, failure
 from mayfly.contract.recipe import Recipe
-from mayfly.contract.request import Request, resolve_recipe, split_source
+from mayfly.contract.request import Request, split_source
 from mayfly.contract.wire import Refusal
 from mayfly.core import limits, naming, prediction, sizing
 from mayfly.core.commands import Command
@@ -41,20 +41,13 @@ def _of_upload(world: World, key: str) -> tuple[str, Recipe]:
     recipe = presets_of_users.any_recipe(world, folder)
     if recipe is not None:
         return folder, recipe
-    return _resolved(world, Request(source=key))
-
-
-def _resolved(world: World, request: Request) -> tuple[str, Recipe]:
-    def elsewhere(name: str) -> Recipe | None:
-        return presets_of_users.recipe(world, name)
-
-    return resolve_recipe(request, world.settings.default_preset, elsewhere)
+    return presets_of_users.resolved(world, Request(source=key))
 
 
 def take_request(world: World, request: Request, body: bytes) -> tuple[str, Sequence[Command]]:
     """A request message or POST: the id of its job, and what to do. Raises Temporary."""
     try:
-        preset, recipe = _resolved(world, request)
+        preset, recipe = presets_of_users.resolved(world, request)
         bucket, key = split_source(request.source)
         _check_source(world, bucket, key)
         pool = _pool(world, recipe, request.pool)

@@ -5,9 +5,11 @@ next, so the next upload is done by what stands there then; and a job carries it
 so what stands there later changes no job.
 """
 
+import functools
+
 from mayfly.contract.presets import Preset, all_presets, is_name
 from mayfly.contract.recipe import Recipe
-from mayfly.contract.request import preset_from_json
+from mayfly.contract.request import Request, preset_from_json, resolve_recipe
 from mayfly.contract.wire import Refusal
 from mayfly.core import limits, naming
 from mayfly.perform.ports import TooLarge
@@ -41,7 +43,19 @@ def recipe(world: World, name: str) -> Recipe | None:
     return preset.recipe if preset else None
 
 
+def resolved(world: World, request: Request) -> tuple[str, Recipe]:
+    """The name and the recipe that a request means in this stack. Raises Refusal, Temporary."""
+    default = world.settings.default_preset
+    return resolve_recipe(request, default, functools.partial(recipe, world))
+
+
 def any_recipe(world: World, name: str) -> Recipe | None:
     """What a preset's name stands for, ours or a user's. Raises as `find` does."""
     ours = all_presets().get(name)
     return ours.recipe if ours else recipe(world, name)
+
+
+def names(world: World, limit: int) -> list[str]:
+    """The first names that lie in the bucket, `limit` objects looked at. Raises Temporary."""
+    listed = world.store.list(world.settings.bucket, naming.PRESETS, limit=limit)
+    return [name for one in listed if (name := naming.preset_of_key(one.key)) is not None]

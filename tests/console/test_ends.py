@@ -130,22 +130,6 @@ def test_help_imports_nothing_that_takes_long() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_presets_are_listed_with_their_reasons(run: Run) -> None:
-    found = document(run("presets", "--json"))["presets"]
-
-    assert found["poster"]["recipe"]["outputs"][0]["file"] == "poster.jpg"
-    assert "start" in found["mp4-720p"]["why"]
-
-
-def test_presets_say_what_an_hour_costs_and_none_is_free(run: Run) -> None:
-    hours = {n: one["hour"] for n, one in document(run("presets", "--json"))["presets"].items()}
-    # Fargate bills a minute at least.
-    assert all(hour["dollars"] > 0.0003 for hour in hours.values())
-    assert hours["poster"]["work_seconds"] == 0
-    assert 0.01 < hours["mp4-720p"]["dollars"] < hours["web-hls"]["dollars"] < 0.2
-    assert "$0.0" in run("presets").output
-
-
 @pytest.mark.parametrize("word", ["request", "recipe", "task", "report", "outcome"])
 def test_each_message_has_a_schema(run: Run, word: str) -> None:
     found = document(run("schema", word))

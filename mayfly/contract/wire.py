@@ -16,7 +16,7 @@ MAJOR_VERSION = 1
 
 Version = Annotated[int, msgspec.Meta(ge=MAJOR_VERSION, le=MAJOR_VERSION)]
 
-#: How much of a refused value is shown back to its author.
+#: How much of a refused value, or of a field's name, is shown back to its author.
 _GOT_CHARACTERS_MAX = 80
 
 
@@ -86,7 +86,7 @@ def _refusal(kind: type[Any], raw: object, said: str) -> Refusal:
     if problem.startswith("Object contains unknown field"):
         unknown = problem.split("`")[1]
         known = ", ".join(item.encode_name for item in getattr(shape, "fields", ()))
-        return Refusal(_name([*steps, unknown]), "an unknown field", f"one of: {known}")
+        return Refusal(_name([*steps, _cut(unknown)]), "an unknown field", f"one of: {known}")
     if problem.startswith("Object missing required field"):
         missing = problem.split("`")[1]
         wanted = _walk(shape, value, [missing])
@@ -123,10 +123,11 @@ def _value(raw: object, steps: list[str | int]) -> object:
 
 
 def _show(value: object) -> str:
-    text = msgspec.json.encode(value).decode() if value is not None else "null"
-    if len(text) > _GOT_CHARACTERS_MAX:
-        text = text[:_GOT_CHARACTERS_MAX] + "…"
-    return text
+    return _cut(msgspec.json.encode(value).decode() if value is not None else "null")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _GOT_CHARACTERS_MAX else text[:_GOT_CHARACTERS_MAX] + "…"
 
 
 def _walk(shape: Any, raw: object, steps: list[str | int]) -> Any:

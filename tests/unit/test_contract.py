@@ -75,6 +75,22 @@ def test_any_json_is_a_request_or_a_refusal_in_one_short_sentence(value: object)
         assert str(refusal).endswith(".") and len(str(refusal)) < 500
 
 
+def test_an_endless_name_of_a_field_is_not_shown_back_whole() -> None:
+    """The sentence becomes a part of a row and of an event."""
+    with pytest.raises(wire.Refusal) as refused:
+        wire.convert(Request, {"source": "s3://b/k", "x" * 60_000: 1})
+    assert f"{'x' * 80}…: got an unknown field" in str(refused.value)
+    assert len(str(refused.value)) < 500
+
+
+def test_a_refusal_inside_a_place_names_it_first() -> None:
+    refusal = wire.Refusal("a.b", "1", "two").inside("x.json")
+    assert (refusal.field, refusal.got, refusal.may_be) == ("x.json: a.b", "1", "two")
+    assert str(refusal) == "x.json: a.b: got 1, but it must be two."
+    told = wire.Contradiction("a", "leave b out").inside("x.json")
+    assert str(told) == "x.json: a: leave b out."
+
+
 def test_a_deep_message_is_refused_and_not_a_crash() -> None:
     with pytest.raises(wire.Refusal):
         wire.decode(Request, "[" * 100_000)

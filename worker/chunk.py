@@ -6,10 +6,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from mayfly.contract.plan import Scope
-from mayfly.contract.recipe import LadderOutput, VideoOutput
+from mayfly.contract.recipe import GalleryOutput, LadderOutput, VideoOutput
 from mayfly.contract.report import Media
 from mayfly.core import grids
-from worker import boxes, cuts, ladder, lists, seams
+from worker import boxes, cuts, gallery, ladder, lists, seams
 from worker.compile_parts import FRAMES, HASHED, LISTED, compile_chunk, seam_ticks
 from worker.early import Sent
 from worker.ends import WorkFailed
@@ -74,6 +74,9 @@ def encode(room: Room, seen: Seen, scope: Scope) -> Encoded:
     for promise in plan.promises:
         if isinstance(promise.output, LadderOutput):
             files.append((_climb(room, promise, scope, sent), Media(container="list")))
+            continue
+        if isinstance(promise.output, GalleryOutput):
+            files += gallery.of_chunk(room, promise, listed.ticks, scope)
             continue
         if isinstance(promise.output, VideoOutput):
             _prove(room.folder / promise.path, wanted, scope.clock.time_base[0])

@@ -13,9 +13,12 @@ import ffmpeg
 
 from mayfly.contract.recipe import (
     AudioOutput,
+    GalleryOutput,
     LadderOutput,
     PosterOutput,
     Recipe,
+    StoryboardOutput,
+    ThumbnailsOutput,
     VideoOutput,
 )
 from mayfly.core import limits
@@ -134,12 +137,15 @@ def shown_in(
 def all_shown(
     steady: Any, promises: Sequence[Promise], chosen: Callable[[PosterOutput], str], cut: Cut
 ) -> dict[str, Any]:
-    """A filtered stream for each picture of each output. What lives on a grid is cut behind its
-    filter, which must see the frame before the first one; all else on the source's times."""
-    flat = [promise for promise in promises if not promise.rungs]
+    """A filtered stream for each picture of each output. What lives on a grid, or is chosen by the
+    frame before, is cut behind the filter that must see that; all else on the source's times."""
+    many = [promise for promise in promises if isinstance(promise.output, GalleryOutput)]
     ladders = [promise for promise in promises if promise.rungs]
-    stems = branches(steady, "split", bool(flat) + len(ladders))
+    flat = [promise for promise in promises if promise not in many and not promise.rungs]
+    stems = branches(steady, "split", bool(flat) + len(many) + len(ladders))
     pictures = shown_in(cut.own(stems.pop(0)), flat, chosen) if flat else {}
+    for gallery in many:
+        pictures |= compile_still.sampled(stems.pop(0), gallery, cut)
     for ladder, stem in zip(ladders, stems, strict=True):
         assert ladder.grid is not None and isinstance(ladder.output, LadderOutput)
         pictures |= compile_ladder.pictures(stem, ladder.output, ladder.rungs, ladder.grid, cut)
@@ -175,6 +181,8 @@ def _outputs(
             return [ffmpeg.output(sounds[output.file], target, **options)]
         case PosterOutput():
             return [ffmpeg.output(pictures[output.file], target, **compile_still.jpeg(output))]
+        case StoryboardOutput() | ThumbnailsOutput():
+            return compile_still.gallery(promise, pictures)
         case LadderOutput():
             assert promise.grid is not None
             made = compile_ladder.rungs(output, promise.rungs, promise.grid, pictures, 0, threads)

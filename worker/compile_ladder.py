@@ -58,6 +58,8 @@ class Cut:
     #: From the first to before the last; None: from the origin, and to the end.
     first_frame: int | None = None
     end_frame: int | None = None
+    #: The first tick of a chunk's own, counted from the origin; None where nothing comes before.
+    first_tick: int | None = None
 
 
 def pictures(

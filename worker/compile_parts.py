@@ -15,10 +15,13 @@ import ffmpeg
 from mayfly.contract.plan import PlanClock, Scope
 from mayfly.contract.recipe import (
     AudioOutput,
+    GalleryOutput,
     LadderOutput,
     Output,
     PosterOutput,
     Recipe,
+    StoryboardOutput,
+    ThumbnailsOutput,
     VideoOutput,
 )
 from mayfly.core import grids
@@ -47,10 +50,6 @@ PACKETS = "_packets.txt.gz"
 
 #: So much of its predecessor does a chunk hash, and of its own end: a seam's two sides must agree.
 SEAM_SECONDS = Fraction(1, 2)
-
-#: Nobody compares the hashes of other frames, and to copy and hash a picture takes a tenth of what
-#: it takes to decode it, or more. A corner of it costs nothing, in every format of pixels.
-_CORNER = {"w": "min(16,iw)", "h": "min(16,ih)", "x": 0, "y": 0}
 
 #: What a decoder drops at a source's beginning, it drops before these.
 _LOOKED_AT_FRAMES = 24
@@ -148,7 +147,7 @@ def seam_ticks(clock: PlanClock) -> int:
 def _shows(output: Output, recipe: Recipe, scope: Scope) -> bool:
     """Whether a chunk has to do with an output. A still picture is one chunk's alone."""
     match output:
-        case VideoOutput() | LadderOutput():
+        case VideoOutput() | LadderOutput() | StoryboardOutput() | ThumbnailsOutput():
             return True
         case AudioOutput():
             return False
@@ -196,24 +195,13 @@ def _lists(seen: Any, scope: Scope) -> list[Any]:
         sides.append(f"lt(pts,{scope.start_ticks - _origin(scope)})")
     if scope.end_ticks is not None:
         sides.append(f"gte(pts,{scope.end_ticks - _origin(scope) - seam})")
-    return [_timed(times), _listed(pictures.filter("select", "+".join(sides)), HASHED)]
+    at_sides = pictures.filter("select", "+".join(sides))
+    return [_timed(times), compile_still.listed(at_sides, f"{OUTPUTS}/{HASHED}")]
 
 
 def _timed(stream: Any, **options: Any) -> Any:
     """When each frame is shown."""
-    return _listed(stream.filter("crop", **_CORNER), LISTED, **options)
-
-
-def _listed(stream: Any, file: str, **options: Any) -> Any:
-    """Time and hash of each frame."""
-    return ffmpeg.output(
-        stream,
-        f"file:{OUTPUTS}/{file}",
-        format="framehash",
-        hash="murmur3",
-        **{"fps_mode:v": "passthrough", "enc_time_base:v": "demux"},
-        **options,
-    )
+    return compile_still.timed(stream, f"{OUTPUTS}/{LISTED}", **options)
 
 
 def _origin(scope: Scope) -> int:
@@ -244,6 +232,7 @@ def _cut(scope: Scope) -> Cut:
         tick=Fraction(*scope.clock.time_base),
         origin_ticks=scope.clock.origin_ticks,
         own=lambda stream: _trimmed(stream, scope),
+        first_tick=None if scope.start_ticks is None else scope.start_ticks - _origin(scope),
         first_frame=first,
         end_frame=end,
     )
@@ -253,6 +242,8 @@ def _pictures(
     promise: Promise, pictures: dict[str, Any], material: Seen, scope: Scope, threads: int
 ) -> list[Any]:
     output = promise.output
+    if isinstance(output, GalleryOutput):
+        return compile_still.gallery(promise, pictures)
     if not isinstance(output, LadderOutput):
         return [_picture(promise, pictures, material, scope, threads)]
     assert promise.grid is not None

@@ -1,9 +1,24 @@
-"""Compiles still pictures: which frame they are of, and their encoder. Pure."""
+"""Compiles still pictures: which frames they are of, their encoder, and the sheets that many of
+them come onto. Pure."""
 
 from typing import Any
 
-from mayfly.contract.recipe import PosterOutput
+import ffmpeg
+
+from mayfly.contract.recipe import GalleryOutput, PosterOutput, StoryboardOutput
+from mayfly.core import limits
+from worker.compile_ladder import Cut
 from worker.preflight import Material
+from worker.promise import OUTPUTS, Promise
+from worker.sampling import sampling
+from worker.streams import branches, scaled
+
+#: A file of pictures has no clock, and its demuxer invents one.
+_RAW = {"format": "mjpeg", "c:v": "mjpeg", "fps_mode:v": "passthrough", "threads": 1}
+
+#: To copy and hash a picture takes a tenth of what it takes to decode it, or more. A corner of it
+#: costs nothing, in every format of pixels, where only times are asked for.
+_CORNER = {"w": "min(16,iw)", "h": "min(16,ih)", "x": 0, "y": 0}
 
 
 def poster_frame(poster: PosterOutput, material: Material) -> int:
@@ -38,3 +53,72 @@ def jpeg(poster: PosterOutput) -> dict[str, Any]:
         "map_metadata": -1,
         "threads": 1,
     }
+
+
+def moments(output: GalleryOutput) -> str:
+    """Where it is listed when each picture of an output is shown: no file of a recipe can be called
+    so."""
+    return f"{OUTPUTS}/_{output.file}.txt"
+
+
+def sheets(output: StoryboardOutput) -> str:
+    """Where the sheets of a storyboard lie, one behind the other."""
+    return f"{OUTPUTS}/_{output.file}.sheets"
+
+
+def sampled(stem: Any, promise: Promise, cut: Cut) -> dict[str, Any]:
+    """The chosen frames of an output, and the same for the list of their moments, by the files that
+    they become. What is chosen depends on the frame before, so the cut comes behind that."""
+    output = promise.output
+    assert isinstance(output, GalleryOutput) and promise.size is not None
+    wanted = sampling(output, cut.tick)
+    clocked = stem.filter("settb", f"{cut.tick.numerator}/{cut.tick.denominator}")
+    own = cut.own(clocked.filter("select", wanted.expression(cut.first_tick)))
+    shown, listed = branches(own, "split", 2)
+    return {
+        output.file: scaled(shown, promise.size, full_range=True),
+        moments(output): listed,
+    }
+
+
+def gallery(promise: Promise, pictures: dict[str, Any]) -> list[Any]:
+    """What ffmpeg writes of an output: pictures one behind the other in one file, of which two make
+    another, and the list of their moments."""
+    output = promise.output
+    assert isinstance(output, GalleryOutput)
+    # One more tells that there are too many; where no clock can be trusted, nobody knows before.
+    bound = {"frames:v": limits.PICTURES_MAX + 1}
+    shown = ffmpeg.output(
+        pictures[output.file],
+        f"file:{promise.path}",
+        **_RAW,
+        **bound,
+        **{"q:v": output.quality, "enc_time_base:v": "demux", "map_metadata": -1},
+    )
+    return [shown, timed(pictures[moments(output)], moments(output), **bound)]
+
+
+def timed(stream: Any, path: str, **options: Any) -> Any:
+    """The list of when each frame is shown; its hashes are of a corner."""
+    return listed(stream.filter("crop", **_CORNER), path, **options)
+
+
+def listed(stream: Any, path: str, **options: Any) -> Any:
+    """The list of the time and the hash of each frame."""
+    return ffmpeg.output(
+        stream,
+        f"file:{path}",
+        format="framehash",
+        hash="murmur3",
+        **{"fps_mode:v": "passthrough", "enc_time_base:v": "demux"},
+        **options,
+    )
+
+
+def sheets_of(output: StoryboardOutput, pictures: str, rows: int) -> Any:
+    """Sheets, one behind the other, of a file of pictures."""
+    guard = {"protocol_whitelist": "file", "format_whitelist": "mjpeg", "f": "mjpeg"}
+    source = ffmpeg.input(f"file:{pictures}", threads=1, **guard)
+    tiled = source["v:0"].filter("tile", f"{output.columns}x{rows}")
+    options = {**_RAW, "q:v": output.quality, "map_metadata": -1}
+    return ffmpeg.output(tiled, f"file:{sheets(output)}", **options)

@@ -46,6 +46,7 @@ _CONTENT_TYPES = {
     ".mka": "audio/x-matroska",
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
+    ".vtt": "text/vtt",
 }
 
 

@@ -16,17 +16,17 @@ from typing import BinaryIO
 
 from mayfly.contract.packed import Unreadable
 from mayfly.contract.plan import PlanClock, Scope
-from mayfly.contract.recipe import LadderOutput, VideoOutput
+from mayfly.contract.recipe import GalleryOutput, LadderOutput, VideoOutput
 from mayfly.contract.report import Artifact, Media
 from mayfly.contract.task import Fetch, Input
 from mayfly.core import grids, ladders, limits
-from worker import boxes, bringing, ladder, ladder_ready, seams
+from worker import boxes, bringing, gallery, ladder, ladder_ready, seams
 from worker.compile_parts import FRAMES, PACKETS, compile_join, seam_ticks
 from worker.ends import Doubted, WorkFailed
 from worker.ladder_ready import Share
 from worker.lists import unpack_frames, unpack_ticks
 from worker.order import Done
-from worker.promise import Promise
+from worker.promise import OUTPUTS, Promise
 from worker.prove import Expected, summed
 from worker.room import Room
 from worker.seams import Frames
@@ -60,7 +60,10 @@ class Joining:
         ready: tuple[Artifact, ...] = ()
         for output in room.order.task.recipe.outputs:
             if isinstance(output, LadderOutput):
-                ready = self._ladder(output, packets)
+                ready += self._ladder(output, packets)
+                continue
+            if isinstance(output, GalleryOutput):
+                ready += (self._gallery(output, packets),)
                 continue
             brought = [part for part in self.parts if part.file == output.file]
             promise = Promise(output=output)
@@ -139,6 +142,16 @@ class Joining:
         last_frame = grids.frame_of(last, grid, Fraction(*self.clock.time_base))
         ladder_ready.check(found, grid, last_frame)
         return ladder_ready.deliver(self.room, wanted, found)
+
+    def _gallery(self, output: GalleryOutput, packets: "array[int]") -> Artifact:
+        """Of all chunks' pictures, one behind the other."""
+        parts = [part for part in self.parts if part.file == output.file]
+        pictures = self.room.folder / OUTPUTS / output.file
+        with pictures.open("wb") as target, self._brought(parts) as brought:
+            for _, path in brought:
+                with path.open("rb") as source:
+                    shutil.copyfileobj(source, target)
+        return gallery.joined(self.room, output, packets, Fraction(*self.clock.time_base))
 
     def _share(self, part: Input, path: Path) -> Share:
         """What an attempt, or this one in its stead, has stored."""

@@ -5,8 +5,9 @@ It must never be lenient where the proof would be strict: what passes here is wo
 """
 
 import dataclasses
+import math
 
-from mayfly.contract.recipe import AudioOutput, LadderOutput, PosterOutput, Recipe, VideoOutput
+from mayfly.contract.recipe import AudioOutput, GalleryOutput, LadderOutput, Recipe, VideoOutput
 from mayfly.contract.task import PutUrls, Upload
 from mayfly.core import limits
 from worker.ends import WorkFailed
@@ -85,6 +86,11 @@ def check_task(recipe: Recipe, upload: Upload) -> None:
         raise WorkFailed("request_refused", f"{len(ladders)} ladders, where one may be")
     if any(ladder.listed_twice() for ladder in ladders):
         raise WorkFailed("request_refused", "a ladder with one kind of manifest twice")
+    if any(isinstance(output, GalleryOutput) for output in recipe.outputs) and isinstance(
+        upload, PutUrls
+    ):
+        detail = "pictures every few seconds have files whose number nobody knows before"
+        raise WorkFailed("delivery_refused", detail)
     if ladders and isinstance(upload, PutUrls):
         raise WorkFailed("delivery_refused", "a ladder has files whose names nobody knows before")
     if isinstance(upload, PutUrls):
@@ -110,7 +116,7 @@ def check_probe(probe: Probe, recipe: Recipe) -> None:
         raise WorkFailed("not_media", "it holds neither a picture nor sound")
     _check_absurd(probe, picture)
     for output in recipe.outputs:
-        if isinstance(output, VideoOutput | PosterOutput | LadderOutput) and picture is None:
+        if not isinstance(output, AudioOutput) and picture is None:
             raise WorkFailed("no_video", f"{output.file} cannot be made")
         if isinstance(output, VideoOutput) and picture is not None:
             _check_size(output, picture)
@@ -157,7 +163,22 @@ def check_scan(probe: Probe, scan: Scan, recipe: Recipe) -> Material:
             raise WorkFailed(
                 "source_corrupt", f"{scan.broken_packets} of its {scan.packets} packets are damaged"
             )
+        _check_pictures(material, recipe)
     return material
+
+
+def _check_pictures(material: Material, recipe: Recipe) -> None:
+    seconds = material.scan.span_seconds()
+    for output in recipe.outputs:
+        if isinstance(output, GalleryOutput) and (
+            seconds / output.every_seconds >= limits.PICTURES_MAX
+        ):
+            least = math.ceil((seconds + 1) / limits.PICTURES_MAX)
+            raise WorkFailed(
+                "request_refused",
+                f"{output.file} would have more than {limits.PICTURES_MAX} pictures of"
+                f" {seconds:.0f} s: take every_seconds from {least} on",
+            )
 
 
 def _promised(probe: Probe, picture: Stream | None) -> int | None:

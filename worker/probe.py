@@ -274,11 +274,14 @@ class Prober:
             raise WorkFailed("not_media", last_words(ending))
         return begins, samples
 
-    def decoded_frames(self, name: str, stream: int, *, folder: Path, halt: Halt) -> int:
-        """How many pictures come out of a decoder that is not the encode's. Costs a decode."""
+    def decoded_frames(
+        self, name: str, stream: int, *, folder: Path, halt: Halt, demuxer: str = ""
+    ) -> int:
+        """How many pictures another decoder sees, in our own file where a demuxer is named."""
         lines: list[bytes] = []
+        guard = ("-format_whitelist", demuxer, "-f", demuxer) if demuxer else ()
         self._run(
-            ["-count_frames", "-select_streams", str(stream),
+            [*guard, "-count_frames", "-select_streams", str(stream),
              "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0"],
             of_file(name), folder, halt, lines.append, seconds=limits.ENCODE_SECONDS_MAX,
         )  # fmt: skip

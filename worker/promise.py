@@ -11,10 +11,13 @@ from mayfly.contract.plan import Grid
 from mayfly.contract.recipe import (
     LADDER_SOUND,
     AudioOutput,
+    GalleryOutput,
     LadderOutput,
     Output,
     PosterOutput,
     Sound,
+    StoryboardOutput,
+    ThumbnailsOutput,
     VideoOutput,
 )
 from worker.evenness import grid_of, shown_seconds
@@ -48,6 +51,8 @@ class Promise:
     @property
     def files(self) -> int:
         """How many ffmpeg writes: each size of a ladder is one, and its sound."""
+        if isinstance(self.output, GalleryOutput):
+            return 2  # its pictures, and when they are shown
         if not isinstance(self.output, LadderOutput):
             return 1
         return len(self.rungs) + (self.channels is not None)
@@ -55,15 +60,14 @@ class Promise:
     @property
     def sound(self) -> Sound:
         """What is wanted of the sound of an output that has any."""
-        wanted = None if isinstance(self.output, PosterOutput) else self.output.audio
-        if wanted is None:
+        if isinstance(self.output, PosterOutput | GalleryOutput) or self.output.audio is None:
             raise TypeError(f"{self.output.file} has no sound.")
-        return wanted
+        return self.output.audio
 
     @property
     def sound_codec(self) -> SoundCodec:
         """Of an output that has sound."""
-        assert not isinstance(self.output, PosterOutput)
+        assert not isinstance(self.output, PosterOutput | GalleryOutput)
         if isinstance(self.output, LadderOutput):
             return self.sound.codec_in(LADDER_SOUND)
         return self.sound.codec_in(self.output.holds)
@@ -97,7 +101,7 @@ def promise(output: Output, material: Seen, grid: Grid | None = None) -> Promise
         case AudioOutput():
             promised = Promise(output=output)
             return dataclasses.replace(promised, channels=_channels(promised, material.sound))
-        case PosterOutput():
+        case PosterOutput() | StoryboardOutput() | ThumbnailsOutput():
             assert material.picture is not None
             return Promise(output=output, size=fit(material.picture, output.box))
         case LadderOutput():

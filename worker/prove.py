@@ -21,7 +21,15 @@ from typing import Any
 
 import msgspec
 
-from mayfly.contract.recipe import AudioOutput, LadderOutput, PosterOutput, VideoOutput
+from mayfly.contract.recipe import (
+    AudioOutput,
+    GalleryOutput,
+    LadderOutput,
+    PosterOutput,
+    StoryboardOutput,
+    ThumbnailsOutput,
+    VideoOutput,
+)
 from mayfly.contract.report import Media, Proof
 from worker.ends import WorkFailed
 from worker.halt import Halt
@@ -61,13 +69,15 @@ class Judge:
     halt: Halt
 
     def prove(self, plan: Plan, material: Material, ending: Ending) -> tuple[Media | None, ...]:
-        """What each output is; nothing of a ladder, which is proven by its segments. Raises
+        """What each output is; nothing of a ladder, which is proven by its segments, nor of what
+        is many pictures (`gallery`). Raises
         WorkFailed(output_broken, source_truncated), Halted."""
         errors = sum(int(found[1]) for line in ending.tail if (found := _ERRORS.search(line)))
         if errors:
             raise WorkFailed("source_corrupt", f"the decoders met {errors} errors")
         frames = None
-        if any(isinstance(p.output, VideoOutput | LadderOutput) for p in plan.promises):
+        moving = VideoOutput | LadderOutput | GalleryOutput
+        if any(isinstance(p.output, moving) for p in plan.promises):
             frames = self._frames(material, ending)
         heard = encoded_samples(plan, material, ending)
         return tuple(
@@ -79,7 +89,7 @@ class Judge:
         """How many pictures the source has."""
         assert material.picture is not None
         packets = material.scan.frames
-        decoded = _decoded(ending, material.picture.index)
+        decoded = decoded_frames(ending, material.picture.index)
         if decoded is None or decoded == packets:
             return packets
         again = self.prober.decoded_frames(
@@ -110,7 +120,7 @@ class Judge:
                 prove_built(made)
                 prove_sound(promise, made, material)
                 return _media(made, samples)
-            case LadderOutput():
+            case StoryboardOutput() | ThumbnailsOutput() | LadderOutput():
                 return None
 
     def sounds(self, plan: Plan, material: Material, ending: Ending) -> tuple[Media | None, ...]:
@@ -159,8 +169,8 @@ class Judge:
                     wanted = float(expected.begins)
                     broken(f"{output.file} begins at {float(begins):.6f} s, not at {wanted:.6f} s")
                 return _media(made, expected.samples, expected.frames)
-            case LadderOutput():
-                raise TypeError("A ladder is not joined into a file.")
+            case StoryboardOutput() | ThumbnailsOutput() | LadderOutput():
+                raise TypeError(f"{output.file} is not joined into a file.")
 
     def _still(self, promise: Promise) -> Media:
         name = promise.output.file
@@ -205,7 +215,8 @@ def summed(media: Sequence[Media], **more: Any) -> Proof:
     )
 
 
-def _decoded(ending: Ending, index: int) -> int | None:
+def decoded_frames(ending: Ending, index: int) -> int | None:
+    """How many frames of a stream ffmpeg says that it has decoded."""
     for line in ending.tail:
         if (found := _DECODED.search(line)) and int(found[1]) == index:
             return int(found[2])

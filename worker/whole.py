@@ -7,7 +7,7 @@ import logging
 from mayfly.contract.plan import Plan
 from mayfly.contract.recipe import LadderOutput
 from mayfly.contract.report import Artifact
-from worker import chunk, cuts, ladder, ladder_ready, moov, preflight, seams
+from worker import chunk, cuts, gallery, ladder, ladder_ready, moov, preflight, seams
 from worker.compile import compile_plan
 from worker.compile_parts import LISTED, compile_beginning
 from worker.early import Sent
@@ -116,7 +116,8 @@ def encode(room: Room, material: Material, note: str, because: str) -> Done:
     files = [(p.path, seen) for p, seen in zip(plan.promises, media, strict=True) if seen]
     promised = ladder.only(plan.promises)
     stored = _ladder(room, material, promised, sent) if promised else ()
-    stored = (*stored, *room.store(files, published=True))
+    many = [gallery.whole(room, p, material, ending) for p in plan.promises if gallery.is_one(p)]
+    stored = (*stored, *many, *room.store(files, published=True))
     source = material.probe.media(frames=material.scan.frames or None)
     predicted = cuts.predicted_seconds(
         material, order.task.recipe, material.scan.frames, settings.threads

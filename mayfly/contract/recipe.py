@@ -20,6 +20,9 @@ FolderName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 #: H.264 level 6.2 ends at 8192 x 4320; libx264 wants even sides.
 Side = Annotated[int, msgspec.Meta(ge=16, le=8192)]
 
+#: What browsers on telephones still decode into one picture.
+SHEET_SIDE_MAX = 8192
+
 #: One scale for all codecs, from the quickest to the one that saves most bytes.
 Speed = Literal["ultrafast", "veryfast", "faster", "fast", "medium", "slow", "slower"]
 
@@ -162,6 +165,65 @@ class PosterOutput(
     quality: Annotated[int, msgspec.Meta(ge=2, le=31)] = 3
 
 
+#: Between two pictures of a storyboard or of thumbnails.
+EverySeconds = Annotated[int, msgspec.Meta(ge=1, le=3600)]
+
+
+class StoryboardOutput(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag="storyboard",
+    tag_field="kind",
+):
+    """What a player shows above its bar while somebody seeks: small pictures on sheets, each of
+    these a JPEG, and `<file>/storyboard.vtt`, which says from when to when a rectangle of which
+    sheet stands for the film."""
+
+    file: FolderName = "storyboard"
+    #: The first picture at or after each multiple of this, from the film's beginning on.
+    every_seconds: EverySeconds = 10
+    #: Of one picture.
+    box: Box = msgspec.field(default_factory=lambda: Box(width=160, height=90))
+    #: Of one sheet. Few, so that a seek loads little: 5 x 5 of 160x90 are about 60 kB.
+    columns: Annotated[int, msgspec.Meta(ge=1, le=20)] = 5
+    rows: Annotated[int, msgspec.Meta(ge=1, le=20)] = 5
+    #: ffmpeg's JPEG quantiser: 2 is best, 31 smallest.
+    quality: Annotated[int, msgspec.Meta(ge=2, le=31)] = 5
+
+    def __post_init__(self) -> None:
+        # A portrait's box is turned, so its longer side may count for both.
+        side = max(self.box.width, self.box.height) * max(self.columns, self.rows)
+        if side > SHEET_SIDE_MAX:
+            raise ValueError(
+                f"a sheet would be up to {side} wide or high, where telephones show"
+                f" {SHEET_SIDE_MAX}: take fewer columns and rows, or a smaller box"
+            )
+
+
+class ThumbnailsOutput(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag="thumbnails",
+    tag_field="kind",
+):
+    """JPEG pictures out of the video, one file each: `<file>/00001.jpg` and so on."""
+
+    file: FolderName = "thumbnails"
+    #: The first picture at or after each multiple of this, from the film's beginning on.
+    every_seconds: EverySeconds = 10
+    box: Box = msgspec.field(default_factory=lambda: Box(width=640, height=360))
+    #: ffmpeg's JPEG quantiser: 2 is best, 31 smallest.
+    quality: Annotated[int, msgspec.Meta(ge=2, le=31)] = 3
+
+
+#: Outputs of many pictures, chosen by their moments.
+GalleryOutput = StoryboardOutput | ThumbnailsOutput
+
+
 class Rung(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One size of a ladder, for one width of line."""
 
@@ -223,7 +285,7 @@ class LadderOutput(
         return len(set(self.manifests)) < len(self.manifests)
 
 
-Output = VideoOutput | AudioOutput | PosterOutput | LadderOutput
+Output = VideoOutput | AudioOutput | PosterOutput | GalleryOutput | LadderOutput
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -354,6 +354,11 @@ RECONCILE_TAKEN_MAX = 200
 #: Entries of a job's story; the oldest go first.
 STORY_MAX = 64
 
+#: Pictures of a storyboard or of thumbnails: a day at one every nine seconds. Each thumbnail is a
+#: file to be copied, of which an invocation copies more (10,800 segments of a ladder), and their
+#: names have five digits.
+PICTURES_MAX = 10_000
+
 #: What a detail may hold of an encoder's last words.
 DETAIL_CHARACTERS_MAX = 600
 

@@ -9,9 +9,15 @@ import logging
 
 import msgspec
 
-from mayfly.contract.recipe import LadderOutput, Recipe
+from mayfly.contract.recipe import (
+    GalleryOutput,
+    LadderOutput,
+    Recipe,
+    StoryboardOutput,
+    ThumbnailsOutput,
+)
 from mayfly.contract.report import Artifact
-from mayfly.core import ladders, naming, pieces
+from mayfly.core import galleries, ladders, naming, pieces
 from mayfly.core.events import OutputsPublished, PublishFailed
 from mayfly.core.identity import SourceObject
 from mayfly.core.parts import FINISH_TASK
@@ -42,7 +48,9 @@ def publish(world: World, job_id: str) -> OutputsPublished | PublishFailed:
     head_item, spec_item = world.table.get(head_key(job_id), spec_key(job_id))
     head, spec = from_item(JobHead, head_item), from_item(JobSpec, spec_item)
     artifacts = tuple(made for row in delivering(world, head) for made in row.artifacts)
-    ladder = climbing.wanted(msgspec.json.decode(spec.recipe, type=Recipe))
+    recipe = msgspec.json.decode(spec.recipe, type=Recipe)
+    ladder = climbing.wanted(recipe)
+    many = {galleries.delivered(o): o for o in recipe.outputs if isinstance(o, GalleryOutput)}
     try:
         if problem := _not_whole(job_id, spec, artifacts):
             raise NotWhole("output_broken", problem)
@@ -52,7 +60,9 @@ def publish(world: World, job_id: str) -> OutputsPublished | PublishFailed:
         if climb is not None:
             climb.media()
         for artifact in artifacts:
-            if ladder is None or artifact.file not in _of_ladder(ladder):
+            if artifact.file in many:
+                _copy_all(world, artifact, galleries.copies(many[artifact.file], artifact, target))
+            elif ladder is None or artifact.file not in _of_ladder(ladder):
                 _copy(world, artifact, f"{target}{artifact.file}")
         if climb is not None:
             climb.playlists()
@@ -89,6 +99,20 @@ def _copy(world: World, artifact: Artifact, key: str) -> None:
             raise NotWhole("publish_failed", detail) from None
 
 
+def _copy_all(world: World, artifact: Artifact, copies: list[galleries.Copy]) -> None:
+    """All files of a folder that are not there yet, and at last the one that stands for them.
+    Raises NotWhole, Temporary."""
+    bucket, (*_, last) = world.settings.bucket, copies
+    folder = last[1].rpartition("/")[0]
+    there = {found.key for found in world.store.list(bucket, f"{folder}/", limit=len(copies))}
+    try:
+        world.store.copy_many(bucket, [copy for copy in copies[:-1] if copy[1] not in there])
+    except Gone:
+        detail = f"a file of {artifact.file} is not where its worker put it"
+        raise NotWhole("publish_failed", detail) from None
+    _copy(world, artifact, last[1])
+
+
 def _of_ladder(ladder: LadderOutput) -> set[str]:
     """What stands for it among the artifacts."""
     return {*ladders.delivered(ladder), ladders.PUBLISHED}
@@ -109,7 +133,13 @@ def _not_whole(job_id: str, spec: JobSpec, artifacts: tuple[Artifact, ...]) -> s
     recipe = msgspec.json.decode(spec.recipe, type=Recipe)
     promised: set[str] = set()
     for output in recipe.outputs:
-        promised |= _of_ladder(output) if isinstance(output, LadderOutput) else {output.file}
+        match output:
+            case LadderOutput():
+                promised |= _of_ladder(output)
+            case StoryboardOutput() | ThumbnailsOutput():
+                promised.add(galleries.delivered(output))
+            case _:
+                promised.add(output.file)
     brought = {artifact.file for artifact in artifacts}
     if promised != brought:
         return f"promised {', '.join(sorted(promised))}, got {', '.join(sorted(brought))}"
@@ -117,7 +147,15 @@ def _not_whole(job_id: str, spec: JobSpec, artifacts: tuple[Artifact, ...]) -> s
     strays = [a.file for a in artifacts if not a.key.startswith(prefix) or ".." in a.key]
     if strays:
         return f"{strays[0]} lies outside of its job"
-    return next((flaw for artifact in artifacts if (flaw := pieces.flaw(artifact))), "")
+    flaws = [pieces.flaw(artifact) for artifact in artifacts]
+    flaws += [
+        galleries.flaw(output, artifact)
+        for output in recipe.outputs
+        if isinstance(output, GalleryOutput)
+        for artifact in artifacts
+        if artifact.file == galleries.delivered(output)
+    ]
+    return next((flaw for flaw in flaws if flaw), "")
 
 
 def _move_latest(

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from mayfly.contract.recipe import AudioOutput, Box, PosterOutput, Recipe, Sound, VideoOutput
+from mayfly.contract.recipe import (
+    AudioOutput,
+    Box,
+    PosterOutput,
+    Recipe,
+    Sound,
+    StoryboardOutput,
+    VideoOutput,
+)
 from worker.compile import compile_plan
 from worker.preflight import Material
 from worker.probe import Format, Probe, Scan, Stream
@@ -81,6 +89,22 @@ def test_a_poster_is_chosen_by_its_moment_on_the_one_clock() -> None:
         "[s1]scale=1280:720:flags=bicubic:out_range=full[s2];[s2]setsar=1[s3];"
         "[s3]format=yuvj420p[s4] -map [s4] -f image2 -c:v mjpeg -fps_mode:v passthrough "
         "-frames:v 1 -map_metadata -1 -q:v 3 -threads 1 -update 1 file:out/poster.jpg"
+    )
+
+
+def test_pictures_every_few_seconds_are_chosen_by_the_frame_before() -> None:
+    assert line(StoryboardOutput(every_seconds=2), picture={"time_base": "1/25"}) == (
+        f"{HEAD} {INPUT} -filter_complex "
+        "[0:0]setpts=PTS-(250)[s0];[s0]settb=1/25[s1];"
+        "[s1]select=not(eq(floor(pts*1/50)\\,floor(prev_pts*1/50)))[s2];"
+        "[s2]split=2[s3][s4];"
+        "[s3]scale=160:90:flags=bicubic:out_range=full[s5];[s5]setsar=1[s6];"
+        "[s6]format=yuvj420p[s7];"
+        "[s4]crop=h=min(16\\,ih):w=min(16\\,iw):x=0:y=0[s8] "
+        "-map [s7] -f mjpeg -c:v mjpeg -enc_time_base:v demux -fps_mode:v passthrough "
+        "-frames:v 10001 -map_metadata -1 -q:v 5 -threads 1 file:out/storyboard "
+        "-map [s8] -f framehash -enc_time_base:v demux -fps_mode:v passthrough "
+        "-frames:v 10001 -hash murmur3 file:out/_storyboard.txt"
     )
 
 

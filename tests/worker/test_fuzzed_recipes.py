@@ -43,7 +43,9 @@ OWNED = frozenset(
         "-force_key_frames:v",
         "-forced-idr",
         "-fps_mode:v",
+        "-frames:v",
         "-g",
+        "-hash",
         "-lossless",
         "-map",
         "-map_chapters",
@@ -52,6 +54,7 @@ OWNED = frozenset(
         "-maxrate",
         "-movflags",
         "-preset",
+        "-q:v",
         "-profile:v",
         "-qp",
         "-row-mt",
@@ -104,6 +107,17 @@ _AUDIO = st.fixed_dictionaries(
     {"kind": st.just("audio"), "file": _NAMES}, optional={"audio": _SOUND}
 )
 
+_GALLERY = st.fixed_dictionaries(
+    {"kind": st.sampled_from(["storyboard", "thumbnails"]), "box": _BOX},
+    optional={
+        "file": st.sampled_from(["board", "a b", "-y", "x.jpg", "..", "0", "%d", "$(id)"]),
+        "every_seconds": _NUMBERS,
+        "columns": st.sampled_from([0, 1, 5, 20, 21]),
+        "rows": st.sampled_from([1, 20, "x"]),
+        "quality": st.sampled_from([1, 2, 31, 32]),
+    },
+)
+
 
 @st.composite
 def _likely(draw: st.DrawFn) -> dict[str, Any]:
@@ -140,7 +154,7 @@ def three(made: Clips) -> Path:
 
 
 @pytest.mark.timeout(300)
-@given(output=_VIDEO | _AUDIO | _likely())
+@given(output=_VIDEO | _AUDIO | _GALLERY | _likely())
 @settings(
     max_examples=40,
     deadline=None,

@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from mayfly.contract.plan import Scope
-from mayfly.contract.recipe import GalleryOutput, LadderOutput, VideoOutput
+from mayfly.contract.recipe import LadderOutput, SampledOutput, VideoOutput
 from mayfly.contract.report import Media
 from mayfly.core import grids
 from worker import boxes, cuts, gallery, ladder, lists, seams
@@ -75,7 +75,7 @@ def encode(room: Room, seen: Seen, scope: Scope) -> Encoded:
         if isinstance(promise.output, LadderOutput):
             files.append((_climb(room, promise, scope, sent), Media(container="list")))
             continue
-        if isinstance(promise.output, GalleryOutput):
+        if isinstance(promise.output, SampledOutput):
             files += gallery.of_chunk(room, promise, listed.ticks, scope)
             continue
         if isinstance(promise.output, VideoOutput):

@@ -13,10 +13,11 @@ import ffmpeg
 
 from mayfly.contract.recipe import (
     AudioOutput,
-    GalleryOutput,
     LadderOutput,
     PosterOutput,
+    PreviewOutput,
     Recipe,
+    SampledOutput,
     StoryboardOutput,
     ThumbnailsOutput,
     VideoOutput,
@@ -139,7 +140,7 @@ def all_shown(
 ) -> dict[str, Any]:
     """A filtered stream for each picture of each output. What lives on a grid, or is chosen by the
     frame before, is cut behind the filter that must see that; all else on the source's times."""
-    many = [promise for promise in promises if isinstance(promise.output, GalleryOutput)]
+    many = [promise for promise in promises if isinstance(promise.output, SampledOutput)]
     ladders = [promise for promise in promises if promise.rungs]
     flat = [promise for promise in promises if promise not in many and not promise.rungs]
     stems = branches(steady, "split", bool(flat) + len(many) + len(ladders))
@@ -181,7 +182,7 @@ def _outputs(
             return [ffmpeg.output(sounds[output.file], target, **options)]
         case PosterOutput():
             return [ffmpeg.output(pictures[output.file], target, **compile_still.jpeg(output))]
-        case StoryboardOutput() | ThumbnailsOutput():
+        case StoryboardOutput() | ThumbnailsOutput() | PreviewOutput():
             return compile_still.gallery(promise, pictures)
         case LadderOutput():
             assert promise.grid is not None

@@ -15,11 +15,12 @@ import ffmpeg
 from mayfly.contract.plan import PlanClock, Scope
 from mayfly.contract.recipe import (
     AudioOutput,
-    GalleryOutput,
     LadderOutput,
     Output,
     PosterOutput,
+    PreviewOutput,
     Recipe,
+    SampledOutput,
     StoryboardOutput,
     ThumbnailsOutput,
     VideoOutput,
@@ -68,7 +69,11 @@ def compile_chunk(
     """The pictures of one interval, and the list of its frames."""
     assert material.picture is not None
     promises = tuple(
-        dataclasses.replace(promise(output, material, scope.clock.grid), channels=None)
+        dataclasses.replace(
+            promise(output, material, scope.clock.grid),
+            channels=None,
+            places=_places(output, recipe, scope),
+        )
         for output in recipe.outputs
         if _shows(output, recipe, scope)
     )
@@ -149,6 +154,8 @@ def _shows(output: Output, recipe: Recipe, scope: Scope) -> bool:
     match output:
         case VideoOutput() | LadderOutput() | StoryboardOutput() | ThumbnailsOutput():
             return True
+        case PreviewOutput():
+            return True
         case AudioOutput():
             return False
         case PosterOutput():
@@ -160,9 +167,31 @@ def _shows(output: Output, recipe: Recipe, scope: Scope) -> bool:
 def _still(poster: PosterOutput, recipe: Recipe, scope: Scope) -> int:
     """The tick of a still's frame, which the plan names by the recipe's order."""
     posters = [output.file for output in recipe.outputs if isinstance(output, PosterOutput)]
-    if len(posters) != len(scope.stills):
-        raise WorkFailed("plan_refused", f"{len(scope.stills)} stills for {len(posters)} posters")
+    if len(scope.stills) != stills_of(recipe):
+        detail = f"{len(scope.stills)} stills for {stills_of(recipe)} of the recipe"
+        raise WorkFailed("plan_refused", detail)
     return scope.stills[posters.index(poster.file)]
+
+
+def stills_of(recipe: Recipe) -> int:
+    """How many moments a plan names: one of each poster, then those of previews."""
+    one = sum(isinstance(output, PosterOutput) for output in recipe.outputs)
+    return one + sum(o.places for o in recipe.outputs if isinstance(o, PreviewOutput))
+
+
+def _places(output: Output, recipe: Recipe, scope: Scope) -> tuple[int, ...]:
+    """Where a preview's places begin, on the plan's clock."""
+    if not isinstance(output, PreviewOutput):
+        return ()
+    if len(scope.stills) != stills_of(recipe):
+        detail = f"{len(scope.stills)} stills for {stills_of(recipe)} of the recipe"
+        raise WorkFailed("plan_refused", detail)
+    at = sum(isinstance(one, PosterOutput) for one in recipe.outputs)
+    for one in recipe.outputs:
+        if one == output:
+            break
+        at += one.places if isinstance(one, PreviewOutput) else 0
+    return tuple(tick - _origin(scope) for tick in scope.stills[at : at + output.places])
 
 
 def _chosen(poster: PosterOutput, recipe: Recipe, scope: Scope) -> str:
@@ -242,7 +271,7 @@ def _pictures(
     promise: Promise, pictures: dict[str, Any], material: Seen, scope: Scope, threads: int
 ) -> list[Any]:
     output = promise.output
-    if isinstance(output, GalleryOutput):
+    if isinstance(output, SampledOutput):
         return compile_still.gallery(promise, pictures)
     if not isinstance(output, LadderOutput):
         return [_picture(promise, pictures, material, scope, threads)]

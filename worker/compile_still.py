@@ -5,7 +5,7 @@ from typing import Any
 
 import ffmpeg
 
-from mayfly.contract.recipe import GalleryOutput, PosterOutput, StoryboardOutput
+from mayfly.contract.recipe import PosterOutput, PreviewOutput, SampledOutput, StoryboardOutput
 from mayfly.core import limits
 from worker.compile_ladder import Cut
 from worker.preflight import Material
@@ -55,7 +55,7 @@ def jpeg(poster: PosterOutput) -> dict[str, Any]:
     }
 
 
-def moments(output: GalleryOutput) -> str:
+def moments(output: SampledOutput) -> str:
     """Where it is listed when each picture of an output is shown: no file of a recipe can be called
     so."""
     return f"{OUTPUTS}/_{output.file}.txt"
@@ -70,8 +70,8 @@ def sampled(stem: Any, promise: Promise, cut: Cut) -> dict[str, Any]:
     """The chosen frames of an output, and the same for the list of their moments, by the files that
     they become. What is chosen depends on the frame before, so the cut comes behind that."""
     output = promise.output
-    assert isinstance(output, GalleryOutput) and promise.size is not None
-    wanted = sampling(output, cut.tick)
+    assert isinstance(output, SampledOutput) and promise.size is not None
+    wanted = sampling(output, cut.tick, promise.places)
     clocked = stem.filter("settb", f"{cut.tick.numerator}/{cut.tick.denominator}")
     own = cut.own(clocked.filter("select", wanted.expression(cut.first_tick)))
     shown, listed = branches(own, "split", 2)
@@ -85,7 +85,7 @@ def gallery(promise: Promise, pictures: dict[str, Any]) -> list[Any]:
     """What ffmpeg writes of an output: pictures one behind the other in one file, of which two make
     another, and the list of their moments."""
     output = promise.output
-    assert isinstance(output, GalleryOutput)
+    assert isinstance(output, SampledOutput)
     # One more tells that there are too many; where no clock can be trusted, nobody knows before.
     bound = {"frames:v": limits.PICTURES_MAX + 1}
     shown = ffmpeg.output(
@@ -93,7 +93,7 @@ def gallery(promise: Promise, pictures: dict[str, Any]) -> list[Any]:
         f"file:{promise.path}",
         **_RAW,
         **bound,
-        **{"q:v": output.quality, "enc_time_base:v": "demux", "map_metadata": -1},
+        **{"q:v": _quality(output), "enc_time_base:v": "demux", "map_metadata": -1},
     )
     return [shown, timed(pictures[moments(output)], moments(output), **bound)]
 
@@ -122,3 +122,25 @@ def sheets_of(output: StoryboardOutput, pictures: str, rows: int) -> Any:
     tiled = source["v:0"].filter("tile", f"{output.columns}x{rows}")
     options = {**_RAW, "q:v": output.quality, "map_metadata": -1}
     return ffmpeg.output(tiled, f"file:{sheets(output)}", **options)
+
+
+def _quality(output: SampledOutput) -> int:
+    """What becomes of a preview's pictures is coded once more: they are the best there are."""
+    return 2 if isinstance(output, PreviewOutput) else output.quality
+
+
+def preview_of(output: PreviewOutput, pictures: str, target: str) -> Any:
+    """What moves, of a file with a picture for each of its moments."""
+    guard = {"protocol_whitelist": "file", "format_whitelist": "mjpeg", "f": "mjpeg"}
+    source = ffmpeg.input(f"file:{pictures}", threads=1, framerate=output.fps, **guard)["v:0"]
+    # Over and over, in both.
+    shared = {"loop": 0, "map_metadata": -1, "threads": 1, "fps_mode:v": "passthrough"}
+    if output.file.endswith(".webp"):
+        limited = source.filter("scale", out_range="limited").filter("format", "yuv420p")
+        options = {"c:v": "libwebp_anim", "quality": 75, "f": "webp", **shared}
+        return ffmpeg.output(limited, f"file:{target}", **options)
+    counted, shown = branches(source, "split", 2)
+    # One palette of what moves; ordered dithering, which does not crawl and packs well.
+    palette = counted.filter("palettegen", stats_mode="diff")
+    drawn = ffmpeg.filter([shown, palette], "paletteuse", dither="bayer", bayer_scale=4)
+    return ffmpeg.output(drawn, f"file:{target}", **{"c:v": "gif", "f": "gif", **shared})

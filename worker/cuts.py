@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from mayfly.contract.plan import Grid, Plan
-from mayfly.contract.recipe import LadderOutput, PosterOutput, Recipe, VideoOutput
+from mayfly.contract.recipe import LadderOutput, PosterOutput, PreviewOutput, Recipe, VideoOutput
 from mayfly.core import grids, limits, parts, prediction, sizing
 from mayfly.core.prediction import Encode, Source
 from worker import pace
@@ -24,6 +24,7 @@ from worker.picture import Size, fit
 from worker.preflight import Material, Seen
 from worker.probe import Scan, Stream
 from worker.rungs import rungs_of
+from worker.sampling import places_of
 
 #: Beyond the longest distance of two keyframes: B-frames are shown before what they are made of.
 _MARGIN_SECONDS = 1.0
@@ -89,6 +90,14 @@ def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
             scan.ticks[poster_frame(output, material)]
             for output in recipe.outputs
             if isinstance(output, PosterOutput)
+        )
+        + tuple(
+            origin_ticks + place
+            for output in recipe.outputs
+            if isinstance(output, PreviewOutput)
+            for place in places_of(
+                output, [scan.ticks[0] - origin_ticks, scan.ticks[-1] - origin_ticks], scan.tick
+            )
         ),
         predicted_seconds=work,
         audio_tracks=1,  # which lists the packets, too, and has nothing else to do without sound

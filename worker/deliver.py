@@ -47,6 +47,8 @@ _CONTENT_TYPES = {
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
     ".vtt": "text/vtt",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
 }
 
 

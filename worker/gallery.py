@@ -13,10 +13,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from mayfly.contract.plan import Scope
-from mayfly.contract.recipe import GalleryOutput, StoryboardOutput
+from mayfly.contract.recipe import GalleryOutput, PreviewOutput, SampledOutput, StoryboardOutput
 from mayfly.contract.report import Artifact, Media
 from mayfly.core import galleries, limits
-from worker import cues, jpegs, seams
+from worker import cues, jpegs, preview, seams
 from worker.boxes import Malformed
 from worker.compile import command
 from worker.compile_still import moments, sheets, sheets_of
@@ -31,12 +31,15 @@ from worker.promise import OUTPUTS, Plan, Promise
 from worker.prove import decoded_frames
 from worker.room import Room
 from worker.run import Ending
-from worker.sampling import sampling
+from worker.sampling import Sampling, places_of, sampling
+
+#: What is stored already, or a file that is to be stored.
+Made = Artifact | tuple[str, Media]
 
 
 def is_one(promise: Promise) -> bool:
     """Whether it is made here."""
-    return isinstance(promise.output, GalleryOutput)
+    return isinstance(promise.output, SampledOutput)
 
 
 def of_chunk(
@@ -45,11 +48,12 @@ def of_chunk(
     """The file of a chunk's own pictures, if it has any; `seen` is when each frame is shown that
     it listed. Raises WorkFailed(output_broken)."""
     output = promise.output
-    assert isinstance(output, GalleryOutput)
+    assert isinstance(output, SampledOutput)
     start = seams.since_origin(scope.start_ticks, scope)
     before = None if start is None else max((t for t in seen if t < start), default=None)
     own = seams.own(seams.Frames(seen, ()), scope).ticks
-    wanted = sampling(output, Fraction(*scope.clock.time_base)).chosen(own, before)
+    every = sampling(output, Fraction(*scope.clock.time_base), promise.places)
+    wanted = every.chosen(own, before)
     shown = list(seams.read_frames(room.folder / moments(output)).ticks)
     # The very first is there in any case (`Sampling.expression`).
     surplus = shown[:1] if start is not None and shown[:1] != wanted[:1] else []
@@ -66,14 +70,14 @@ def of_chunk(
     return [(promise.path, Media(container="part", frames=len(wanted)))]
 
 
-def whole(room: Room, promise: Promise, material: Material, ending: Ending) -> Artifact:
+def whole(room: Room, promise: Promise, material: Material, ending: Ending) -> Made:
     """Of a source that was not cut. Raises WorkFailed, Halted."""
     output = promise.output
-    assert isinstance(output, GalleryOutput) and material.picture is not None
+    assert isinstance(output, SampledOutput) and material.picture is not None
     shown = seams.read_frames(room.folder / moments(output)).ticks
     if len(shown) > limits.PICTURES_MAX:
         raise WorkFailed("output_limit", f"{output.file} has over {limits.PICTURES_MAX} pictures")
-    every = sampling(output, material.picture.tick)
+    every = sampling(output, material.picture.tick, promise.places)
     scan, origin, until = material.scan, material.origin_ticks, None
     if origin is not None and len(scan.ticks) > 0:
         packets = array("q", (tick - origin for tick in scan.ticks))
@@ -88,20 +92,36 @@ def whole(room: Room, promise: Promise, material: Material, ending: Ending) -> A
     pictures = _read(room.folder / promise.path, output.file)
     assert promise.size is not None
     _check(output.file, pictures, len(shown), promise.size)
-    return _deliver(room, output, pictures, shown, every.tick, until)
+    return _made(room, output, pictures, shown, every, until)
 
 
-def joined(room: Room, output: GalleryOutput, packets: "array[int]", tick: Fraction) -> Artifact:
+def joined(room: Room, output: SampledOutput, packets: "array[int]", tick: Fraction) -> Made:
     """Of a source that was cut, whose chunks' pictures lie where the whole run's would. Raises
     Doubted, WorkFailed, Halted."""
-    chosen = sampling(output, tick).chosen(packets)
+    places = places_of(output, packets, tick) if isinstance(output, PreviewOutput) else ()
+    every = sampling(output, tick, places)
+    chosen = every.chosen(packets)
     try:
         pictures = _read(room.folder / OUTPUTS / output.file, output.file)
         size = Size(pictures[0].width, pictures[0].height) if pictures else Size(0, 0)
         _check(output.file, pictures, len(chosen), size)
     except WorkFailed as failed:
         raise Doubted(failed.detail) from None
-    return _deliver(room, output, pictures, chosen, tick, _until(packets))
+    return _made(room, output, pictures, chosen, every, _until(packets))
+
+
+def _made(
+    room: Room,
+    output: SampledOutput,
+    pictures: Sequence[Jpeg],
+    shown: Sequence[int],
+    every: Sampling,
+    until: int | None,
+) -> Made:
+    _check_decoded(room, output, room.folder / OUTPUTS / output.file, len(pictures))
+    if isinstance(output, PreviewOutput):
+        return preview.make(room, output, pictures, preview.filled(every, shown, until))
+    return _deliver(room, output, pictures, shown, every, until)
 
 
 def _deliver(
@@ -109,21 +129,19 @@ def _deliver(
     output: GalleryOutput,
     pictures: Sequence[Jpeg],
     shown: Sequence[int],
-    tick: Fraction,
-    until_tick: int | None,
+    every: Sampling,
+    until: int | None,
 ) -> Artifact:
     one, where = pictures[0], room.folder / OUTPUTS / output.file
-    _check_decoded(room, output, where, len(pictures))
     if isinstance(output, StoryboardOutput):
-        every = sampling(output, tick)
         board = Board(
             columns=output.columns,
             # What fits onto one sheet makes that no higher than it must be.
             rows=min(output.rows, -(-len(pictures) // output.columns)),
             size=Size(one.width, one.height),
             every_seconds=output.every_seconds,
-            stretches=tuple(every.stretch(moment) for moment in shown),
-            until=None if until_tick is None else until_tick * tick,
+            stretches=tuple(every.stretch(moment) or 0 for moment in shown),
+            until=None if until is None else until * every.tick,
         )
         spans = _storyboard(room, output, board)
     else:
@@ -202,7 +220,7 @@ def _check(name: str, pictures: Sequence[Jpeg], count: int, size: Size) -> None:
             broken(f"{name} is {one.width}x{one.height}, not {size.width}x{size.height}")
 
 
-def _check_decoded(room: Room, output: GalleryOutput, where: Path, count: int) -> None:
+def _check_decoded(room: Room, output: SampledOutput, where: Path, count: int) -> None:
     """All are pictures to a decoder of another program."""
     path = str(where.relative_to(room.folder))
     seen = room.prober.decoded_frames(

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from mayfly.contract.packed import Unreadable
 from mayfly.contract.plan import PlanClock, Scope
-from mayfly.contract.recipe import GalleryOutput, LadderOutput, VideoOutput
+from mayfly.contract.recipe import LadderOutput, SampledOutput, VideoOutput
 from mayfly.contract.report import Artifact, Media
 from mayfly.contract.task import Fetch, Input
 from mayfly.core import grids, ladders, limits
@@ -62,8 +62,12 @@ class Joining:
             if isinstance(output, LadderOutput):
                 ready += self._ladder(output, packets)
                 continue
-            if isinstance(output, GalleryOutput):
-                ready += (self._gallery(output, packets),)
+            if isinstance(output, SampledOutput):
+                made = self._sampled(output, packets)
+                if isinstance(made, Artifact):
+                    ready += (made,)
+                else:
+                    files.append(made)
                 continue
             brought = [part for part in self.parts if part.file == output.file]
             promise = Promise(output=output)
@@ -143,7 +147,7 @@ class Joining:
         ladder_ready.check(found, grid, last_frame)
         return ladder_ready.deliver(self.room, wanted, found)
 
-    def _gallery(self, output: GalleryOutput, packets: "array[int]") -> Artifact:
+    def _sampled(self, output: SampledOutput, packets: "array[int]") -> gallery.Made:
         """Of all chunks' pictures, one behind the other."""
         parts = [part for part in self.parts if part.file == output.file]
         pictures = self.room.folder / OUTPUTS / output.file

@@ -11,10 +11,11 @@ from mayfly.contract.plan import Grid
 from mayfly.contract.recipe import (
     LADDER_SOUND,
     AudioOutput,
-    GalleryOutput,
     LadderOutput,
     Output,
     PosterOutput,
+    PreviewOutput,
+    SampledOutput,
     Sound,
     StoryboardOutput,
     ThumbnailsOutput,
@@ -25,6 +26,7 @@ from worker.picture import Size, fit
 from worker.preflight import Material, Seen
 from worker.probe import Stream
 from worker.rungs import Rung, rungs_of
+from worker.sampling import places_of
 
 #: Where the outputs go, beneath the attempt's folder.
 OUTPUTS = "out"
@@ -47,11 +49,13 @@ class Promise:
     grid: Grid | None = None
     #: Of a ladder's sound: no shorter than this.
     sound_seconds: float = 0.0
+    #: Of a preview: the ticks, from the origin on, where each of its places begins.
+    places: tuple[int, ...] = ()
 
     @property
     def files(self) -> int:
         """How many ffmpeg writes: each size of a ladder is one, and its sound."""
-        if isinstance(self.output, GalleryOutput):
+        if isinstance(self.output, SampledOutput):
             return 2  # its pictures, and when they are shown
         if not isinstance(self.output, LadderOutput):
             return 1
@@ -60,14 +64,14 @@ class Promise:
     @property
     def sound(self) -> Sound:
         """What is wanted of the sound of an output that has any."""
-        if isinstance(self.output, PosterOutput | GalleryOutput) or self.output.audio is None:
+        if isinstance(self.output, PosterOutput | SampledOutput) or self.output.audio is None:
             raise TypeError(f"{self.output.file} has no sound.")
         return self.output.audio
 
     @property
     def sound_codec(self) -> SoundCodec:
         """Of an output that has sound."""
-        assert not isinstance(self.output, PosterOutput | GalleryOutput)
+        assert not isinstance(self.output, PosterOutput | SampledOutput)
         if isinstance(self.output, LadderOutput):
             return self.sound.codec_in(LADDER_SOUND)
         return self.sound.codec_in(self.output.holds)
@@ -104,6 +108,13 @@ def promise(output: Output, material: Seen, grid: Grid | None = None) -> Promise
         case PosterOutput() | StoryboardOutput() | ThumbnailsOutput():
             assert material.picture is not None
             return Promise(output=output, size=fit(material.picture, output.box))
+        case PreviewOutput():
+            assert material.picture is not None
+            return Promise(
+                output=output,
+                size=fit(material.picture, output.box),
+                places=_places(output, material) if isinstance(material, Material) else (),
+            )
         case LadderOutput():
             assert material.picture is not None
             rungs = rungs_of(output, material.picture)
@@ -121,6 +132,13 @@ def promise(output: Output, material: Seen, grid: Grid | None = None) -> Promise
             if output.audio is None:
                 return laddered
             return dataclasses.replace(laddered, channels=_channels(laddered, material.sound))
+
+
+def _places(output: PreviewOutput, material: Material) -> tuple[int, ...]:
+    origin, scan = material.origin_ticks, material.scan
+    assert material.picture is not None
+    ticks = [] if origin is None else [scan.ticks[0] - origin, scan.ticks[-1] - origin]
+    return places_of(output, ticks, material.picture.tick)
 
 
 def _channels(promise: Promise, sound: Stream | None) -> int | None:

@@ -23,9 +23,10 @@ import msgspec
 
 from mayfly.contract.recipe import (
     AudioOutput,
-    GalleryOutput,
     LadderOutput,
     PosterOutput,
+    PreviewOutput,
+    SampledOutput,
     StoryboardOutput,
     ThumbnailsOutput,
     VideoOutput,
@@ -76,7 +77,7 @@ class Judge:
         if errors:
             raise WorkFailed("source_corrupt", f"the decoders met {errors} errors")
         frames = None
-        moving = VideoOutput | LadderOutput | GalleryOutput
+        moving = VideoOutput | LadderOutput | SampledOutput
         if any(isinstance(p.output, moving) for p in plan.promises):
             frames = self._frames(material, ending)
         heard = encoded_samples(plan, material, ending)
@@ -120,7 +121,7 @@ class Judge:
                 prove_built(made)
                 prove_sound(promise, made, material)
                 return _media(made, samples)
-            case StoryboardOutput() | ThumbnailsOutput() | LadderOutput():
+            case StoryboardOutput() | ThumbnailsOutput() | PreviewOutput() | LadderOutput():
                 return None
 
     def sounds(self, plan: Plan, material: Material, ending: Ending) -> tuple[Media | None, ...]:
@@ -169,7 +170,7 @@ class Judge:
                     wanted = float(expected.begins)
                     broken(f"{output.file} begins at {float(begins):.6f} s, not at {wanted:.6f} s")
                 return _media(made, expected.samples, expected.frames)
-            case StoryboardOutput() | ThumbnailsOutput() | LadderOutput():
+            case StoryboardOutput() | ThumbnailsOutput() | PreviewOutput() | LadderOutput():
                 raise TypeError(f"{output.file} is not joined into a file.")
 
     def _still(self, promise: Promise) -> Media:

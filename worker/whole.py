@@ -116,8 +116,13 @@ def encode(room: Room, material: Material, note: str, because: str) -> Done:
     files = [(p.path, seen) for p, seen in zip(plan.promises, media, strict=True) if seen]
     promised = ladder.only(plan.promises)
     stored = _ladder(room, material, promised, sent) if promised else ()
-    many = [gallery.whole(room, p, material, ending) for p in plan.promises if gallery.is_one(p)]
-    stored = (*stored, *many, *room.store(files, published=True))
+    for one in [p for p in plan.promises if gallery.is_one(p)]:
+        made = gallery.whole(room, one, material, ending)
+        if isinstance(made, Artifact):
+            stored = (*stored, made)
+        else:
+            files.append(made)
+    stored = (*stored, *room.store(files, published=True))
     source = material.probe.media(frames=material.scan.frames or None)
     predicted = cuts.predicted_seconds(
         material, order.task.recipe, material.scan.frames, settings.threads

@@ -23,6 +23,9 @@ Side = Annotated[int, msgspec.Meta(ge=16, le=8192)]
 #: What browsers on telephones still decode into one picture.
 SHEET_SIDE_MAX = 8192
 
+#: Of all pictures of a preview: 200 MB of memory, and a GIF that nobody would wait for.
+PREVIEW_PIXELS_MAX = 50_000_000
+
 #: One scale for all codecs, from the quickest to the one that saves most bytes.
 Speed = Literal["ultrafast", "veryfast", "faster", "fast", "medium", "slow", "slower"]
 
@@ -220,8 +223,52 @@ class ThumbnailsOutput(
     quality: Annotated[int, msgspec.Meta(ge=2, le=31)] = 3
 
 
-#: Outputs of many pictures, chosen by their moments.
+class PreviewOutput(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag="preview",
+    tag_field="kind",
+):
+    """A few seconds that move, without sound, over and over. The end of the file's name says what
+    it is: .gif, which everything shows, or .webp, which is much smaller and which browsers show."""
+
+    file: FileName = "preview.gif"
+    #: Of all places together; of a shorter film, all of it.
+    seconds: Annotated[int, msgspec.Meta(ge=1, le=30)] = 6
+    #: Those that a GIF's clock of hundredths can tell.
+    fps: Literal[4, 5, 10, 20, 25] = 10
+    #: How many places of the film are shown, each from the middle of its share; 1: its beginning.
+    places: Annotated[int, msgspec.Meta(ge=1, le=8)] = 3
+    box: Box = msgspec.field(default_factory=lambda: Box(width=320, height=180))
+
+    def __post_init__(self) -> None:
+        if not self.file.endswith((".gif", ".webp")):
+            raise ValueError(f"{self.file} says by its end what it is to be: .gif or .webp")
+        # A GIF's colours are chosen out of all of its pictures, which lie in memory for that.
+        if (pixels := self.pictures * self.box.width * self.box.height) > PREVIEW_PIXELS_MAX:
+            raise ValueError(
+                f"{self.pictures} pictures of {self.box.width}x{self.box.height} are {pixels}"
+                f" pixels, at most {PREVIEW_PIXELS_MAX}: take fewer seconds or a smaller box"
+            )
+
+    @property
+    def pictures(self) -> int:
+        """How many it has of a film that is long enough."""
+        return self.places * self.slots
+
+    @property
+    def slots(self) -> int:
+        """Pictures of one place."""
+        return max(1, round(self.seconds * self.fps / self.places))
+
+
+#: Folders of many pictures.
 GalleryOutput = StoryboardOutput | ThumbnailsOutput
+
+#: Outputs of many pictures that are chosen by their moments.
+SampledOutput = GalleryOutput | PreviewOutput
 
 
 class Rung(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -285,7 +332,7 @@ class LadderOutput(
         return len(set(self.manifests)) < len(self.manifests)
 
 
-Output = VideoOutput | AudioOutput | PosterOutput | GalleryOutput | LadderOutput
+Output = VideoOutput | AudioOutput | PosterOutput | SampledOutput | LadderOutput
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

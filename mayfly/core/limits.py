@@ -146,8 +146,9 @@ MADE_ANEW_MAX = 4
 #: Sound tracks of one source, as many as it may have streams.
 AUDIO_TRACKS_MAX = SOURCE_STREAMS_MAX
 
-#: Still pictures of one recipe, as many as it may have outputs.
-STILLS_MAX = 16
+#: Moments that a plan names for stills: of as many outputs as a recipe may have, a poster's one or
+#: a preview's eight places.
+STILLS_MAX = 16 * 8
 
 #: Ticks are kept as 64-bit numbers, as media files do.
 TICKS_MAX = 2**63 - 1

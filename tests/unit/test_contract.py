@@ -111,7 +111,9 @@ def test_players_of_dash_get_the_sizes_that_players_of_hls_get() -> None:
 
 
 def test_an_unknown_preset_is_refused_with_the_list_of_known_ones() -> None:
-    with pytest.raises(wire.Refusal, match=r"archive-lossless, .*, poster, storyboard, web-hls"):
+    with pytest.raises(
+        wire.Refusal, match=r"archive-lossless, .*, preview-gif, storyboard, web-hls"
+    ):
         resolve_recipe(Request(source="s3://b/k", preset="mp5"), "mp4-720p")
 
 

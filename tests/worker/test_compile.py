@@ -96,7 +96,8 @@ def test_pictures_every_few_seconds_are_chosen_by_the_frame_before() -> None:
     assert line(StoryboardOutput(every_seconds=2), picture={"time_base": "1/25"}) == (
         f"{HEAD} {INPUT} -filter_complex "
         "[0:0]setpts=PTS-(250)[s0];[s0]settb=1/25[s1];"
-        "[s1]select=not(eq(floor(pts*1/50)\\,floor(prev_pts*1/50)))[s2];"
+        "[s1]select=gte(pts\\,0)*not(gte(prev_pts\\,0)*"
+        "eq(floor((pts-0)*1/50)\\,floor((prev_pts-0)*1/50)))[s2];"
         "[s2]split=2[s3][s4];"
         "[s3]scale=160:90:flags=bicubic:out_range=full[s5];[s5]setsar=1[s6];"
         "[s6]format=yuvj420p[s7];"

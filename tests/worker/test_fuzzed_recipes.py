@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mayfly.contract import wire
 from mayfly.contract.formats import VIDEO_FILES
-from mayfly.contract.recipe import Recipe
+from mayfly.contract.recipe import Recipe, SampledOutput
 from tests.worker.clips import Clips
 from worker import preflight
 from worker.compile import compile_plan
@@ -117,6 +117,15 @@ _GALLERY = st.fixed_dictionaries(
         "quality": st.sampled_from([1, 2, 31, 32]),
     },
 )
+_PREVIEW = st.fixed_dictionaries(
+    {"kind": st.just("preview"), "box": _BOX},
+    optional={
+        "file": st.sampled_from(["a.gif", "a.webp", "a b.gif", "-y.gif", "x.mp4", "$(id).gif"]),
+        "seconds": _NUMBERS,
+        "fps": st.sampled_from([4, 10, 25, 7, "x"]),
+        "places": st.sampled_from([0, 1, 3, 8, 9]),
+    },
+)
 
 
 @st.composite
@@ -154,7 +163,7 @@ def three(made: Clips) -> Path:
 
 
 @pytest.mark.timeout(300)
-@given(output=_VIDEO | _AUDIO | _GALLERY | _likely())
+@given(output=_VIDEO | _AUDIO | _GALLERY | _PREVIEW | _likely())
 @settings(
     max_examples=40,
     deadline=None,
@@ -177,11 +186,21 @@ def test_a_recipe_is_refused_or_runs(
             assert failed.code == "request_refused"
             return
         argv = compile_plan(recipe, material, ffmpeg_path=str(ffmpeg), threads=2).argv
+        targets = [f"file:out/{name}" for name in written(recipe)]
         behind = argv[argv.index("-i") + 2 :]
+        assert [word for word in behind if word.startswith("file:")] == targets
+        behind = tuple(word for word in behind if word not in targets)
         assert {word for word in behind[::2] if word.startswith("-")} <= OWNED
-        assert all(word.startswith("-") for word in behind[:-1:2]), behind
+        assert all(word.startswith("-") for word in behind[::2]), behind
         ran = subprocess.run(argv, cwd=folder, check=False, capture_output=True, text=True)
         assert ran.returncode == 0, ran.stderr[-2000:]
+
+
+def written(recipe: Recipe) -> list[str]:
+    """What its one output has ffmpeg write: a file, and the list of moments that go by these."""
+    (output,) = recipe.outputs
+    chosen = isinstance(output, SampledOutput)
+    return [output.file, f"_{output.file}.txt"] if chosen else [output.file]
 
 
 def looked_at(source: Path, recipe: Recipe, folder: Path, ffprobe: Path) -> Material:

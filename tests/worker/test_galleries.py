@@ -11,6 +11,8 @@ from mayfly.contract import report
 from mayfly.contract.recipe import (
     Box,
     GalleryOutput,
+    PosterOutput,
+    PreviewOutput,
     StoryboardOutput,
     ThumbnailsOutput,
     VideoOutput,
@@ -80,6 +82,45 @@ def test_chunks_make_the_files_of_the_whole(
         assert folder(film, "finish", output) == folder(one, "encode", output)
     media = [made.media for made in last.outputs if made.media.container == "webvtt"]
     assert [(its.frames, its.width, its.height) for its in media] == [(7, 64, 36)]
+
+
+GIF = PreviewOutput(seconds=3, box=BOX)
+WEBP = PreviewOutput(file="start.webp", seconds=2, fps=5, places=1, box=BOX)
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_chunks_make_the_preview_of_the_whole(
+    name: str, rig: Rig, made: Clips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unmended(monkeypatch)
+    source = made.make(f"stills-{name}", *FILMS[name]).read_bytes()
+    film = Film(rig, source, VIDEO, PosterOutput(), WEBP, GIF).work()
+    last = film.finish()
+    assert isinstance(last, report.Encoded), last
+    one, said = whole(rig, source, VIDEO, PosterOutput(), WEBP, GIF)
+    assert isinstance(said, report.Encoded), said
+
+    for file in (GIF.file, WEBP.file):
+        assert film.stored("finish")[file] == one.stored("encode")[file]
+    media = {made.file: made.media for made in last.outputs}
+    assert (media[GIF.file].frames, media[GIF.file].width) == (30, 64)
+    assert media[WEBP.file].frames == 10
+
+
+@pytest.mark.parametrize("file", ["preview.gif", "preview.webp"])
+def test_a_preview_of_a_film_that_is_too_short_is_all_of_it(
+    file: str, rig: Rig, made: Clips
+) -> None:
+    output = PreviewOutput(file=file, box=BOX)
+    for source, frames in (
+        (made.one_frame(), 1),
+        (made.plain(), 20),
+        (made.make("slow.mp4", *_film("1/3", 9)), 60),
+    ):
+        _, said = whole(rig, source.read_bytes(), output)
+        assert isinstance(said, report.Encoded), said
+        (only,) = said.outputs
+        assert only.media.frames == frames
 
 
 def test_a_storyboard_is_sheets_and_cues_that_cover_the_film(rig: Rig, made: Clips) -> None:
@@ -161,6 +202,28 @@ def test_what_no_clock_orders_has_its_pictures_too(rig: Rig, made: Clips) -> Non
     assert isinstance(said, report.Encoded), said
     (output,) = said.outputs
     assert output.media.frames in (6, 7)
+
+
+@pytest.mark.parametrize(
+    "clip",
+    [
+        "portrait",
+        "variable",
+        "anamorphic",
+        "offset_stream",
+        "interlaced",
+        "edited",
+        "webm",
+        "no_moments",
+        "ten_bit",
+        "late_picture",
+        "broadcast",
+    ],
+)
+def test_every_kind_of_source_has_its_pictures(clip: str, rig: Rig, made: Clips) -> None:
+    _, said = whole(rig, getattr(made, clip)().read_bytes(), BOARD, THUMBS, WEBP, GIF)
+    assert isinstance(said, report.Encoded), said
+    assert len(said.outputs) == 4 and all(one.media.frames for one in said.outputs)
 
 
 def test_a_part_that_lacks_a_picture_is_doubted(

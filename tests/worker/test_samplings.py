@@ -7,17 +7,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import cues, jpegs
+from mayfly.contract.recipe import Box, PreviewOutput
+from worker import cues, jpegs, preview
 from worker.boxes import Malformed
 from worker.cues import Board
 from worker.ends import WorkFailed
 from worker.picture import Size
-from worker.sampling import Sampling
+from worker.sampling import Sampling, places_of, sampling
 
 TICKS = st.sampled_from(
     [Fraction(1, 25), Fraction(1001, 30000), Fraction(1, 90000), Fraction(1, 1000), Fraction(3, 2)]
 )
-SAMPLINGS = st.builds(Sampling, tick=TICKS, step_seconds=st.integers(1, 3600))
+OPEN = st.builds(Sampling, tick=TICKS, step_seconds=st.integers(1, 3600).map(Fraction))
+PLACES = st.builds(
+    Sampling,
+    tick=TICKS,
+    step_seconds=st.sampled_from([Fraction(1, 4), Fraction(1, 25)]),
+    places=st.lists(st.integers(0, 10**6), min_size=1, max_size=8, unique=True).map(
+        lambda found: tuple(sorted(found))
+    ),
+    slots=st.integers(1, 250),
+)
+SAMPLINGS = OPEN | PLACES
 #: Distances of frames, from the origin on.
 GAPS = st.lists(st.integers(1, 400_000), min_size=1, max_size=60)
 
@@ -34,7 +45,7 @@ def test_chunks_choose_what_the_whole_chooses(every: Sampling, gaps: list[int], 
     assert in_parts == every.chosen(ticks)
 
 
-@given(every=SAMPLINGS, gaps=GAPS)
+@given(every=OPEN, gaps=GAPS)
 def test_of_each_stretch_with_a_frame_the_first_is_chosen(every: Sampling, gaps: list[int]) -> None:
     ticks = moments(gaps)
     first: dict[int, int] = {}
@@ -43,11 +54,11 @@ def test_of_each_stretch_with_a_frame_the_first_is_chosen(every: Sampling, gaps:
     assert every.chosen(ticks) == list(first.values())
 
 
-@given(every=SAMPLINGS, tick=st.integers(0, 1 << 41), near=st.integers(-1, 1))
+@given(every=OPEN, tick=st.integers(0, 1 << 41), near=st.integers(-1, 1))
 def test_numbers_of_a_filter_are_exact_enough(every: Sampling, tick: int, near: int) -> None:
     """ffmpeg reckons in doubles: at a boundary as well, that comes to the same."""
     steps = every.tick / every.step_seconds
-    boundary = math.ceil(every.stretch(tick) / steps)
+    boundary = math.ceil((every.stretch(tick) or 0) / steps)
     for one in (tick, max(0, boundary + near)):
         if one * steps.numerator < 1 << 53:
             reckoned = math.floor(float(one) * steps.numerator / steps.denominator)
@@ -55,10 +66,62 @@ def test_numbers_of_a_filter_are_exact_enough(every: Sampling, tick: int, near: 
 
 
 def test_a_filter_asks_for_the_frame_before_and_for_a_chunks_first() -> None:
-    every = Sampling(tick=Fraction(1, 25), step_seconds=10)
-    changed = "not(eq(floor(pts*1/250),floor(prev_pts*1/250)))"
+    every = Sampling(tick=Fraction(1, 25), step_seconds=Fraction(10))
+    same = "eq(floor((pts-0)*1/250),floor((prev_pts-0)*1/250))"
+    changed = f"gte(pts,0)*not(gte(prev_pts,0)*{same})"
     assert every.expression() == changed
     assert every.expression(500) == f"{changed}+not(gte(prev_pts,500))"
+
+
+@given(
+    ticks=st.lists(st.integers(0, 10**7), min_size=1, max_size=30, unique=True).map(sorted),
+    tick=TICKS,
+    output=st.builds(
+        PreviewOutput,
+        seconds=st.integers(1, 30),
+        fps=st.sampled_from([4, 5, 10, 20, 25]),
+        places=st.integers(1, 8),
+        box=st.just(Box(width=64, height=36)),
+    ),
+)
+def test_a_preview_has_a_picture_for_each_of_its_moments(
+    ticks: list[int], tick: Fraction, output: PreviewOutput
+) -> None:
+    places = places_of(output, ticks, tick)
+    assert len(places) == output.places and list(places) == sorted(set(places))
+    assert places[0] >= ticks[0]
+    every = sampling(output, tick, places)
+    assert places_of(output, [ticks[0], ticks[-1]], tick) == places, "ends are enough to know"
+    shown = every.chosen(ticks)
+    if not shown:
+        return  # a gap as long as a place
+    numbers = preview.filled(every, shown, 2 * ticks[-1] - ticks[0] + 1)
+    assert sorted(set(numbers)) == list(range(len(shown))) and numbers == sorted(numbers)
+    assert len(numbers) <= output.pictures
+
+
+def test_what_stands_on_stands_until_the_next_place_or_the_end() -> None:
+    every = Sampling(tick=Fraction(1, 10), step_seconds=Fraction(1, 10), places=(0, 20), slots=4)
+    assert preview.filled(every, [1, 3, 22], 100) == [0, 0, 1, 1, 1, 2, 2]
+    assert preview.filled(every, [1, 3, 22], 23) == [0, 0, 1, 1, 1, 2]
+    assert preview.filled(every, [0], None) == [0]
+
+
+def test_a_webp_is_measured_by_its_chunks() -> None:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return kind + len(body).to_bytes(4, "little") + body + b"\0" * (len(body) % 2)
+
+    def riff(*chunks: bytes) -> bytes:
+        body = b"WEBP" + b"".join(chunks)
+        return b"RIFF" + len(body).to_bytes(4, "little") + body
+
+    head = chunk(b"VP8X", bytes(4) + b"\x3f\0\0\x23\0\0")
+    frame = chunk(b"ANMF", bytes(12) + b"\x64\0\0" + bytes(2))
+    assert preview.webp(riff(head, frame, frame)) == (Size(64, 36), 200)
+    still = chunk(b"VP8 ", bytes(6) + b"\x40\0\x24\0")
+    assert preview.webp(riff(still)) == (Size(64, 36), None)
+    for broken in (b"", riff(head, frame)[:-1], riff(head, frame[:-3])):
+        assert preview.webp(broken) == (Size(0, 0), None)
 
 
 # --- Pictures one behind the other ------------------------------------------------------------

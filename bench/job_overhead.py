@@ -34,7 +34,7 @@ from worker import preflight
 from worker.compile import compile_plan
 from worker.halt import Halt
 from worker.opening import SOURCE
-from worker.probe import Prober
+from worker.prober import Prober
 
 ROUNDS = 3
 CPU_LIMIT, WALL_LIMIT = 1.03, 1.10

@@ -126,7 +126,7 @@ def _looked_at(path: Path, recipe: "Recipe") -> Iterator["Material"]:
     from worker.ends import WorkFailed
     from worker.halt import Halt
     from worker.opening import SOURCE
-    from worker.probe import Prober
+    from worker.prober import Prober
 
     prober, halt = Prober(str(tools.ffprobe_path())), Halt()
     with tempfile.TemporaryDirectory(prefix="mayfly-estimate-") as name:

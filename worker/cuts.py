@@ -22,9 +22,10 @@ from worker.compile_still import poster_frame
 from worker.evenness import grid_of
 from worker.picture import Size, fit
 from worker.preflight import Material, Seen
-from worker.probe import Scan, Stream
+from worker.probe import Stream
 from worker.rungs import rungs_of
 from worker.sampling import places_of
+from worker.scan import Scan
 
 #: Beyond the longest distance of two keyframes: B-frames are shown before what they are made of.
 _MARGIN_SECONDS = 1.0

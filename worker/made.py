@@ -16,7 +16,8 @@ from worker import boxes, ebml, presented
 from worker.boxes import Malformed
 from worker.ends import WorkFailed
 from worker.halt import Halt
-from worker.probe import Probe, Prober
+from worker.probe import Probe
+from worker.prober import Prober
 
 _Read = TypeVar("_Read")
 

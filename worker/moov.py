@@ -15,7 +15,8 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Protocol
 
-from worker.probe import REORDER_SECONDS_MAX, Scan, Stream
+from worker.probe import Stream
+from worker.scan import REORDER_SECONDS_MAX, Scan
 
 #: A file has a handful of boxes outside, fragments apart; each costs a look that may be far away.
 _OUTER_BOXES_MAX = 32

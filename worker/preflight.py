@@ -13,7 +13,8 @@ from mayfly.core import limits
 from worker.ends import WorkFailed
 from worker.opening import FETCHED, Opening
 from worker.picture import fit
-from worker.probe import Probe, Scan, Stream
+from worker.probe import Probe, Stream
+from worker.scan import Scan
 from worker.sniff import Sniffed
 
 #: x265 makes no smaller pictures; SVT-AV1 keeps to no average in them (it has no adaptive

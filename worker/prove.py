@@ -2,7 +2,7 @@
 
 Why: ffmpeg exits 0 on a truncated input, on an empty stream and on a dropped one. The reference
 must not come from the run that is judged: pictures are counted as the packets that a demuxer of
-another program listed before the encode (`probe.Scan`). Where a decoder rightly gives another
+another program listed before the encode (`scan.Scan`). Where a decoder rightly gives another
 number (fields stored as packets of their own, hidden pictures, a recording that begins between
 keyframes), that other program decodes too, and both must agree.
 
@@ -37,7 +37,8 @@ from worker.halt import Halt
 from worker.made import Made, Measure, broken, prove_built
 from worker.opening import SOURCE
 from worker.preflight import Material
-from worker.probe import Probe, Prober, Stream
+from worker.probe import Probe, Stream
+from worker.prober import Prober
 from worker.promise import Plan, Promise
 from worker.prove_picture import prove_coded, prove_frames, prove_length, prove_size
 from worker.prove_sound import encoded_samples, prove_samples, prove_sound, prove_sound_coded

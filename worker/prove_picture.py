@@ -6,8 +6,9 @@ from itertools import pairwise
 from mayfly.contract.formats import ISO, VideoCodec
 from mayfly.contract.recipe import VideoOutput
 from worker.made import Made, broken
-from worker.probe import Probe, Scan, Stream
+from worker.probe import Probe, Stream
 from worker.promise import Promise
+from worker.scan import Scan
 from worker.streams import PIXELS
 
 _SECONDS_OFF_MAX = 0.1

@@ -26,7 +26,7 @@ from worker.opening import FETCHED, SOURCE, Opening, of_loopback
 from worker.order import Order
 from worker.pieces import Span
 from worker.preflight import Material, Seen
-from worker.probe import Prober
+from worker.prober import Prober
 from worker.promise import Plan
 from worker.prove import Judge
 from worker.ranges import Ranges

@@ -14,11 +14,11 @@ from worker.early import Sent
 from worker.evenness import last_frame
 from worker.order import Done
 from worker.preflight import Material, Seen
-from worker.probe import Scan
 from worker.promise import OUTPUTS, Promise
 from worker.prove import summed
 from worker.ranges import RangeFile
 from worker.room import Room
+from worker.scan import Scan
 
 _LOG = logging.getLogger("mayfly.worker")
 

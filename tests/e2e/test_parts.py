@@ -16,7 +16,7 @@ from local.tools import ffprobe_path
 from mayfly.contract.outcome import Outcome
 from tests.e2e.conftest import Film, Stage, until
 from worker.halt import Halt
-from worker.probe import Prober
+from worker.prober import Prober
 
 pytestmark = pytest.mark.timeout(240)
 

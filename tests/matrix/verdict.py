@@ -24,7 +24,7 @@ from worker.ends import WorkFailed
 from worker.halt import Halt
 from worker.opening import SOURCE
 from worker.preflight import Material
-from worker.probe import Prober
+from worker.prober import Prober
 
 #: What ffprobe calls a source that is not deinterlaced.
 _PROGRESSIVE = ("progressive", "unknown", "")

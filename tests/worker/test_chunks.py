@@ -19,7 +19,7 @@ from worker import cuts, lists, preflight, seams
 from worker.compile_parts import FRAMES
 from worker.encode import Encoding
 from worker.halt import Halt
-from worker.probe import Prober
+from worker.prober import Prober
 from worker.seams import Frames
 
 pytestmark = pytest.mark.worker

@@ -20,7 +20,7 @@ from tests.worker.cutting import Film
 from worker import boxes
 from worker.halt import Halt
 from worker.made import Made, Measure
-from worker.probe import Prober
+from worker.prober import Prober
 
 pytestmark = pytest.mark.worker
 

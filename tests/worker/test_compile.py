@@ -17,8 +17,9 @@ from mayfly.contract.recipe import (
 )
 from worker.compile import compile_plan
 from worker.preflight import Material
-from worker.probe import Format, Probe, Scan, Stream
+from worker.probe import Format, Probe, Stream
 from worker.promise import Plan
+from worker.scan import Scan
 
 GUARD = (
     "-format_whitelist mov,matroska,mpegts,mpeg,avi,flv,asf,mxf,ogg,gif,dv,mp3,aac,ac3,eac3,flac,"

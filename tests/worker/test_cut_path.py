@@ -18,7 +18,7 @@ from tests.worker.listing import opened
 from worker import lists, seams
 from worker.compile_parts import FRAMES, PACKETS
 from worker.halt import Halt
-from worker.probe import Prober
+from worker.prober import Prober
 
 pytestmark = pytest.mark.worker
 

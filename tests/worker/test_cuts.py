@@ -16,7 +16,8 @@ from mayfly.core import limits, parts
 from worker import cuts, pace
 from worker.cuts import Policy, Whole
 from worker.preflight import Material
-from worker.probe import Format, Probe, Scan, Stream
+from worker.probe import Format, Probe, Stream
+from worker.scan import Scan
 
 FILM = Recipe(outputs=(VideoOutput(),))
 QUICK = Recipe(outputs=(VideoOutput(speed="ultrafast"),))

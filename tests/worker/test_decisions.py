@@ -13,7 +13,8 @@ from tests.worker.conftest import recipe
 from worker import preflight
 from worker.ends import WorkFailed
 from worker.picture import Size, fit, shown
-from worker.probe import Format, Probe, Scan, SideData, Stream
+from worker.probe import Format, Probe, SideData, Stream
+from worker.scan import Scan
 from worker.sniff import sniff
 
 HD = Box(width=1280, height=720)

@@ -20,7 +20,7 @@ from worker.ends import WorkFailed
 from worker.halt import Halt
 from worker.opening import SOURCE
 from worker.preflight import Material
-from worker.probe import Prober
+from worker.prober import Prober
 
 pytestmark = pytest.mark.worker
 

@@ -14,7 +14,7 @@ from worker import loopback, opening
 from worker.encode import Encoding
 from worker.ends import WorkFailed
 from worker.halt import Halt
-from worker.probe import Prober
+from worker.prober import Prober
 from worker.run import Bounds, run
 
 pytestmark = pytest.mark.worker

@@ -17,7 +17,7 @@ from worker import loopback, opening
 from worker.ends import Halted, Reason, WorkFailed
 from worker.halt import Halt
 from worker.loopback import Loopback
-from worker.probe import Prober
+from worker.prober import Prober
 from worker.ranges import PAGE_BYTES
 from worker.run import Bounds, Ending, Fate, run
 

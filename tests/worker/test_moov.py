@@ -10,7 +10,9 @@ from tests.worker import references
 from tests.worker.clips import Clips
 from worker import moov
 from worker.halt import Halt
-from worker.probe import Prober, Scan, Stream
+from worker.probe import Stream
+from worker.prober import Prober
+from worker.scan import Scan
 
 pytestmark = pytest.mark.worker
 

@@ -11,7 +11,7 @@ from mayfly.contract import report
 from tests.worker.clips import Clips
 from tests.worker.conftest import Rig
 from worker.halt import Halt
-from worker.probe import Prober
+from worker.prober import Prober
 
 pytestmark = pytest.mark.worker
 

@@ -1,0 +1,31 @@
+"""What several kinds of outputs say in the same words: names of files, boxes, speeds.
+
+It must never hold a word that only one kind knows.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+#: A file name of ours: it becomes part of an S3 key, a path on the worker and a URL.
+FileName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+
+#: A folder of ours. It has no dot, so that it looks like no file.
+FolderName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+
+#: H.264 level 6.2 ends at 8192 x 4320; libx264 wants even sides.
+Side = Annotated[int, msgspec.Meta(ge=16, le=8192)]
+
+#: One scale for all codecs, from the quickest to the one that saves most bytes.
+Speed = Literal["ultrafast", "veryfast", "faster", "fast", "medium", "slow", "slower"]
+
+#: Less is no moving picture, more no line and hardly a disk takes.
+PictureKbps = Annotated[int, msgspec.Meta(ge=50, le=200_000)]
+
+
+class Box(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The picture fits inside, keeps its shape and is not enlarged unless its output says so. For a
+    portrait picture the box is turned, so that 1280x720 means 720x1280 there."""
+
+    width: Side
+    height: Side

@@ -1,0 +1,51 @@
+"""Sound: a track of a film or of a ladder, and the output that is sound alone.
+
+It must never know how sound is encoded; the worker's compiler does that.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from mayfly.contract import formats
+from mayfly.contract.formats import Kind, SoundCodec
+from mayfly.contract.outputs.fields import FileName
+
+
+class Sound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One sound track."""
+
+    #: What the file's players look for, when null: `formats.VIDEO_FILES`, `formats.SOUND_FILES`.
+    codec: SoundCodec | None = None
+    #: The codec's own, when null. FLAC has none.
+    bitrate_kbps: Annotated[int, msgspec.Meta(ge=16, le=512)] | None = None
+    #: More channels than this are mixed down; MP3 has two at most.
+    channels_max: Annotated[int, msgspec.Meta(ge=1, le=8)] = 2
+
+    def codec_in(self, kind: Kind) -> SoundCodec:
+        """What it is in a file of this kind."""
+        return self.codec or kind.sounds[0]
+
+
+class AudioOutput(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag="audio",
+    tag_field="kind",
+):
+    """The first sound track alone. The end of the file's name says what it is: .m4a, .mp3, .opus,
+    .ogg, .flac or .mka."""
+
+    file: FileName = "audio.m4a"
+    audio: Sound = msgspec.field(default_factory=Sound)
+
+    def __post_init__(self) -> None:
+        kind = formats.kind_of(self.file, formats.SOUND_FILES)
+        formats.check_sound(self.file, kind, self.audio.codec_in(kind), self.audio.bitrate_kbps)
+
+    @property
+    def holds(self) -> Kind:
+        """What kind of file it is."""
+        return formats.kind_of(self.file, formats.SOUND_FILES)

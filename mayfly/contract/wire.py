@@ -171,6 +171,20 @@ def _may_be(shape: Any, problem: str) -> str:
     return _describe(shape)
 
 
+def _kinds(union: msgspec.inspect.UnionType) -> list[str]:
+    """Of objects that say what they are, no more than that: all their fields are a page."""
+    tagged = [
+        item
+        for item in union.types
+        if isinstance(item, msgspec.inspect.StructType) and item.tag_field
+    ]
+    if len(tagged) < 2:
+        return [_describe(item) for item in union.types]
+    tags = ", ".join(str(item.tag) for item in tagged)
+    others = [_describe(item) for item in union.types if item not in tagged]
+    return [f"an object with {tagged[0].tag_field} one of: {tags}", *others]
+
+
 def _describe(shape: Any) -> str:
     """What a field may be, in words."""
     inspect = msgspec.inspect
@@ -178,7 +192,7 @@ def _describe(shape: Any) -> str:
         case inspect.Metadata():
             return _describe(shape.type)
         case inspect.UnionType():
-            return " or ".join(dict.fromkeys(_describe(item) for item in shape.types))
+            return " or ".join(dict.fromkeys(_kinds(shape)))
         case inspect.LiteralType():
             return "one of: " + ", ".join(str(value) for value in shape.values)
         case inspect.EnumType():

@@ -208,3 +208,10 @@ def test_settings_survive_the_environment() -> None:
 @pytest.mark.parametrize("kind", [Request, Recipe, Task, Report])
 def test_every_message_has_a_json_schema(kind: type) -> None:
     assert "$defs" in msgspec.json.schema(kind)
+
+
+def test_an_output_of_no_kind_is_told_the_kinds_and_not_all_their_fields() -> None:
+    with pytest.raises(wire.Refusal) as refused:
+        wire.convert(Request, {"source": "s3://b/uploads/x", "recipe": {"outputs": [None]}})
+    said = str(refused.value)
+    assert "an object with kind one of: video, audio, poster" in said and "fields" not in said

@@ -20,7 +20,7 @@ def test_every_chunk_is_told_of_every_still() -> None:
     [
         ((2**63,), "64 bits"),
         ((-(2**63),), "64 bits"),
-        ((0,) * (limits.STILLS_MAX + 1), "17 still pictures, at most 16"),
+        ((0,) * (limits.STILLS_MAX + 1), "129 still pictures, at most 128"),
         ((limits.TICKS_MAX,) * limits.STILLS_MAX, ""),
     ],
 )

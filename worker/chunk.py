@@ -9,7 +9,7 @@ from mayfly.contract.plan import Scope
 from mayfly.contract.recipe import LadderOutput, SampledOutput, VideoOutput
 from mayfly.contract.report import Media
 from mayfly.core import grids
-from worker import boxes, cuts, gallery, ladder, lists, seams
+from worker import boxes, cuts, gallery, ladder, lists, scoring, seams
 from worker.compile_parts import FRAMES, HASHED, LISTED, compile_chunk, seam_ticks
 from worker.early import Sent
 from worker.ends import WorkFailed
@@ -55,7 +55,7 @@ def encode(room: Room, seen: Seen, scope: Scope) -> Encoded:
     """The same, but for a ladder not stored yet. Raises WorkFailed, Halted."""
     settings, order = room.settings, room.order
     plan = compile_chunk(
-        order.task.recipe, seen, scope, ffmpeg_path=settings.ffmpeg, threads=settings.threads
+        room.recipe, seen, scope, ffmpeg_path=settings.ffmpeg, threads=settings.threads
     )
     assert seen.picture is not None
     rate = seen.picture.frames_per_second
@@ -81,6 +81,7 @@ def encode(room: Room, seen: Seen, scope: Scope) -> Encoded:
         if isinstance(promise.output, VideoOutput):
             _prove(room.folder / promise.path, wanted, scope.clock.time_base[0])
         files.append((promise.path, Media(container="part", frames=len(wanted))))
+    files += scoring.of_chunk(room, seen, scope)
     frames = f"{OUTPUTS}/{FRAMES}"
     packed = lists.pack_frames(listed, scope, seam_ticks(scope.clock))
     (room.folder / frames).write_bytes(packed)
@@ -88,9 +89,7 @@ def encode(room: Room, seen: Seen, scope: Scope) -> Encoded:
     return Encoded(
         files=files,
         cpu_seconds=ending.cpu_seconds,
-        predicted_seconds=cuts.predicted_seconds(
-            seen, order.task.recipe, len(wanted), settings.threads
-        ),
+        predicted_seconds=cuts.predicted_seconds(seen, room.recipe, len(wanted), settings.threads),
     )
 
 

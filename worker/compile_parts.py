@@ -7,6 +7,7 @@ remember frames, then the cut, in ticks, then all others.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -67,6 +68,18 @@ def compile_chunk(
     recipe: Recipe, material: Seen, scope: Scope, *, ffmpeg_path: str, threads: int
 ) -> Plan:
     """The pictures of one interval, and the list of its frames."""
+    promises, pictures, seen = interval(recipe, material, scope, threads)
+    outputs = encoded(promises, pictures, material, scope, threads)
+    outputs += _lists(_trimmed(seen, scope, early_ticks=seam_ticks(scope.clock)), scope)
+    flags = ("-xerror", "-copyts")
+    return Plan(argv=whole.command(ffmpeg_path, threads, flags, outputs), promises=promises)
+
+
+def interval(
+    recipe: Recipe, material: Seen, scope: Scope, threads: int, *, listed: bool = True
+) -> tuple[tuple[Promise, ...], dict[str, Any], Any]:
+    """What the encoders of an interval are given, by their files; and all that was decoded, where
+    that is to be listed."""
     assert material.picture is not None
     promises = tuple(
         dataclasses.replace(
@@ -81,17 +94,23 @@ def compile_chunk(
         material.opening.url, **_seek(scope, material), **whole.input_options(threads, material)
     )
     clocked = whole.picture_since(source[str(material.picture.index)], _origin(scope))
-    decoded, seen = branches(clocked, "split", 2)
+    decoded, *seen = branches(clocked, "split", 1 + listed)
     steady = compile_video.steady(decoded, material)
     pictures = whole.all_shown(
         steady, promises, lambda poster: _chosen(poster, recipe, scope), _cut(scope)
     )
-    outputs = [
-        output for p in promises for output in _pictures(p, pictures, material, scope, threads)
-    ]
-    outputs += _lists(_trimmed(seen, scope, early_ticks=seam_ticks(scope.clock)), scope)
-    flags = ("-xerror", "-copyts")
-    return Plan(argv=whole.command(ffmpeg_path, threads, flags, outputs), promises=promises)
+    return promises, pictures, seen[0] if seen else None
+
+
+def encoded(
+    promises: Sequence[Promise],
+    pictures: dict[str, Any],
+    material: Seen,
+    scope: Scope,
+    threads: int,
+) -> list[Any]:
+    """A file of each picture of an interval."""
+    return [output for p in promises for output in _pictures(p, pictures, material, scope, threads)]
 
 
 def compile_beginning(material: Seen, scope: Scope, *, ffmpeg_path: str, threads: int) -> Plan:
@@ -129,19 +148,19 @@ def compile_join(
 ) -> Plan:
     """One file to deliver out of the joined pictures and the sound: nothing is encoded."""
     assert isinstance(promise.output, VideoOutput)
-    streams = [_own(picture, "mov")["v:0"]]
+    streams = [own(picture, "mov")["v:0"]]
     if sound is not None:
-        streams.append(_own(sound, containers.sound_demuxer(promise.output.holds))["a:0"])
+        streams.append(own(sound, containers.sound_demuxer(promise.output.holds))["a:0"])
     options = {**containers.tag(promise.output), **containers.delivered(promise.output)}
     output = ffmpeg.output(*streams, f"file:{promise.path}", c="copy", **options)
     flags = ("-xerror", "-copyts")
     return Plan(argv=whole.command(ffmpeg_path, threads, flags, [output]), promises=(promise,))
 
 
-def _own(path: str, demuxer: str) -> Any:
+def own(path: str, demuxer: str, **options: Any) -> Any:
     """A file that a worker of ours has made, and nothing that it may name."""
     guard = {"protocol_whitelist": "file", "format_whitelist": demuxer, "f": demuxer}
-    return ffmpeg.input(f"file:{path}", **guard)
+    return ffmpeg.input(f"file:{path}", **guard, **options)
 
 
 def seam_ticks(clock: PlanClock) -> int:

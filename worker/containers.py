@@ -54,6 +54,11 @@ def sound_demuxer(kind: Kind) -> str:
     return "matroska" if kind.container in MATROSKA else "mov"
 
 
+def demuxer(kind: Kind) -> str:
+    """What reads a film of ours."""
+    return "matroska" if kind.container in MATROSKA else "mov"
+
+
 def tag(output: VideoOutput) -> dict[str, Any]:
     """What Apple's players ask of HEVC: its parameter sets in front, not among the pictures."""
     if output.codec == "hevc" and output.holds.container not in MATROSKA:

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from fractions import Fraction
 
-from mayfly.contract.plan import Grid, Plan
+from mayfly.contract.plan import Grid, Plan, PlanClock
 from mayfly.contract.recipe import LadderOutput, PosterOutput, PreviewOutput, Recipe, VideoOutput
 from mayfly.core import grids, limits, parts, prediction, sizing
 from mayfly.core.prediction import Encode, Source
@@ -63,28 +63,26 @@ def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
     ladder = next((one for one in recipe.outputs if isinstance(one, LadderOutput)), None)
     if not videos and ladder is None:
         return Whole()
-    if why := _uncuttable(material):
+    if why := uncuttable(material):
         return Whole(why)
-    scan, origin_ticks = material.scan, material.origin_ticks
-    assert origin_ticks is not None
-    margin = _gap_seconds(material) + _MARGIN_SECONDS
-    if margin > _MARGIN_SECONDS_MAX:
+    scan, clock = material.scan, clock_of(material, recipe)
+    origin_ticks, grid = clock.origin_ticks, clock.grid
+    if (margin := clock.margin_seconds) > _MARGIN_SECONDS_MAX:
         return Whole(f"its keyframes are up to {margin - _MARGIN_SECONDS:.0f} s apart")
     work = predicted_seconds(material, recipe, scan.frames, policy.threads)
     if not policy.chunk_seconds and work < limits.SPLIT_SECONDS_MIN:
         return Whole()
     seconds = policy.chunk_seconds or _media_seconds(work, material.scan.span_seconds(), policy)
-    grid = grid_of(material, ladder) if ladder else None
     boundaries = (
         _segment_starts(material, grid, seconds) if grid else _boundaries(material, seconds)
     )
     if not boundaries:
         return Whole("there is no place to cut it")
     plan = Plan(
-        time_base=(scan.tick.numerator, scan.tick.denominator),
+        time_base=clock.time_base,
         origin_ticks=origin_ticks,
-        margin_seconds=round(margin, 3),
-        frame_ticks=pace.frame_ticks(material),
+        margin_seconds=margin,
+        frame_ticks=clock.frame_ticks,
         grid=grid,
         boundaries=boundaries,
         stills=tuple(
@@ -104,6 +102,20 @@ def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
         audio_tracks=1,  # which lists the packets, too, and has nothing else to do without sound
     )
     return Whole(flaw) if (flaw := parts.flaw(plan)) else plan
+
+
+def clock_of(material: Material, recipe: Recipe) -> PlanClock:
+    """The clock of all parts of a source that is not `uncuttable`."""
+    scan = material.scan
+    assert material.origin_ticks is not None
+    ladder = next((one for one in recipe.outputs if isinstance(one, LadderOutput)), None)
+    return PlanClock(
+        time_base=(scan.tick.numerator, scan.tick.denominator),
+        origin_ticks=material.origin_ticks,
+        margin_seconds=round(_gap_seconds(material) + _MARGIN_SECONDS, 3),
+        frame_ticks=pace.frame_ticks(material),
+        grid=grid_of(material, ladder) if ladder else None,
+    )
 
 
 def predicted_seconds(seen: Seen, recipe: Recipe, frames: int, threads: int) -> float:
@@ -128,10 +140,16 @@ def _sizes(output: VideoOutput | LadderOutput, picture: Stream) -> list[Size]:
     """All pictures of an output."""
     if isinstance(output, LadderOutput):
         return [rung.size for rung in rungs_of(output, picture)]
-    return [fit(picture, output.box)]
+    return [size_of(output, picture)]
 
 
-def _uncuttable(material: Material) -> str:
+def size_of(output: VideoOutput, picture: Stream) -> Size:
+    """Of a film."""
+    return fit(picture, output.box, enlarge=output.enlarge)
+
+
+def uncuttable(material: Material) -> str:
+    """Why no part of it can be found by its moment; empty where it can."""
     scan = material.scan
     if material.picture is None or not scan.ticks:
         return "no frame says its time"

@@ -33,7 +33,9 @@ class Encoding:
     def do(self, order: Order) -> Done:
         """All that the order covers. Raises WorkFailed, Halted."""
         preflight.check_task(order.task.recipe, order.grants.upload)
+        clock = order.task.plan_clock or (order.task.scope.clock if order.task.scope else None)
         room = Room(
+            decided=clock.quality if clock else None,
             order=order,
             settings=self.settings,
             folder=self.folder,

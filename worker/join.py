@@ -17,10 +17,10 @@ from typing import BinaryIO
 from mayfly.contract.packed import Unreadable
 from mayfly.contract.plan import PlanClock, Scope
 from mayfly.contract.recipe import LadderOutput, SampledOutput, VideoOutput
-from mayfly.contract.report import Artifact, Media
+from mayfly.contract.report import Artifact, Media, Scored
 from mayfly.contract.task import Fetch, Input
 from mayfly.core import grids, ladders, limits
-from worker import boxes, bringing, gallery, ladder, ladder_ready, seams
+from worker import boxes, bringing, gallery, ladder, ladder_ready, scoring, seams
 from worker.compile_parts import FRAMES, PACKETS, compile_join, seam_ticks
 from worker.ends import Doubted, WorkFailed
 from worker.ladder_ready import Share
@@ -58,7 +58,7 @@ class Joining:
         packets = self._prove()
         frames, cpu_seconds, files = len(packets), 0.0, []
         ready: tuple[Artifact, ...] = ()
-        for output in room.order.task.recipe.outputs:
+        for output in room.recipe.outputs:
             if isinstance(output, LadderOutput):
                 ready += self._ladder(output, packets)
                 continue
@@ -91,7 +91,12 @@ class Joining:
             source=Media(container="parts"),
             cpu_seconds=cpu_seconds,
             note=note,
-            proof=summed([made for _, made in files], chunks=count, seams_checked=count - 1),
+            proof=summed(
+                [made for _, made in files],
+                chunks=count,
+                seams_checked=count - 1,
+                quality=self._scored(),
+            ),
         )
 
     def clear(self) -> None:
@@ -215,6 +220,12 @@ class Joining:
         ending = self.room.run(plan, None)
         pictures.unlink()
         return ending.cpu_seconds
+
+    def _scored(self) -> tuple[Scored, ...]:
+        """How the outputs look, by who has made their chunks."""
+        parts = [part for part in self.parts if part.file == scoring.GLANCES]
+        paths = [self._bring(part, f"in/glances-{number}") for number, part in enumerate(parts)]
+        return scoring.joined(self.room, self.clock, paths)
 
     def _check_room(self, file: str, size_bytes: int) -> None:
         """For what is joined, and for the film that is made of it. Raises WorkFailed."""

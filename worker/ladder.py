@@ -147,7 +147,7 @@ def only(promises: Sequence[Promise]) -> Promise | None:
 
 def of_recipe(room: Room) -> LadderOutput | None:
     """The task's."""
-    outputs = room.order.task.recipe.outputs
+    outputs = room.recipe.outputs
     return next((output for output in outputs if isinstance(output, LadderOutput)), None)
 
 

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from mayfly.contract.plan import Decided
+from mayfly.contract.recipe import Recipe
 from mayfly.contract.report import Artifact, Media
 from mayfly.contract.settings import WorkerSettings
 from mayfly.contract.task import Fetch, PostForm
-from mayfly.core import limits
+from mayfly.core import limits, quality
 from worker import early, loopback, preflight, run, sniff
 from worker.deliver import Deliverer, Stored
 from worker.early import Sent, Track
@@ -47,6 +49,13 @@ class Room:
     folder: Path
     encode_seconds_max: float
     stall_seconds_max: float
+    #: What was found about the source's quality, where the recipe asks for one.
+    decided: Decided | None = None
+
+    @property
+    def recipe(self) -> Recipe:
+        """The task's, with nothing in it left open that was decided."""
+        return quality.settled(self.order.task.recipe, self.decided)
 
     @contextlib.contextmanager
     def cleared(self) -> Iterator[None]:
@@ -80,7 +89,7 @@ class Room:
 
     def source(self) -> Material:
         """The whole source, fetched and looked at. Raises WorkFailed, Halted."""
-        order, recipe = self.order, self.order.task.recipe
+        order, recipe = self.order, self.recipe
         self.fetch(lambda: order.grants.source, SOURCE, order.task.source.size_bytes)
         preflight.check_bytes(sniff.sniff(self.folder / SOURCE))
         probe = self.prober.probe(SOURCE, folder=self.folder, halt=order.halt)
@@ -112,7 +121,7 @@ class Room:
         with loopback.serving(ranges) as served:
             opening = of_loopback(served.url, served.check)
             probe = self.prober.look(opening, folder=self.folder, halt=order.halt)
-            yield preflight.check_seen(probe, order.task.recipe, opening)
+            yield preflight.check_seen(probe, self.recipe, opening)
         toll = ranges.toll
         _LOG.info(
             "%d of the source's %d bytes were read, in %d GETs.",

@@ -37,7 +37,7 @@ def _encode(
 ) -> tuple[list[tuple[str, Media]], float]:
     settings, order = room.settings, room.order
     plan = compile_track(
-        order.task.recipe, material, clock, ffmpeg_path=settings.ffmpeg, threads=settings.threads
+        room.recipe, material, clock, ffmpeg_path=settings.ffmpeg, threads=settings.threads
     )
     if not plan.promises:
         return [], 0.0

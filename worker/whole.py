@@ -4,10 +4,23 @@ import contextlib
 import dataclasses
 import logging
 
+import msgspec
+
 from mayfly.contract.plan import Plan
 from mayfly.contract.recipe import LadderOutput
 from mayfly.contract.report import Artifact
-from worker import chunk, cuts, gallery, ladder, ladder_ready, moov, preflight, seams
+from worker import (
+    chunk,
+    cuts,
+    gallery,
+    ladder,
+    ladder_ready,
+    moov,
+    preflight,
+    scoring,
+    seams,
+    searching,
+)
 from worker.compile import compile_plan
 from worker.compile_parts import LISTED, compile_beginning
 from worker.early import Sent
@@ -32,12 +45,14 @@ def do(room: Room) -> Done:
     if order.may_plan and _pays(room) and (done := _by_index(room)) is not None:
         return done
     material = room.source()
+    room, told = searching.settled(room, material)
     note = because = ""
     if order.may_plan:
         found = _decide(room, material)
         if not isinstance(found, cuts.Whole):
             return chunk.made_of(room, material, order.split(found))
         because, note = found.why, f"Encoded whole: {found.why}." if found.why else ""
+    note = f"{note} {told}".strip()
     return encode(room, material, note, because)
 
 
@@ -65,9 +80,10 @@ def _by_index(room: Room) -> Done | None:
 
 def _first(room: Room, seen: Seen, scan: Scan) -> Done | None:
     """The first chunk, unless the source is not to be cut."""
-    recipe = room.order.task.recipe
+    recipe = room.recipe
     listed = preflight.check_scan(seen.probe, scan, recipe)
     material = dataclasses.replace(listed, opening=seen.opening)
+    room, _ = searching.settled(room, material)
     found = _decide(room, material)
     if isinstance(found, cuts.Whole):
         return None
@@ -86,7 +102,7 @@ def _decide(room: Room, material: Material) -> Plan | cuts.Whole:
         finish_seconds=settings.finish_seconds,
         chunk_seconds=settings.chunk_seconds,
     )
-    found = cuts.cut(material, room.order.task.recipe, policy)
+    found = cuts.cut(material, room.recipe, policy)
     if isinstance(found, cuts.Whole):
         return found
     look = compile_beginning(
@@ -99,14 +115,14 @@ def _decide(room: Room, material: Material) -> Plan | cuts.Whole:
     wanted = (tick - found.origin_ticks for tick in material.scan.ticks)
     if not shown or any(tick != its for tick, its in zip(shown, wanted, strict=False)):
         return cuts.Whole("its first frames do not come when its packets say")
-    return found
+    return msgspec.structs.replace(found, quality=room.decided)
 
 
 def encode(room: Room, material: Material, note: str, because: str) -> Done:
     """All of it, in one, and why. Raises WorkFailed, Halted."""
     settings, order = room.settings, room.order
     plan = compile_plan(
-        order.task.recipe, material, ffmpeg_path=settings.ffmpeg, threads=settings.threads
+        room.recipe, material, ffmpeg_path=settings.ffmpeg, threads=settings.threads
     )
     rate = material.picture.frames_per_second if material.picture is not None else 0.0
     with room.sending(ladder.growing(room, plan.promises, 0)) as sent:
@@ -122,10 +138,11 @@ def encode(room: Room, material: Material, note: str, because: str) -> Done:
             stored = (*stored, made)
         else:
             files.append(made)
+    scored = scoring.of_whole(room, material)
     stored = (*stored, *room.store(files, published=True))
     source = material.probe.media(frames=material.scan.frames or None)
     predicted = cuts.predicted_seconds(
-        material, order.task.recipe, material.scan.frames, settings.threads
+        material, room.recipe, material.scan.frames, settings.threads
     )
     return Done(
         outputs=stored,
@@ -133,7 +150,7 @@ def encode(room: Room, material: Material, note: str, because: str) -> Done:
         cpu_seconds=ending.cpu_seconds,
         predicted_seconds=predicted,
         note=note,
-        proof=summed([made for _, made in files], whole_because=because),
+        proof=summed([made for _, made in files], whole_because=because, quality=scored),
     )
 
 

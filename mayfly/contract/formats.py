@@ -59,6 +59,15 @@ CRF_MAX: dict[VideoCodec, int] = {"h264": 51, "hevc": 51, "av1": 63, "vp9": 63}
 #: defaults and of what Google recommends for VP9 (28, 35; 31 to 33).
 CRF_DEFAULT: dict[VideoCodec, int] = {"h264": 23, "hevc": 26, "av1": 32, "vp9": 33}
 
+#: Between these a crf is searched for a quality. Better than the first are differences that only a
+#: machine sees; worse than the second is no film that anybody wants.
+CRF_BOUNDS: dict[VideoCodec, tuple[int, int]] = {
+    "h264": (12, 40),
+    "hevc": (12, 42),
+    "av1": (15, 60),
+    "vp9": (15, 60),
+}
+
 #: Of two channels, in kbit/s: the least at which a codec is worth its name, the most it can do.
 BITRATES_KBPS: dict[SoundCodec, tuple[int, int]] = {
     "aac": (32, 512),

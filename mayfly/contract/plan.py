@@ -20,6 +20,27 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
     zero_ticks: int
 
 
+class Factor(msgspec.Struct, frozen=True, kw_only=True):
+    """How one picture of a recipe is to be encoded, since it is to look as good as that says."""
+
+    #: Which output, by its number in the recipe; of a ladder, which of its rungs.
+    output: int
+    rung: int | None = None
+    crf: int
+    #: What samples came to.
+    vmaf: float
+    #: Not, where a rung would look like the one below it.
+    made: bool = True
+
+
+class Decided(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found about a source's quality before any of it was made."""
+
+    factors: tuple[Factor, ...]
+    #: The windows that were looked at, in ticks of the plan's clock, half-open.
+    windows: tuple[tuple[int, int], ...]
+
+
 class PlanClock(msgspec.Struct, frozen=True, kw_only=True):
     """What a tick means, so that every part filters and cuts on one presentation clock."""
 
@@ -33,6 +54,8 @@ class PlanClock(msgspec.Struct, frozen=True, kw_only=True):
     frame_ticks: int = 1
     #: Where a ladder comes of it.
     grid: Grid | None = None
+    #: Where a recipe asks for a quality.
+    quality: Decided | None = None
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +99,7 @@ class Plan(PlanClock, frozen=True, kw_only=True):
             margin_seconds=self.margin_seconds,
             frame_ticks=self.frame_ticks,
             grid=self.grid,
+            quality=self.quality,
         )
 
     def scope(self, number: int) -> Scope:

@@ -13,6 +13,7 @@ from mayfly.contract.outputs.fields import (
     FileName,
     FolderName,
     PictureKbps,
+    Quality,
     Side,
     Speed,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "PictureKbps",
     "PosterOutput",
     "PreviewOutput",
+    "Quality",
     "Recipe",
     "Rung",
     "SampledOutput",

@@ -53,6 +53,35 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     files: int = 1
 
 
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of a film that was looked at."""
+
+    #: From the film's beginning.
+    start_seconds: float
+    seconds: float
+    vmaf: float
+
+
+class Scored(msgspec.Struct, frozen=True, kw_only=True):
+    """How one picture looks beside what its encoder was given: of the output itself, by VMAF."""
+
+    file: str
+    width: int
+    height: int
+    #: With which it was encoded.
+    crf: int
+    #: The mean of all windows, and of the worst.
+    vmaf: float
+    vmaf_min: float
+    #: What was wanted, and what samples of it came to before it was made.
+    wanted: float | None = None
+    sampled: float
+    model: str
+    #: Every so manieth frame of a window was looked at.
+    subsampling: int
+    windows: tuple[Window, ...]
+
+
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """What was proven of the outputs, in figures: a summary, of which the parts' lists are more."""
 
@@ -66,6 +95,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     samples: int | None = None
     #: Chunks that did not fit and were encoded once more, from further back.
     made_anew: tuple[int, ...] = ()
+    #: Of what was to have a quality.
+    quality: tuple[Scored, ...] = ()
     #: Why the source was not cut, or its chunks not joined; empty where it was, or was too short.
     whole_because: str = ""
 

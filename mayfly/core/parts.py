@@ -7,9 +7,9 @@ import dataclasses
 import itertools
 
 from mayfly.contract.ladder import SEGMENTS_MAX
-from mayfly.contract.plan import Grid, Plan, Scope
+from mayfly.contract.plan import Decided, Grid, Plan, Scope
 from mayfly.contract.task import TaskKind
-from mayfly.core import grids, limits
+from mayfly.core import grids, limits, quality
 
 #: The first task of every job; with a plan, its first chunk.
 FIRST_TASK = "encode"
@@ -51,7 +51,19 @@ def flaw(plan: Plan) -> str:
     ticks = (*cuts, *plan.stills, plan.origin_ticks, plan.frame_ticks, numerator, denominator)
     if max(map(abs, ticks)) > limits.TICKS_MAX:
         return "ticks beyond 64 bits"
+    if plan.quality is not None and (why := _flaw_of_quality(plan.quality)):
+        return why
     return "" if plan.grid is None else _flaw_of_grid(plan, plan.grid)
+
+
+def _flaw_of_quality(decided: Decided) -> str:
+    if len(decided.factors) > quality.FACTORS_MAX or len(decided.windows) > quality.WINDOWS_MAX:
+        return f"{len(decided.factors)} crfs after {len(decided.windows)} windows"
+    if any(not 0 <= factor.crf <= 63 for factor in decided.factors):
+        return "a crf that no codec has"
+    if any(max(map(abs, window)) > limits.TICKS_MAX for window in decided.windows):
+        return "ticks beyond 64 bits"
+    return ""
 
 
 def _flaw_of_grid(plan: Plan, grid: Grid) -> str:

@@ -9,7 +9,7 @@ import msgspec
 
 from mayfly.contract import formats
 from mayfly.contract.formats import Kind, VideoCodec
-from mayfly.contract.outputs.fields import Box, FileName, PictureKbps, Speed
+from mayfly.contract.outputs.fields import Box, FileName, PictureKbps, Quality, Speed
 from mayfly.contract.outputs.sound import Sound
 
 
@@ -32,7 +32,11 @@ class VideoOutput(
     #: How good it is, whatever that takes: 0 loses nothing, more is worse. The codec's own when
     #: null (`formats.CRF_DEFAULT`). At most 51, and 63 for av1 and vp9.
     crf: Annotated[int, msgspec.Meta(ge=0, le=63)] | None = None
-    #: With a crf: where that would take more than this, it is made worse; nowhere, when null.
+    #: Instead of a crf: how good it is to look, by VMAF. Which crf that takes is found for each
+    #: source.
+    quality: Quality | None = None
+    #: With a crf or a quality: where that would take more than this, it is made worse; nowhere,
+    #: when null.
     maxrate_kbps: PictureKbps | None = None
     #: Instead of a crf: about so much on average, however good or bad that is. Of a source that is
     #: cut, each chunk has this average.
@@ -54,6 +58,10 @@ class VideoOutput(
             formats.check_sound(self.file, kind, codec, self.audio.bitrate_kbps)
         if self.fragmented and kind.container != "mp4":
             raise ValueError("only an .mp4 is written in fragments: leave fragmented out")
+        if self.quality is not None:
+            if (self.crf, self.bitrate_kbps) != (None, None):
+                raise ValueError("quality says what crf and bitrate_kbps say: leave these out")
+            self.quality.bounds(self.codec)
         most = formats.CRF_MAX[self.codec]
         if self.crf is not None and self.crf > most:
             raise ValueError(f"{self.codec} takes a crf from 0 to {most}")

@@ -9,7 +9,7 @@ import msgspec
 
 from mayfly.contract import formats
 from mayfly.contract.formats import Kind
-from mayfly.contract.outputs.fields import Box, FolderName, PictureKbps, Speed
+from mayfly.contract.outputs.fields import Box, FolderName, PictureKbps, Quality, Speed
 from mayfly.contract.outputs.sound import Sound
 
 
@@ -54,6 +54,11 @@ class LadderOutput(
     #: What is larger than the source is not made; of several that come to one size, the one whose
     #: box is the smallest.
     rungs: Annotated[tuple[Rung, ...], msgspec.Meta(min_length=1, max_length=8)]
+    #: Instead of the crf of each rung: how much of what a rung's encoder is given is to be seen.
+    quality: Quality | None = None
+    #: A rung is not made that looks less than this better than the one below it, both seen at the
+    #: size of the largest; null: all are.
+    vmaf_apart: Annotated[float, msgspec.Meta(ge=0.1, le=20)] | None = None
     speed: Speed = "medium"
     #: Rounded to whole frames: 4 s of 29.97 a second are 120 frames, 4.004 s.
     segment_seconds: Annotated[float, msgspec.Meta(ge=2, le=10)] = 4.0
@@ -63,6 +68,8 @@ class LadderOutput(
     audio: Sound | None = msgspec.field(default_factory=Sound)
 
     def __post_init__(self) -> None:
+        if self.quality is not None:
+            self.quality.bounds(self.codec)
         if self.audio is not None:
             codec = self.audio.codec or "aac"
             if codec != "aac":

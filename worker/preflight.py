@@ -12,8 +12,9 @@ from mayfly.contract.task import PutUrls, Upload
 from mayfly.core import limits
 from worker.ends import WorkFailed
 from worker.opening import FETCHED, Opening
-from worker.picture import fit
+from worker.picture import Size, fit
 from worker.probe import Probe, Stream
+from worker.rungs import rungs_of
 from worker.scan import Scan
 from worker.sniff import Sniffed
 
@@ -21,6 +22,8 @@ from worker.sniff import Sniffed
 #: quantisation there, and refuses to do without).
 _HEVC_SIDE_MIN = 16
 _AV1_AVERAGE_SIDE_MIN = 64
+#: libvmaf halves a picture four times, and says nothing of what is 16 high.
+_VMAF_SIDE_MIN = 32
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,17 +124,28 @@ def check_probe(probe: Probe, recipe: Recipe) -> None:
             raise WorkFailed("no_video", f"{output.file} cannot be made")
         if isinstance(output, VideoOutput) and picture is not None:
             _check_size(output, picture)
+        if isinstance(output, LadderOutput) and picture is not None:
+            _check_rungs(output, picture)
         if isinstance(output, AudioOutput) and sound is None:
             raise WorkFailed("no_audio", f"{output.file} cannot be made")
 
 
 def _check_size(output: VideoOutput, picture: Stream) -> None:
-    least = 0
+    least = _VMAF_SIDE_MIN if output.quality is not None else 0
     if output.codec == "hevc":
-        least = _HEVC_SIDE_MIN
+        least = max(least, _HEVC_SIDE_MIN)
     if output.codec == "av1" and output.bitrate_kbps is not None:
         least = _AV1_AVERAGE_SIDE_MIN
-    size = fit(picture, output.box, enlarge=output.enlarge)
+    _check_side(output, fit(picture, output.box, enlarge=output.enlarge), least)
+
+
+def _check_rungs(ladder: LadderOutput, picture: Stream) -> None:
+    if ladder.quality is not None or ladder.vmaf_apart is not None:
+        for rung in rungs_of(ladder, picture):
+            _check_side(ladder, rung.size, _VMAF_SIDE_MIN)
+
+
+def _check_side(output: VideoOutput | LadderOutput, size: Size, least: int) -> None:
     if min(size.width, size.height) < least:
         raise WorkFailed(
             "request_refused",

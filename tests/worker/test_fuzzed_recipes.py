@@ -93,6 +93,7 @@ _VIDEO = st.fixed_dictionaries(
     optional={
         "codec": st.sampled_from(["h264", "hevc", "av1", "vp9", "h264 -y"]),
         "crf": _NUMBERS,
+        "quality": st.fixed_dictionaries({}, optional={"vmaf": _NUMBERS, "crf_max": _NUMBERS}),
         "maxrate_kbps": _NUMBERS,
         "bitrate_kbps": _NUMBERS,
         "bits": st.sampled_from([8, 10, 12]),
@@ -145,9 +146,11 @@ def _likely(draw: st.DrawFn) -> dict[str, Any]:
             "channels_max": draw(st.integers(1, 8)),
         },
     }
-    rate = draw(st.sampled_from(["crf", "capped", "bitrate_kbps", ""]))
+    rate = draw(st.sampled_from(["crf", "capped", "bitrate_kbps", "quality", ""]))
     if rate == "capped":
         return {**output, "maxrate_kbps": 90, "crf": draw(st.integers(1, 51))}
+    if rate == "quality":
+        return {**output, "quality": {"vmaf": draw(st.floats(30, 99))}}
     if rate == "crf":
         return {**output, "crf": draw(st.integers(0, 63))}
     return {**output, rate: 70} if rate else output

@@ -42,7 +42,7 @@ def main() -> None:
         folder = Path(name)
         driver = Driver(running, settings(folder))
         for clip in sorted(clips.glob("*.mp4")):
-            source = _repeated(clip, folder / "source.mp4")
+            source = repeated(clip, folder / "source.mp4")
             whole, cut = (_encoded(driver, source, seconds) for seconds in (0, CHUNK_SECONDS))
             seen = {kind: ssim(source, made, folder) for kind, made in (("w", whole), ("c", cut))}
             found[clip.name] = {
@@ -74,7 +74,8 @@ def figure(found: dict[str, dict[str, float]]) -> dict[str, object]:
     }
 
 
-def _repeated(clip: Path, path: Path) -> Path:
+def repeated(clip: Path, path: Path) -> Path:
+    """A clip over and over, for two minutes, without sound."""
     command = [
         str(tools.ffmpeg_path()), "-v", "error", "-nostdin", "-y", "-stream_loop", "-1",
         "-i", str(clip), "-t", str(SECONDS), "-an", "-c:v", "libx264", "-preset", "ultrafast",

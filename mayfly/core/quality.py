@@ -19,6 +19,9 @@ TRIES_MAX = 5
 FACTORS_MAX = 16 * 8
 WINDOWS_MAX = 64
 
+#: A look this much better than what is wanted is what is wanted: a try costs more than it saves.
+_NEAR = 0.5
+
 #: What one step of a rate factor costs, where nobody knows better yet.
 _SLOPE = 1.0
 _SLOPE_MIN = 0.25
@@ -35,6 +38,8 @@ def next_factor(
         return None
     good = max((factor for factor, vmaf in tried.items() if vmaf >= wanted), default=None)
     poor = min((factor for factor, vmaf in tried.items() if vmaf < wanted), default=None)
+    if good is not None and tried[good] - wanted <= _NEAR:
+        return None
     if good is not None and poor is not None:
         return _between(wanted, good, poor, tried)
     if good is not None:

@@ -33,6 +33,8 @@ class Delivered:
     plan: Plan | None = None
     #: Why it was not cut.
     whole: str = ""
+    #: What was proven of it.
+    proof: report.Proof | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,7 +55,8 @@ class Driver:
         done = _encoded(said)
         if plan is None:
             why = done["encode"].note.removeprefix("Encoded whole: ").rstrip(".")
-            return Delivered(files=self._read(done["encode"].outputs), whole=why)
+            encoded = done["encode"]
+            return Delivered(files=self._read(encoded.outputs), whole=why, proof=encoded.proof)
         for index in range(1, parts.count(plan)):
             part = parts.part(plan, index)
             done |= _encoded(self._do(rig, content, recipe, **_told(part, plan)))

@@ -28,11 +28,6 @@ _NON_SYNC = 0x10000
 _BASE_IS_MOOF, _BASE_GIVEN = 0x20000, 0x1
 _OFFSET_GIVEN, _FIRST_FLAGS_GIVEN, _DURATIONS_GIVEN, _SIZES_GIVEN = 0x1, 0x4, 0x100, 0x200
 
-#: H.264 (ISO/IEC 14496-10, table 7-1): kinds of NAL units that hold a picture.
-_SLICES = range(1, 6)
-_IDR = 5
-_NAL_LENGTH_BYTES = 4
-
 
 class Malformed(Exception):
     """Not what our encoder writes."""
@@ -131,19 +126,9 @@ def grown(file: BinaryIO, start: int, size: int) -> list[Span]:
         start = at
 
 
-def avc_codec(path: Path) -> str:
-    """What playlists call the picture of a file (RFC 6381). Raises Malformed."""
-    with path.open("rb") as file:
-        (moov,) = (_read(file, box)[8:] for box in boxes(path) if box.kind == b"moov")
-    table = _one(_one(_one(_one(_one(moov, b"trak"), b"mdia"), b"minf"), b"stbl"), b"stsd")
-    # After the version, the flags and the count of entries; an entry has 78 bytes of its own.
-    configured = _one(_one(table[8:], b"avc1")[78:], b"avcC")
-    return f"avc1.{configured[1:4].hex()}"
-
-
-def idr_bytes(path: Path, fragment: Span) -> int:
-    """How many bytes of a fragment, from its first on, hold its first picture whole; 0 unless that
-    is an IDR: one that nothing before it is needed for, not merely a keyframe. Raises Malformed."""
+def first_sample(path: Path, fragment: Span) -> tuple[int, bytes]:
+    """A fragment's first sample, and how many bytes of the fragment hold it, from its first on.
+    Raises Malformed."""
     with path.open("rb") as file:
         file.seek(fragment.start)
         moof, _ = _header(file.read(16), fragment.size)
@@ -153,11 +138,7 @@ def idr_bytes(path: Path, fragment: Span) -> int:
         if offset != begins or ends > fragment.size:
             raise Malformed("a first sample that is not where its fragment begins")
         file.seek(fragment.start + begins)
-        kinds = _nal_kinds(file.read(size))
-    slices = [kind for kind in kinds if kind in _SLICES]
-    if not slices:
-        raise Malformed("a fragment without a picture")
-    return ends if set(slices) == {_IDR} else 0
+        return ends, file.read(size)
 
 
 def _first_sample(moof: bytes) -> tuple[int, int]:
@@ -175,18 +156,6 @@ def _first_sample(moof: bytes) -> tuple[int, int]:
         return offset, _defaults(tfhd).size
     at = 12 + 4 * sum(bool(flags & bit) for bit in (_FIRST_FLAGS_GIVEN, _DURATIONS_GIVEN))
     return offset, _unpack(">I", trun[0], at)[0]
-
-
-def _nal_kinds(sample: bytes) -> list[int]:
-    """Those of a sample of H.264, which they must fill."""
-    kinds, at = [], 0
-    while at < len(sample):
-        (length, head) = _unpack(">IB", sample, at)
-        kinds.append(head & 0x1F)
-        at += _NAL_LENGTH_BYTES + length
-    if at != len(sample) or 0 in kinds:
-        raise Malformed("a sample that its units do not fill")
-    return kinds
 
 
 def samples(path: Path, kind: bytes = b"") -> Samples:

@@ -2,7 +2,7 @@
 sound. Pure.
 
 Whole and chunks go through the same filters. What makes rungs interchangeable is here: a keyframe
-that is an IDR at the beginning of every segment, and nowhere else.
+at which a decoder begins anew at the beginning of every segment, and nowhere else.
 """
 
 import dataclasses
@@ -13,8 +13,10 @@ from typing import Any
 import ffmpeg
 
 from mayfly.contract.plan import Grid
-from mayfly.contract.recipe import LadderOutput
+from mayfly.contract.recipe import LadderOutput, VideoOutput
 from mayfly.core import grids
+from worker import compile_codecs, containers, pace
+from worker.compile_codecs import Making
 from worker.rungs import SOUND, Rung, path
 from worker.streams import ANONYMOUS, branches, scaled
 
@@ -28,23 +30,14 @@ _SOUND = "+cmaf+delay_moov"
 #: fragment that is written is in the file, where it can be stored while the next one is made.
 _AT_ONCE = {"flush_packets": 1}
 
-#: So many frames before it is shown is the first one decoded: x264 wants two. Three, since players
-#: made of ffmpeg count in microseconds and round them in two ways: where this is no whole number of
-#: them, as two frames of 24 or 29.97 a second are not, a seek ends a segment late.
+#: So many frames before it is shown is the first one decoded: x264 and x265 want two. Three, since
+#: players made of ffmpeg count in microseconds and round them in two ways: where this is no whole
+#: number of them, as two frames of 24 or 29.97 a second are not, a seek ends a segment late.
 _DELAY_FRAMES = 3
 
 #: What a player buffers of a capped rung before it begins, in seconds of the cap. With two, single
 #: segments run a fifth over it.
 _BUFFER_SECONDS = 1
-
-#: How full x264 takes that buffer to be where a chunk begins that is not the first: about as full
-#: as it leaves it behind the chunk before. Its own nine tenths nobody has there: under a cap that
-#: bites in every frame, a player that never waits for the whole waited 3.7 s in a minute of chunks
-#: of 4 s. x264 keeps the buffer about half full where it looks ahead: with 0.5 there were 0.08 s
-#: left, with 0.4 none. In chunks of a minute neither bytes nor SSIM changed by a thousandth.
-#: `ultrafast` does not look ahead and leaves a ninth; with less, chunks would begin in a blur.
-_FULL_LATER = Fraction(4, 10)
-_FULL_LATER_BLIND = Fraction(1, 10)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +63,7 @@ def pictures(
         steady = _since_zero(steady, cut.tick, grid.zero_ticks - cut.origin_ticks)
     even = _gridded(steady, grid, cut.first_frame, cut.end_frame)
     return {
-        path(ladder, rung.name): scaled(branch, rung.size)
+        path(ladder, rung.name): scaled(branch, rung.size, bits=ladder.bits)
         for rung, branch in zip(made, branches(even, "split", len(made)), strict=True)
     }
 
@@ -108,8 +101,7 @@ def rungs(
             streams[path(ladder, rung.name)],
             f"file:{path(ladder, rung.name)}",
             **_delayed(ladder),
-            **h264(ladder, rung, grid, threads),
-            **_resumed(ladder, rung, segment),
+            **encoded(ladder, rung, grid, threads, later=segment > 0),
             format="mp4",
             movflags=_PICTURE,
             **_AT_ONCE,
@@ -122,45 +114,47 @@ def rungs(
 
 
 def _delayed(ladder: LadderOutput) -> dict[str, Any]:
-    if ladder.speed == "ultrafast":  # no B-frames
+    if not pace.reorders(ladder.codec, ladder.speed):
         return {}
     return {"bsf:v": f"setts=pts=PTS:dts=DTS-{_DELAY_FRAMES}+STARTPTS-STARTDTS"}
 
 
-def h264(ladder: LadderOutput, rung: Rung, grid: Grid, threads: int) -> dict[str, Any]:
-    """The encoder of one size."""
-    capped = {}
-    if rung.wanted.maxrate_kbps is not None:
-        rate = rung.wanted.maxrate_kbps
-        capped = {"maxrate": f"{rate}k", "bufsize": f"{rate * _BUFFER_SECONDS}k"}
+def encoded(
+    ladder: LadderOutput, rung: Rung, grid: Grid, threads: int, *, later: bool
+) -> dict[str, Any]:
+    """The encoder of one size, which is told what it would be of a film; `later` of a chunk that is
+    not the first."""
+    wanted, frames = rung.wanted, grid.segment_frames
     numerator, denominator = grid.rate
+    film = VideoOutput(
+        codec=ladder.codec,
+        box=wanted.box,
+        crf=wanted.crf,
+        maxrate_kbps=wanted.maxrate_kbps,
+        bits=ladder.bits,
+        speed=ladder.speed,
+    )
+    making = Making(
+        threads=threads,
+        rate=numerator / denominator,
+        later=later,
+        buffer_seconds=_BUFFER_SECONDS,
+        even=True,
+    )
     return {
-        "c:v": "libx264",
-        "preset": ladder.speed,
-        "crf": rung.wanted.crf,
-        **capped,
-        "profile:v": "high",  # what every decoder of this century knows
-        # x264's output depends on its thread count, so it is never left to the machine.
-        "threads": threads,
+        **compile_codecs.told(film, making),
+        **containers.tag(film),
         # The grid's frames, each once, on the grid's clock.
         "fps_mode:v": "passthrough",
         "enc_time_base:v": f"{denominator}:{numerator}",
-        # An IDR at each segment of every size: at no other frame, whatever the picture does.
-        "g": grid.segment_frames,
-        "keyint_min": grid.segment_frames,
+        # A keyframe at each segment of every size, by its number, and no group that is open: at no
+        # other frame, whatever the picture does.
+        "g": frames,
+        "keyint_min": frames,
         "sc_threshold": 0,
         "flags:v": "+cgop",
         "max_muxing_queue_size": 9999,
     }
-
-
-def _resumed(ladder: LadderOutput, rung: Rung, segment: int) -> dict[str, Any]:
-    """What a capped size has left of its buffer when its first segment is not the stream's."""
-    if not segment or rung.wanted.maxrate_kbps is None:
-        return {}
-    full = _FULL_LATER_BLIND if ladder.speed == "ultrafast" else _FULL_LATER
-    bits = rung.wanted.maxrate_kbps * 1000 * _BUFFER_SECONDS
-    return {"rc_init_occupancy": round(bits * full)}
 
 
 def sound(ladder: LadderOutput, heard: Any, encoder: dict[str, Any]) -> Any:

@@ -36,7 +36,9 @@ def pictures(room: Room, promise: Promise, segment: int, end: int | None) -> lis
     ladder = promise.output
     assert isinstance(ladder, LadderOutput) and promise.grid is not None
     cuts = [
-        segments.of_picture(room.folder / path(ladder, rung.name), rung, promise.grid, segment, end)
+        segments.of_picture(
+            room.folder / path(ladder, rung.name), rung, ladder, promise.grid, segment, end
+        )
         for rung in promise.rungs
     ]
     segments.check_together(cuts)

@@ -109,7 +109,7 @@ def deliver(room: Room, wanted: LadderOutput, found: Whole) -> tuple[Artifact, .
     listed = _written(room, ladders.PUBLISHED, msgspec.json.encode(ready).decode())
     stored = {one.file: one for one in room.store_many([*texted, listed])}
     made = [
-        _artifact(stored[file], _media(found, kind))
+        _artifact(stored[file], _media(found, wanted, kind))
         for kind, file in zip(wanted.manifests, ladders.delivered(wanted), strict=True)
     ]
     media = sum(track.init_bytes + sum(s.size_bytes for s in track.segments) for track in tracks)
@@ -151,20 +151,21 @@ def _written(room: Room, file: str, text: str) -> Span:
     return all_of(where, file)
 
 
-def _media(found: Whole, container: str) -> Media:
+def _media(found: Whole, wanted: LadderOutput, container: str) -> Media:
     """Of the largest picture."""
     largest = max(found.pictures, key=lambda track: track.width * track.height)
     frames, sound = _end(largest), found.sound
     return Media(
         container=container,
         duration_seconds=float(frames / Fraction(*largest.rate)),
-        video_codec="h264",
+        video_codec=wanted.codec,
         width=largest.width,
         height=largest.height,
         frames=frames,
         audio_codec="aac" if sound else None,
         sample_rate_hz=sound.rate[0] if sound else None,
         channels=sound.channels if sound else None,
+        codecs=",".join([largest.codec, *([sound.codec] if sound else [])]),
     )
 
 

@@ -12,7 +12,8 @@ frame is shown.
 
 from itertools import pairwise
 
-from mayfly.contract.recipe import VideoOutput
+from mayfly.contract.formats import VideoCodec
+from mayfly.contract.recipe import Speed, VideoOutput
 from worker.preflight import Material
 from worker.probe import Stream
 
@@ -36,10 +37,13 @@ def depth(output: VideoOutput, picture: Stream) -> int:
     hide frames that are decoded early in the packet of one that is shown."""
     distance = keyframe_distance(output, picture)
     room = 2 if distance is None else min(2, distance - 1)
-    match output.codec:
-        case "h264":
-            return 0 if output.speed == "ultrafast" else room
-        case "hevc":
-            return 2 if room else 0
-        case _:
-            return 0
+    if not reorders(output.codec, output.speed):
+        return 0
+    if output.codec == "hevc":
+        return 2 if room else 0
+    return room
+
+
+def reorders(codec: VideoCodec, speed: Speed) -> bool:
+    """Whether it has pictures decoded before they are shown, where its keyframes leave room."""
+    return codec == "hevc" or (codec == "h264" and speed != "ultrafast")

@@ -12,9 +12,8 @@ from mayfly.contract.task import PutUrls, Upload
 from mayfly.core import limits
 from worker.ends import WorkFailed
 from worker.opening import FETCHED, Opening
-from worker.picture import Size, fit
+from worker.picture import fit
 from worker.probe import Probe, Stream
-from worker.rungs import rungs_of
 from worker.scan import Scan
 from worker.sniff import Sniffed
 
@@ -122,36 +121,32 @@ def check_probe(probe: Probe, recipe: Recipe) -> None:
     for output in recipe.outputs:
         if not isinstance(output, AudioOutput) and picture is None:
             raise WorkFailed("no_video", f"{output.file} cannot be made")
-        if isinstance(output, VideoOutput) and picture is not None:
-            _check_size(output, picture)
-        if isinstance(output, LadderOutput) and picture is not None:
-            _check_rungs(output, picture)
+        if isinstance(output, VideoOutput | LadderOutput) and picture is not None:
+            _check_sizes(output, picture)
         if isinstance(output, AudioOutput) and sound is None:
             raise WorkFailed("no_audio", f"{output.file} cannot be made")
 
 
-def _check_size(output: VideoOutput, picture: Stream) -> None:
-    least = _VMAF_SIDE_MIN if output.quality is not None else 0
+def _check_sizes(output: VideoOutput | LadderOutput, picture: Stream) -> None:
+    asks = output.quality is not None or (
+        isinstance(output, LadderOutput) and output.vmaf_apart is not None
+    )
+    least = _VMAF_SIDE_MIN if asks else 0
     if output.codec == "hevc":
         least = max(least, _HEVC_SIDE_MIN)
-    if output.codec == "av1" and output.bitrate_kbps is not None:
-        least = _AV1_AVERAGE_SIDE_MIN
-    _check_side(output, fit(picture, output.box, enlarge=output.enlarge), least)
-
-
-def _check_rungs(ladder: LadderOutput, picture: Stream) -> None:
-    if ladder.quality is not None or ladder.vmaf_apart is not None:
-        for rung in rungs_of(ladder, picture):
-            _check_side(ladder, rung.size, _VMAF_SIDE_MIN)
-
-
-def _check_side(output: VideoOutput | LadderOutput, size: Size, least: int) -> None:
-    if min(size.width, size.height) < least:
-        raise WorkFailed(
-            "request_refused",
-            f"{output.file} would be {size.width}x{size.height}: too small for {output.codec}"
-            f" as it is wanted, which begins at {least}x{least}",
-        )
+    if isinstance(output, LadderOutput):
+        sizes = [fit(picture, rung.box) for rung in output.rungs]
+    else:
+        sizes = [fit(picture, output.box, enlarge=output.enlarge)]
+        if output.codec == "av1" and output.bitrate_kbps is not None:
+            least = _AV1_AVERAGE_SIDE_MIN
+    for size in sizes:
+        if min(size.width, size.height) < least:
+            raise WorkFailed(
+                "request_refused",
+                f"{output.file} would be {size.width}x{size.height}: too small for {output.codec}"
+                f" as it is wanted, which begins at {least}x{least}",
+            )
 
 
 def check_seen(probe: Probe, recipe: Recipe, opening: Opening) -> Seen:

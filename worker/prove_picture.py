@@ -1,6 +1,7 @@
 """The proof of a picture: its codec, profile and depth, its size, how many frames it has and how
 long it is shown. Pure."""
 
+import re
 from itertools import pairwise
 
 from mayfly.contract.formats import ISO, VideoCodec
@@ -29,6 +30,19 @@ _PROFILES: dict[tuple[VideoCodec, int], tuple[str, ...]] = {
     ("vp9", 10): ("Profile 2",),
 }
 _LOSSLESS_H264 = ("High 4:4:4 Predictive", "High 4:4:4 Intra")
+
+#: The same as a player is told it before it fetches anything (`sample_entries`), in the same order.
+_NAMES: dict[tuple[VideoCodec, int], str] = {
+    ("h264", 8): r"avc1\.(42|4d|64)[0-9a-f]{4}",
+    ("h264", 10): r"avc1\.6e[0-9a-f]{4}",
+    ("hevc", 8): r"hvc1\.1\..*",
+    ("hevc", 10): r"hvc1\.2\..*",
+    ("av1", 8): r"av01\.0\..*\.08",
+    ("av1", 10): r"av01\.0\..*\.10",
+    ("vp9", 8): r"vp09\.00\..*\.08",
+    ("vp9", 10): r"vp09\.02\..*\.10",
+}
+_LOSSLESS_H264_NAME = r"avc1\.f4[0-9a-f]{4}"
 #: How ffprobe calls 8 bits of which a source uses all.
 _FULL_RANGE = "yuvj420p"
 
@@ -66,6 +80,18 @@ def prove_coded(output: VideoOutput, made: Made, picture: Stream) -> None:
     tag = _TAGS[output.codec]
     if made.kind.container in ISO and picture.codec_tag_string != tag:
         broken(f"{output.file} calls its picture {picture.codec_tag_string}, not {tag}")
+
+
+def prove_named(
+    file: str, said: str, codec: VideoCodec, bits: int, *, lossless: bool = False
+) -> None:
+    """What a player asks its decoders for is what the recipe named. Raises
+    WorkFailed(output_broken)."""
+    wanted = _NAMES[codec, bits]
+    if codec == "h264" and lossless:
+        wanted = _LOSSLESS_H264_NAME
+    if not re.fullmatch(wanted, said):
+        broken(f"{file} calls its picture {said}, which is not {codec} in {bits} bits")
 
 
 def prove_length(made: Made, scan: Scan, frames: int) -> None:

@@ -88,7 +88,7 @@ def _open(wanted: Recipe, material: Material) -> list[Open]:
                 Open(
                     key=(number, output.rungs.index(rung.wanted)),
                     size=rung.size,
-                    first=rung.wanted.crf,
+                    first=rung.wanted.crf or formats.CRF_DEFAULT[output.codec],
                     quality=output.quality,
                     bounds=bounds,
                 )

@@ -2,8 +2,8 @@
 fragments; and the proof that they are what players may switch between.
 
 A segment is a fragment as it stands: nothing is copied or patched. It must never let one through
-that does not begin when it should, or not with an IDR: a player shows such things as a jump, and
-ffmpeg's exit code is 0 for all of them.
+that does not begin when it should, or not with a picture for which nothing before it is needed: a
+player shows such things as a jump, and ffmpeg's exit code is 0 for all of them.
 """
 
 import dataclasses
@@ -13,10 +13,12 @@ from fractions import Fraction
 from pathlib import Path
 
 from mayfly.contract.plan import Grid
+from mayfly.contract.recipe import LadderOutput
 from mayfly.core import grids
-from worker import boxes
+from worker import boxes, keyframes, sample_entries
 from worker.boxes import Span
 from worker.ends import WorkFailed
+from worker.prove_picture import prove_named
 from worker.rungs import SOUND, Rung
 
 #: What AAC's players know best, and the only one that ffmpeg's encoder writes unasked.
@@ -57,17 +59,21 @@ class Cut:
         return self.pieces[-1].start + self.pieces[-1].length
 
 
-def of_picture(path: Path, rung: Rung, grid: Grid, segment: int, end: int | None) -> Cut:
+def of_picture(
+    path: Path, rung: Rung, ladder: LadderOutput, grid: Grid, segment: int, end: int | None
+) -> Cut:
     """A size, from a segment on; to before the frame `end`, or as long as it is. Raises
     WorkFailed."""
     try:
         found, (beginning, fragments) = boxes.samples(path), boxes.spans(path)
-        codec = boxes.avc_codec(path)
-        keys = [boxes.idr_bytes(path, one) for one in fragments]
+        (codec,) = sample_entries.codecs(path)
+        prove_named(rung.name, codec, ladder.codec, ladder.bits)
+        keys = [keyframes.key_bytes(path, one, ladder.codec) for one in fragments]
     except boxes.Malformed as error:
         raise _broken(rung.name, str(error)) from None
     if 0 in keys:
-        raise _broken(rung.name, f"the segment {segment + keys.index(0)} begins with no IDR")
+        first = segment + keys.index(0)
+        raise _broken(rung.name, f"a decoder cannot begin at the segment {first}")
     starts = _starts(rung.name, found, grid, segment, end)
     ends = (*starts[1:], segment * grid.segment_frames + len(found.shown_at))
     return Cut(
@@ -112,8 +118,11 @@ def of_sound(path: Path, rate_hz: int, channels: int) -> Cut:
     """All of the sound. Raises WorkFailed."""
     try:
         found, (beginning, fragments) = boxes.samples(path), boxes.spans(path)
+        (codec,) = sample_entries.codecs(path)
     except boxes.Malformed as error:
         raise _broken(SOUND, str(error)) from None
+    if codec != _AAC_LC:
+        raise _broken(SOUND, f"sound of the kind {codec}")
     # What the encoder needs to get going is hidden by the edit list, and lies before 0.
     primed = min(found.shown_at, default=0)
     if not fragments or len(fragments) != len(found.fragments) or found.fragments[0] or primed > 0:
@@ -122,7 +131,7 @@ def of_sound(path: Path, rate_hz: int, channels: int) -> Cut:
     return Cut(
         name=SOUND,
         path=path,
-        codec=_AAC_LC,
+        codec=codec,
         rate=Fraction(rate_hz),
         beginning=beginning,
         pieces=tuple(

@@ -19,7 +19,16 @@ SEGMENTS_MAX = 50_000
 TrackName = Annotated[str, msgspec.Meta(pattern=r"^(v[0-7]|a0)$")]
 
 #: As `CODECS` in a playlist names it (RFC 6381).
-Codec = Annotated[str, msgspec.Meta(pattern=r"^(avc1\.[0-9a-f]{6}|mp4a\.40\.2)$")]
+Codec = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(avc1\.[0-9a-f]{6}"
+        r"|hvc1\.[A-C]?[0-9]{1,2}\.[0-9A-F]{1,8}\.[LH][0-9]{1,3}(\.[0-9A-F]{1,2}){0,6}"
+        r"|av01\.[0-2]\.[0-9]{2}[MH]\.[0-9]{2}"
+        r"|vp09\.[0-9]{2}\.[0-9]{2}\.[0-9]{2}"
+        r"|mp4a\.40\.2)$"
+    ),
+]
 
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 

@@ -26,6 +26,9 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     channels: int | None = None
     #: Of an output's sound: what is presented when its edit list has cut the priming off.
     samples: int | None = None
+    #: Of an output: what players ask their decoders for before they fetch it, as `codecs` in a MIME
+    #: type and `CODECS` in a playlist (RFC 6381); of a ladder, of its largest size and its sound.
+    codecs: str | None = None
 
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,13 +15,12 @@ import pytest
 
 from mayfly.contract import report
 from mayfly.contract.ladder import Ready
-from mayfly.contract.plan import Grid
 from mayfly.contract.recipe import Box, LadderOutput, Rung
 from mayfly.core import ladders
 from tests.matrix.decode import Seen, decoded
 from tests.worker.conftest import Rig, kinds
 from tests.worker.cutting import Film
-from worker import compile_ladder, rungs
+from worker import compile_ladder, segments
 
 #: Two sizes, segments as short as they may be.
 LADDER = LadderOutput(
@@ -71,15 +70,19 @@ FILMS: dict[str, tuple[tuple[str, ...], str]] = {
 @contextmanager
 def lossless() -> Iterator[None]:
     """x264 loses nothing: what a decoder sees is what came out of the filters."""
-    real = compile_ladder.h264
+    real = compile_ladder.encoded
 
-    def h264(ladder: LadderOutput, rung: rungs.Rung, grid: Grid, threads: int) -> dict[str, Any]:
-        options = real(ladder, rung, grid, threads)
+    def encoded(*given: Any, **more: Any) -> dict[str, Any]:
+        options = real(*given, **more)
         options.pop("crf", None)
         return {**options, "qp": 0, "profile:v": "high444"}
 
+    def named(*_: object) -> None:
+        """Nobody promises this profile."""
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compile_ladder, "h264", h264)
+        patch.setattr(compile_ladder, "encoded", encoded)
+        patch.setattr(segments, "prove_named", named)
         yield
 
 

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.worker.clips import Clips
-from worker import boxes
+from worker import boxes, keyframes
 from worker.boxes import Malformed, Samples
 
 
@@ -173,7 +173,7 @@ def test_a_keyframe_ends_where_its_sample_does(path: Path, flags: int) -> None:
     units = (nal(9), nal(7, 20), nal(6, 700), nal(5, 3000), nal(5, 2000))
     content = fragment(*units, flags=flags)
     path.write_bytes(b"before" + content + b"behind")
-    found = boxes.idr_bytes(path, boxes.Span(6, len(content)))
+    found = keyframes.key_bytes(path, boxes.Span(6, len(content)), "h264")
     assert found == len(content) - len(nal(1))
     assert content[:found].endswith(units[-1])
 
@@ -181,7 +181,7 @@ def test_a_keyframe_ends_where_its_sample_does(path: Path, flags: int) -> None:
 @pytest.mark.parametrize("units", [(nal(1),), (nal(7), nal(6), nal(1)), (nal(5), nal(1))])
 def test_a_picture_that_needs_others_is_no_keyframe(path: Path, units: tuple[bytes, ...]) -> None:
     path.write_bytes(content := fragment(*units))
-    assert boxes.idr_bytes(path, boxes.Span(0, len(content))) == 0
+    assert keyframes.key_bytes(path, boxes.Span(0, len(content)), "h264") == 0
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_a_keyframe_that_is_not_where_it_should_be_is_refused(
 ) -> None:
     path.write_bytes(content)
     with pytest.raises(Malformed, match=word):
-        boxes.idr_bytes(path, boxes.Span(0, len(content)))
+        keyframes.key_bytes(path, boxes.Span(0, len(content)), "h264")
 
 
 KINDS = st.sampled_from([b"moov", b"trak", b"edts", b"elst", b"moof", b"traf", b"tfhd", b"tfdt"])
@@ -243,7 +243,7 @@ def test_any_bytes_are_read_or_refused_and_soon(
     began = time.process_time()
 
     def keyed(path: Path) -> int:
-        return boxes.idr_bytes(path, boxes.Span(0, len(content)))
+        return keyframes.key_bytes(path, boxes.Span(0, len(content)), "h264")
 
     for read in (boxes.boxes, boxes.beginning, boxes.fragments, boxes.samples, keyed):
         try:
@@ -304,4 +304,4 @@ def test_what_ffmpeg_writes_is_read_to_the_tick(made: Clips, tmp_path: Path) -> 
     assert len(found.fragments) == 3
     assert boxes.astray(found, array("q", range(250, 300))) == ""
     _, spans = boxes.spans(plain)
-    assert all(0 < boxes.idr_bytes(plain, span) < span.size for span in spans)
+    assert all(0 < keyframes.key_bytes(plain, span, "h264") < span.size for span in spans)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mayfly.contract import wire
 from mayfly.contract.formats import VIDEO_FILES
-from mayfly.contract.recipe import Recipe, SampledOutput
+from mayfly.contract.recipe import LadderOutput, Recipe, SampledOutput
 from tests.worker.clips import Clips
 from worker import preflight
 from worker.compile import compile_plan
@@ -21,6 +21,7 @@ from worker.halt import Halt
 from worker.opening import SOURCE
 from worker.preflight import Material
 from worker.prober import Prober
+from worker.promise import Promise
 
 pytestmark = pytest.mark.worker
 
@@ -38,14 +39,20 @@ OWNED = frozenset(
         "-cues_to_front",
         "-deadline",
         "-enc_time_base:v",
+        "-bsf:v",
         "-f",
         "-fflags",
+        "-flags:v",
+        "-flush_packets",
+        "-frag_duration",
+        "-fragment_index",
         "-force_key_frames:v",
         "-forced-idr",
         "-fps_mode:v",
         "-frames:v",
         "-g",
         "-hash",
+        "-keyint_min",
         "-lossless",
         "-map",
         "-map_chapters",
@@ -58,9 +65,11 @@ OWNED = frozenset(
         "-profile:v",
         "-qp",
         "-row-mt",
+        "-sc_threshold",
         "-svtav1-params",
         "-tag:v",
         "-threads",
+        "-video_track_timescale",
         "-x265-params",
         "-filter_complex",
     ]
@@ -127,6 +136,26 @@ _PREVIEW = st.fixed_dictionaries(
         "places": st.sampled_from([0, 1, 3, 8, 9]),
     },
 )
+_RUNG = st.fixed_dictionaries(
+    {"box": _BOX},
+    optional={
+        "crf": st.sampled_from([0, 1, 23, 51, 52, 63, 64, None]),
+        "maxrate_kbps": st.sampled_from([49, 90, 4000, None]),
+    },
+)
+_LADDER = st.fixed_dictionaries(
+    {"kind": st.just("ladder"), "rungs": st.lists(_RUNG, min_size=1, max_size=3)},
+    optional={
+        "file": st.sampled_from(["hls", "a b", "-y", "x.mp4", "..", "0", "$(id)"]),
+        "codec": st.sampled_from(["h264", "hevc", "av1", "vp9", "h264 -y"]),
+        "bits": st.sampled_from([8, 10, 12]),
+        "speed": st.sampled_from(["ultrafast", "veryfast", "medium", "placebo"]),
+        "segment_seconds": st.sampled_from([1, 2, 4.5, 10, 11]),
+        "fps_max": st.sampled_from([9, 10, 60, 120]),
+        "manifests": st.sampled_from([["hls"], ["dash", "hls"], ["hls", "hls"], []]),
+        "audio": _SOUND | st.none(),
+    },
+)
 
 
 @st.composite
@@ -166,7 +195,7 @@ def three(made: Clips) -> Path:
 
 
 @pytest.mark.timeout(300)
-@given(output=_VIDEO | _AUDIO | _GALLERY | _PREVIEW | _likely())
+@given(output=_VIDEO | _AUDIO | _GALLERY | _PREVIEW | _LADDER | _likely())
 @settings(
     max_examples=40,
     deadline=None,
@@ -188,8 +217,9 @@ def test_a_recipe_is_refused_or_runs(
         except WorkFailed as failed:
             assert failed.code == "request_refused"
             return
-        argv = compile_plan(recipe, material, ffmpeg_path=str(ffmpeg), threads=2).argv
-        targets = [f"file:out/{name}" for name in written(recipe)]
+        plan = compile_plan(recipe, material, ffmpeg_path=str(ffmpeg), threads=2)
+        argv, (promise,) = plan.argv, plan.promises
+        targets = [f"file:out/{name}" for name in written(promise)]
         behind = argv[argv.index("-i") + 2 :]
         assert [word for word in behind if word.startswith("file:")] == targets
         behind = tuple(word for word in behind if word not in targets)
@@ -199,9 +229,14 @@ def test_a_recipe_is_refused_or_runs(
         assert ran.returncode == 0, ran.stderr[-2000:]
 
 
-def written(recipe: Recipe) -> list[str]:
-    """What its one output has ffmpeg write: a file, and the list of moments that go by these."""
-    (output,) = recipe.outputs
+def written(promise: Promise) -> list[str]:
+    """What an output has ffmpeg write: a file, the list of moments that go by these, and of a
+    ladder a file of each track."""
+    output = promise.output
+    if isinstance(output, LadderOutput):
+        tracks = [rung.name for rung in promise.rungs]
+        tracks += ["a0"] if promise.channels is not None else []
+        return [f"_{output.file}-{track}.mp4" for track in tracks]
     chosen = isinstance(output, SampledOutput)
     return [output.file, f"_{output.file}.txt"] if chosen else [output.file]
 

@@ -59,8 +59,10 @@ def test_a_chunk_that_does_not_fit_is_made_once_more_and_its_segments_are_the_fi
 def test_keyframes_elsewhere_than_at_segments_are_not_delivered(
     rig: Rig, made: Clips, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any], told: str
 ) -> None:
-    real = compile_ladder.h264
-    monkeypatch.setattr(compile_ladder, "h264", lambda *given: {**real(*given), **changed})
+    real = compile_ladder.encoded
+    monkeypatch.setattr(
+        compile_ladder, "encoded", lambda *given, **more: {**real(*given, **more), **changed}
+    )
     source = made.make("climbed-even.mp4", *FILMS["even.mp4"][0]).read_bytes()
     last = Film(rig, source, LADDER, chunk_seconds=3600).begin()[-1]
     assert isinstance(last, report.Failed), last

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from mayfly.contract import formats
-from mayfly.contract.formats import Kind
+from mayfly.contract.formats import Kind, VideoCodec
 from mayfly.contract.outputs.fields import Box, FolderName, PictureKbps, Quality, Speed
 from mayfly.contract.outputs.sound import Sound
 
@@ -17,15 +17,16 @@ class Rung(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """One size of a ladder, for one width of line."""
 
     box: Box
-    #: x264's constant rate factor: how good it is where the cap does not bite. Not 0: no player
+    #: The encoder's constant rate factor: how good it is where the cap does not bite. The codec's
+    #: own when null (`formats.CRF_DEFAULT`). At most 51, and 63 for av1 and vp9. Not 0: no player
     #: of ladders reads what loses nothing.
-    crf: Annotated[int, msgspec.Meta(ge=1, le=51)] = 23
-    #: No more than this in any second, as far as x264 can keep it; none when null.
+    crf: Annotated[int, msgspec.Meta(ge=1, le=63)] | None = None
+    #: No more than this in any second, as far as the encoder can keep it; none when null.
     maxrate_kbps: PictureKbps | None = None
 
 
 #: What every player of HLS knows.
-LADDER_SOUND = Kind("mp4", ("h264",), ("aac",))
+LADDER_SOUND = Kind("mp4", ("h264", "hevc", "av1", "vp9"), ("aac",))
 
 
 #: For which players a ladder is listed.
@@ -50,7 +51,11 @@ class LadderOutput(
         tuple[Manifest, ...],
         msgspec.Meta(min_length=1, max_length=2, extra_json_schema={"uniqueItems": True}),
     ] = ("hls",)
-    codec: Literal["h264"] = "h264"
+    #: Of all sizes. Every player shows h264; Apple's, and some televisions, hevc; browsers av1 and
+    #: vp9, the latter hardly anybody by HLS.
+    codec: VideoCodec = "h264"
+    #: Of each sample of the picture; in h264 browsers show 8 alone.
+    bits: Literal[8, 10] = 8
     #: What is larger than the source is not made; of several that come to one size, the one whose
     #: box is the smallest.
     rungs: Annotated[tuple[Rung, ...], msgspec.Meta(min_length=1, max_length=8)]
@@ -70,6 +75,11 @@ class LadderOutput(
     def __post_init__(self) -> None:
         if self.quality is not None:
             self.quality.bounds(self.codec)
+        most = formats.CRF_MAX[self.codec]
+        if any(rung.crf is not None and rung.crf > most for rung in self.rungs):
+            raise ValueError(f"{self.codec} takes a crf from 1 to {most}")
+        if (self.codec, self.bits) == ("h264", 10):
+            raise ValueError("browsers show h264 in 8 bits only: take hevc, av1 or vp9")
         if self.audio is not None:
             codec = self.audio.codec or "aac"
             if codec != "aac":

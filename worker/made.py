@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from mayfly.contract.formats import ISO, MATROSKA, Kind
-from worker import boxes, ebml, presented
+from worker import boxes, ebml, presented, sample_entries
 from worker.boxes import Malformed
 from worker.ends import WorkFailed
 from worker.halt import Halt
@@ -42,6 +42,8 @@ class Made:
     sound_begins: Fraction = Fraction(0)
     sound_seconds: float = 0.0
     samples: int | None = None
+    #: What players call its picture and its sound (RFC 6381); empty where nobody asks.
+    codecs: tuple[str, ...] = ()
 
     @property
     def padding_max(self) -> int:
@@ -73,7 +75,8 @@ class Measure:
         """Everything about it. Raises WorkFailed(output_broken), Halted."""
         demuxer = _DEMUXERS.get(kind.container, kind.container)
         probe = self.probed(name, path, demuxer)
-        found = Made(name=name, path=self.folder / path, kind=kind, probe=probe)
+        named = _codecs(name, self.folder / path, kind)
+        found = Made(name=name, path=self.folder / path, kind=kind, probe=probe, codecs=named)
         if kind.container in ISO:
             return _by_boxes(found)
         return self._decoded(self._listed(found, path), path)
@@ -111,6 +114,15 @@ class Measure:
             sound_seconds=samples / sound.sample_rate,
             samples=samples,
         )
+
+
+def _codecs(name: str, path: Path, kind: Kind) -> tuple[str, ...]:
+    try:
+        if kind.container in ISO:
+            return sample_entries.codecs(path)
+        return ebml.codecs(path) if kind.container in MATROSKA else ()
+    except Malformed as error:
+        broken(f"{name}: {error}")
 
 
 def _by_boxes(made: Made) -> Made:

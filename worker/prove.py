@@ -200,7 +200,8 @@ def _film(output: VideoOutput, made: Made, frames: int) -> Stream:
 
 def _media(made: Made, samples: int | None, frames: int | None = None) -> Media:
     """As a report tells it, with how many samples it presents: just those that went in."""
-    media = made.probe.media(frames=frames)
+    named = ",".join(dict.fromkeys(made.codecs)) or None
+    media = msgspec.structs.replace(made.probe.media(frames=frames), codecs=named)
     if media.audio_codec is None:
         return media
     prove_samples(made, samples)

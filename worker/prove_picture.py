@@ -80,6 +80,10 @@ def prove_coded(output: VideoOutput, made: Made, picture: Stream) -> None:
     tag = _TAGS[output.codec]
     if made.kind.container in ISO and picture.codec_tag_string != tag:
         broken(f"{output.file} calls its picture {picture.codec_tag_string}, not {tag}")
+    said = next(iter(made.codecs), "nothing")
+    # Of VP9 Matroska says no more than its name.
+    if (output.codec, said) != ("vp9", "vp9"):
+        prove_named(output.file, said, output.codec, output.bits, lossless=output.lossless)
 
 
 def prove_named(

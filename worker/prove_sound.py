@@ -26,6 +26,8 @@ _ENCODED = re.compile(r"Output stream #(\d+):\d+ \(audio\): \d+ frames encoded \
 
 #: As people write it.
 _NAMES: dict[SoundCodec, str] = {"aac": "AAC", "opus": "Opus", "mp3": "MP3", "flac": "FLAC"}
+#: As players ask their decoders for it, in small letters.
+_SAID: dict[SoundCodec, str] = {"aac": "mp4a.40.2", "opus": "opus", "mp3": "mp3", "flac": "flac"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,9 @@ def prove_sound(promise: Promise, made: Made, material: Material) -> None:
             broken(f"{made.name} has sound that nobody asked for")
         return
     prove_sound_coded(promise, made.probe)
+    said = _SAID[promise.sound_codec]
+    if made.codecs and said not in (name.lower() for name in made.codecs):
+        broken(f"{made.name} calls its sound otherwise than {said}: {', '.join(made.codecs)}")
     prove_sound_seconds(promise, made.sound_seconds, material)
 
 

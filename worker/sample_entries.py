@@ -28,6 +28,8 @@ _SOUND_BYTES = {0: 28, 1: 44, 2: 64}
 #: Of `esds` (ISO/IEC 14496-1, 7.2.6): a stream, its decoder, and what that must know.
 _STREAM, _DECODER, _SPECIFIC = 3, 4, 5
 _AUDIO_MPEG4 = 0x40
+#: A stream's flags: it depends on another one, or is at some address.
+_ELSEWHERE = 0xE0
 _OBJECT_ESCAPE = 31
 
 
@@ -39,14 +41,40 @@ class _Box:
 
 
 def codecs(path: Path) -> tuple[str, ...]:
-    """Of each track, in the file's order. Raises Malformed."""
+    """Of each picture and sound, in the file's order. Raises Malformed."""
     with path.open("rb") as file:
         # In files of ours it stands in front: thousands of fragments may follow.
         outer = _inside(file, _Box(b"", 0, path.stat().st_size))
         moov = next((box for box in outer if box.kind == b"moov"), None)
         if moov is None:
             raise Malformed("no index")
-        return tuple(_codec(file, track) for track in _inside(file, moov) if track.kind == b"trak")
+        tracks = [box for box in _inside(file, moov) if box.kind == b"trak"]
+        return tuple(_codec(file, track) for track in tracks if _is_played(file, track))
+
+
+def configured(name: str, told: bytes) -> str:
+    """Of a picture whose samples are of a kind, by what its decoder must know, wherever that
+    stands. Raises Malformed."""
+    try:
+        return f"{name}.{_READERS[name][1](told)}"
+    except (struct.error, IndexError):
+        raise Malformed(f"what {name} must know is cut off") from None
+
+
+def aac(specific: bytes) -> str:
+    """Of sound, by what its decoder must know. Raises Malformed."""
+    if len(specific) < 2:
+        raise Malformed("what mp4a must know is cut off")
+    kind = specific[0] >> 3
+    if kind == _OBJECT_ESCAPE:
+        kind = 32 + (((specific[0] & 7) << 3) | specific[1] >> 5)
+    return f"mp4a.{_AUDIO_MPEG4:02x}.{kind}"
+
+
+def _is_played(file: BinaryIO, track: _Box) -> bool:
+    """Not a list of chapters, nor words."""
+    handler = _body(file, _only(file, _only(file, track, b"mdia"), b"hdlr"))[8:12]
+    return handler in (b"vide", b"soun")
 
 
 def _codec(file: BinaryIO, box: _Box) -> str:
@@ -62,16 +90,12 @@ def _codec(file: BinaryIO, box: _Box) -> str:
     name = entry.kind.decode("latin-1")
     if name in _SAID_BY_NAME:
         return name
-    try:
-        if name == "mp4a":
-            return f"{name}.{_mpeg(file, entry)}"
-        if name in _READERS:
-            kind, read = _READERS[name]
-            pictures = dataclasses.replace(entry, start=entry.start + _PICTURE_BYTES)
-            return f"{name}.{read(_body(file, _only(file, pictures, kind)))}"
-    except (struct.error, IndexError):
-        raise Malformed(f"a sample entry {name} that is cut off") from None
-    raise Malformed(f"samples of an unknown kind, {name!a}")
+    if name == "mp4a":
+        return _mpeg(file, entry)
+    if name not in _READERS:
+        raise Malformed(f"samples of an unknown kind, {name!a}")
+    inside = dataclasses.replace(entry, start=entry.start + _PICTURE_BYTES)
+    return configured(name, _body(file, _only(file, inside, _READERS[name][0])))
 
 
 def _avc(told: bytes) -> str:
@@ -121,28 +145,28 @@ _SAID_BY_NAME = ("Opus", "fLaC")
 
 
 def _mpeg(file: BinaryIO, entry: _Box) -> str:
-    """`40.2`: MPEG-4, and which of its kinds."""
+    """`mp4a.40.2`: MPEG-4, and which of its kinds."""
     file.seek(entry.start)
-    (version,) = struct.unpack_from(">H", file.read(28), 8)
+    version = int.from_bytes(file.read(10)[8:], "big")
     inside = dataclasses.replace(entry, start=entry.start + _SOUND_BYTES.get(version, 28))
     for box in _inside(file, inside):
         if box.kind == b"wave":  # QuickTime's, which holds the other
             inside = box
-    stream = _described(_body(file, _only(file, inside, b"esds"))[4:], _STREAM)
-    if stream[2] & 0xE0:
-        raise Malformed("sound that leads elsewhere")
-    decoder = _described(stream[3:], _DECODER)
-    if decoder[0] != _AUDIO_MPEG4:
-        return f"{decoder[0]:02x}"
-    specific = _described(decoder[13:], _SPECIFIC)
-    kind = specific[0] >> 3
-    if kind == _OBJECT_ESCAPE:
-        kind = 32 + (((specific[0] & 7) << 3) | specific[1] >> 5)
-    return f"{decoder[0]:02x}.{kind}"
+    try:
+        stream = _described(_body(file, _only(file, inside, b"esds"))[4:], _STREAM)
+        if stream[2] & _ELSEWHERE:
+            raise Malformed("sound that leads elsewhere")
+        decoder = _described(stream[3:], _DECODER)
+        if decoder[0] != _AUDIO_MPEG4:
+            return f"mp4a.{decoder[0]:02x}"
+        return aac(_described(decoder[13:], _SPECIFIC))
+    except IndexError:
+        raise Malformed("a sample entry mp4a that is cut off") from None
 
 
 def _described(content: bytes, tag: int) -> bytes:
-    """What a descriptor at the beginning holds, whose length has seven bits a byte."""
+    """What a descriptor at the beginning holds, whose length has seven bits a byte. Raises
+    IndexError."""
     if not content or content[0] != tag:
         raise Malformed("sound that does not say what it is")
     length, at = 0, 1

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mayfly.contract import wire
-from mayfly.contract.formats import VIDEO_FILES
+from mayfly.contract.formats import CRF_MAX, VIDEO_FILES, VideoCodec
 from mayfly.contract.recipe import LadderOutput, Recipe, SampledOutput
 from tests.worker.clips import Clips
 from worker import preflight
@@ -185,6 +185,23 @@ def _likely(draw: st.DrawFn) -> dict[str, Any]:
     return {**output, rate: 70} if rate else output
 
 
+@st.composite
+def _likely_ladder(draw: st.DrawFn) -> dict[str, Any]:
+    codec: VideoCodec = draw(st.sampled_from(["h264", "hevc", "av1", "vp9"]))
+    most = CRF_MAX[codec]
+    rung = st.fixed_dictionaries(
+        {"box": _BOX},
+        optional={"crf": st.integers(1, most), "maxrate_kbps": st.sampled_from([60, 4000])},
+    )
+    return {
+        "kind": "ladder",
+        "codec": codec,
+        "bits": 8 if codec == "h264" else draw(st.sampled_from([8, 10])),
+        "speed": draw(st.sampled_from(["ultrafast", "veryfast", "medium"])),
+        "rungs": draw(st.lists(rung, min_size=1, max_size=3)),
+    }
+
+
 @pytest.fixture(scope="module")
 def three(made: Clips) -> Path:
     return made.make(
@@ -195,7 +212,7 @@ def three(made: Clips) -> Path:
 
 
 @pytest.mark.timeout(300)
-@given(output=_VIDEO | _AUDIO | _GALLERY | _PREVIEW | _LADDER | _likely())
+@given(output=_VIDEO | _AUDIO | _GALLERY | _PREVIEW | _LADDER | _likely() | _likely_ladder())
 @settings(
     max_examples=40,
     deadline=None,

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
+import msgspec
+
 from mayfly.contract.recipe import Box, LadderOutput, Manifest, Recipe, Rung
 from mayfly.core import ladders
 from tests.matrix.drive import Driver
@@ -55,6 +57,11 @@ _THREE_SIZES = LadderOutput(
 LADDERS: Mapping[str, Ladder] = {
     "whole": Ladder(output=_THREE_SIZES, chunk_seconds=3600, chunks=0),
     "cut": Ladder(output=_THREE_SIZES, chunk_seconds=6, chunks=3),
+    "av1": Ladder(
+        output=msgspec.structs.replace(_THREE_SIZES, codec="av1", speed="ultrafast"),
+        chunk_seconds=6,
+        chunks=3,
+    ),
 }
 
 

@@ -12,37 +12,42 @@ from tests.players.watching import Event, Page, Way
 
 pytestmark = [pytest.mark.worker, pytest.mark.xdist_group("players"), pytest.mark.timeout(400)]
 
-_WAY = Way(player="hls.js", manifest=films.opened("cut"), ladder="cut")
+_HLS = Way(player="hls.js", manifest=films.opened("cut"), ladder="cut")
+_DASH = Way(player="dash.js", manifest=films.opened("cut", "dash"), ladder="cut")
 
 
 @pytest.mark.parametrize(
-    ("broken", "claim", "says"),
+    ("way", "broken", "claim", "says"),
     [
-        (breaking.segment_late, claims.is_in_one_piece, r"\[0, 8\.00\d+\], \[8\.10\d+,"),
-        (breaking.segment_gone, claims.plays_to_its_end, "fragLoadError"),
-        (breaking.segment_gone, claims.finds_five_places, "fragLoadError"),
-        (breaking.sound_twice, claims.is_in_one_piece, r"\[0, 7\.99\d+\]"),
-        (breaking.keyframes_gone, claims.takes_every_size, "NoProgress|192x108: not in"),
-        (breaking.sound_late, claims.flashes_when_it_beeps, r"^30\.\d+ ms at flash"),
-        (breaking.priming_heard, claims.flashes_when_it_beeps, r"^21\.\d+ ms at flash"),
+        (_HLS, breaking.segment_late, claims.is_in_one_piece, r"\[0, 8\.00\d+\], \[8\.10\d+,"),
+        (_HLS, breaking.segment_gone, claims.plays_to_its_end, "fragLoadError"),
+        (_HLS, breaking.segment_gone, claims.finds_five_places, "fragLoadError"),
+        (_HLS, breaking.sound_twice, claims.is_in_one_piece, r"\[0, 7\.99\d+\]"),
+        (_HLS, breaking.keyframes_gone, claims.takes_every_size, "NoProgress|192x108: not in"),
+        (_HLS, breaking.sound_late, claims.flashes_when_it_beeps, r"^30\.\d+ ms at flash"),
+        (_HLS, breaking.priming_heard, claims.flashes_when_it_beeps, r"^21\.\d+ ms at flash"),
+        (_DASH, breaking.segment_late, claims.is_in_one_piece, r"\[0, 8\.00\d+\], \[8\.10\d+,"),
+        (_DASH, breaking.sound_twice, claims.is_in_one_piece, r"\[0, 7\.99\d+\]"),
+        (_DASH, breaking.sound_late, claims.flashes_when_it_beeps, r"^30\.\d+ ms at flash"),
     ],
-    ids=lambda given: getattr(given, "__name__", "says"),
+    ids=lambda given: getattr(given, "__name__", str(given) if isinstance(given, Way) else "says"),
 )
 def test_a_broken_ladder_is_noticed(
     watch: Watch,
     made: films.Made,
     address: str,
+    way: Way,
     broken: Callable[[Path], None],
     claim: Callable[[Page, Way, str], object],
     says: str,
 ) -> None:
-    name = f"{broken.__name__}-{claim.__name__}"
-    folder = breaking.copied(made.ladder(_WAY.ladder), made.folder / name)
-    broken((folder / _WAY.manifest).parent)
+    name = f"{way.player}-{broken.__name__}-{claim.__name__}"
+    folder = breaking.copied(made.ladder(way.ladder), made.folder / name)
+    broken((folder / way.manifest).parent)
 
     def noticed(page: Page) -> None:
         try:
-            claim(page, _WAY, f"{address}/ladders/{name}/{_WAY.manifest}")
+            claim(page, way, f"{address}/ladders/{name}/{way.manifest}")
         except AssertionError as failed:
             if not re.search(says, str(failed)):
                 raise

@@ -20,7 +20,6 @@ pytestmark = [pytest.mark.worker, pytest.mark.xdist_group("players"), pytest.mar
 #: The player of each kind of manifest.
 _PLAYERS: dict[Manifest, str] = {"hls": "hls.js", "dash": "dash.js"}
 
-#: A ladder of another codec is a ladder more.
 WAYS = [
     Way(player=player, manifest=films.opened(name, manifest), ladder=name)
     for manifest, player in _PLAYERS.items()

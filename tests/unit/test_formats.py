@@ -48,6 +48,10 @@ from mayfly.contract.request import Request
          "only an .mp4 is written in fragments: leave fragmented out."),
         ({"kind": "ladder", "rungs": [{"box": {"width": 64, "height": 64}}],
           "audio": {"codec": "opus"}}, "the sound of a ladder is aac, not opus."),
+        ({"kind": "ladder", "codec": "hevc", "rungs": [{"box": {"width": 64, "height": 64}},
+          {"box": {"width": 32, "height": 32}, "crf": 52}]}, "hevc takes a crf from 1 to 51."),
+        ({"kind": "ladder", "bits": 10, "rungs": [{"box": {"width": 64, "height": 64}}]},
+         "browsers show h264 in 8 bits only: take hevc, av1 or vp9."),
     ],
 )  # fmt: skip
 def test_a_contradiction_is_told_in_a_sentence(output: dict[str, Any], said: str) -> None:

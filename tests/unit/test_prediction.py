@@ -6,7 +6,16 @@ from typing import get_args
 import pytest
 
 from mayfly.contract import presets
-from mayfly.contract.recipe import AudioOutput, Box, PosterOutput, Recipe, VideoOutput
+from mayfly.contract.formats import VideoCodec
+from mayfly.contract.recipe import (
+    AudioOutput,
+    Box,
+    LadderOutput,
+    PosterOutput,
+    Recipe,
+    Rung,
+    VideoOutput,
+)
 from mayfly.core import prediction
 from mayfly.core.prediction import DECODE_MS, ENCODE_MS, Encode, Source
 
@@ -42,6 +51,15 @@ def test_a_picture_of_the_sources_size_is_not_scaled() -> None:
     assert same == pytest.approx(ms * HD * FILM.frames / 1e9)
     less = prediction.seconds(FILM, [encode(pixels=HD - 2)], 1)
     assert less - same == pytest.approx(prediction.SCALE_MS * HD * FILM.frames / 1e9, rel=1e-3)
+
+
+def test_a_ladder_costs_what_its_sizes_do_in_its_codec() -> None:
+    rungs = tuple(Rung(box=Box(width=size, height=size)) for size in (640, 320))
+    for codec in get_args(VideoCodec):
+        ladder = LadderOutput(codec=codec, rungs=rungs, speed="fast")
+        encodes = [Encode(codec=codec, speed="fast", pixels=size**2) for size in (640, 320)]
+        told = prediction.recipe_seconds(Recipe(outputs=(ladder,)), FILM, 2)
+        assert told == prediction.seconds(FILM, encodes, 2)
 
 
 def test_a_codec_that_nobody_measured_counts_as_the_dearest() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from mayfly.contract import report
-from mayfly.contract.recipe import AudioOutput, Box, VideoOutput
+from mayfly.contract.formats import VideoCodec
+from mayfly.contract.recipe import AudioOutput, Box, LadderOutput, Rung, VideoOutput
 from tests.worker.clips import Clips
 from tests.worker.conftest import Rig
 from tests.worker.cutting import Film
@@ -108,6 +109,23 @@ def test_what_an_encoder_cannot_make_so_small_is_refused_before_it_is_tried(
     assert isinstance(last, report.Failed)
     assert last.code == "request_refused"
     assert f"begins at {least}x{least}" in last.detail
+
+
+def test_a_rung_that_its_encoder_cannot_make_is_refused_before_it_is_tried(
+    rig: Rig, made: Clips
+) -> None:
+    """A box of 16 that a wide picture fits into comes to less."""
+    boxes = (Box(width=64, height=64), Box(width=16, height=16))
+    rungs = tuple(Rung(box=box) for box in boxes)
+    told: list[tuple[VideoCodec, type]] = [("hevc", report.Failed), ("h264", report.Encoded)]
+    for codec, ends in told:
+        ladder = LadderOutput(codec=codec, rungs=rungs, speed="ultrafast")
+        source = made.plain(seconds=2).read_bytes()
+        last = Film(rig, source, ladder, chunk_seconds=3600).begin()[-1]
+        assert isinstance(last, ends), (codec, last)
+        if isinstance(last, report.Failed):
+            assert last.code == "request_refused"
+            assert "begins at 16x16" in last.detail
 
 
 @pytest.mark.parametrize(

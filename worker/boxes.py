@@ -158,9 +158,9 @@ def _first_sample(moof: bytes) -> tuple[int, int]:
     return offset, _unpack(">I", trun[0], at)[0]
 
 
-def samples(path: Path, kind: bytes = b"") -> Samples:
-    """Of the one track of a fragmented file, or of the one of a kind (`vide`, `soun`), as its edit
-    list has it shown. Raises Malformed."""
+def samples(path: Path, kind: bytes = b"", number: int = 0) -> Samples:
+    """Of the one track of a fragmented file, or of one of a kind (`vide`, `soun`), counted from 0,
+    as its edit list has it shown. Raises Malformed."""
     found = Samples(
         shown_at=array("q"), decoded_at=array("q"), sync=array("q"), fragments=array("q"), end=0
     )
@@ -169,7 +169,7 @@ def samples(path: Path, kind: bytes = b"") -> Samples:
     with path.open("rb") as file:
         for box in boxes(path):
             if box.kind == b"moov":
-                track = _track(_read(file, box)[8:], kind)
+                track = _track(_read(file, box)[8:], kind, number)
             elif box.kind == b"moof":
                 moof = _read(file, box)[8:]
                 end = _add(found, _runs(moof, track.number), track.early, samples_max) or end
@@ -197,13 +197,13 @@ class _Track:
     early: int = 0
 
 
-def _track(moov: bytes, kind: bytes) -> _Track:
+def _track(moov: bytes, kind: bytes, which: int) -> _Track:
     if not kind:
         return _Track(early=_edits(_one(moov, b"trak"), pauses=0)[1])
     tracks = [trak for trak in _inside(moov, b"trak") if _handler(trak) == kind]
-    if len(tracks) != 1:
+    if which >= len(tracks):
         raise Malformed(f"{len(tracks)} tracks {kind.decode()}")
-    (trak,) = tracks
+    trak = tracks[which]
     tkhd = _one(trak, b"tkhd")
     (number,) = _unpack(">I", tkhd, 20 if tkhd[0] == 1 else 12)
     timescale = _timescale(_one(_one(trak, b"mdia"), b"mdhd"))

@@ -35,6 +35,8 @@ from worker.streams import branches, scaled
 #: What goes back further is no guess.
 _FORWARD = "if(gte(PREV_OUTPTS-PTS,0)*lt(PREV_OUTPTS-PTS,0.5/TB),PREV_OUTPTS+1,PTS)"
 
+_AS_IT_IS: compile_sound.Levels = {}
+
 _GLOBAL = (
     "-hide_banner",
     "-nostdin",  # a key press on a terminal must not stop an encode
@@ -47,13 +49,18 @@ _GLOBAL = (
 )  # fmt: skip
 
 
-def compile_plan(recipe: Recipe, material: Material, *, ffmpeg_path: str, threads: int) -> Plan:
+def compile_plan(
+    recipe: Recipe,
+    material: Material,
+    *,
+    ffmpeg_path: str,
+    threads: int,
+    levels: compile_sound.Levels = _AS_IT_IS,
+) -> Plan:
     """The one command line of a recipe."""
-    source = ffmpeg.input(
-        material.opening.url, **_torn_clock(material), **input_options(threads, material)
-    )
+    source = opened(material, threads)
     origin_ticks = material.origin_ticks
-    promises = tuple(promise(output, material) for output in recipe.outputs)
+    promises = promised(recipe, material)
     pictured = [p for p in promises if p.size is not None]
     pictures: dict[str, Any] = {}
     if material.picture is not None and pictured:
@@ -68,23 +75,35 @@ def compile_plan(recipe: Recipe, material: Material, *, ffmpeg_path: str, thread
         pictures = all_shown(
             steady, pictured, lambda poster: compile_still.chosen(poster, material), cut
         )
-    sounds: dict[str, Any] = {}
-    sounding = [p for p in promises if p.channels is not None]
-    if material.sound is not None and sounding:
-        heard = source[str(material.sound.index)]
-        if origin_ticks is not None:
-            heard = compile_sound.sound_since(heard, origin_ticks * material.scan.tick)
-        sounds = compile_sound.heard_in(heard, material, sounding)
+    sounding = [p for p in promises if p.tracks]
+    sounds = compile_sound.heard_in(source, sounding, material.origin_seconds, levels)
     outputs = [
         output for p in promises for output in _outputs(p, material, pictures, sounds, threads)
     ]
+    return Plan(
+        argv=command(ffmpeg_path, threads, strictness(material), outputs), promises=promises
+    )
+
+
+def promised(recipe: Recipe, material: Material) -> tuple[Promise, ...]:
+    """What each output will be."""
+    return tuple(promise(output, material) for output in recipe.outputs)
+
+
+def opened(material: Material, threads: int) -> Any:
+    """The source, as a run that makes all of it reads it."""
+    return ffmpeg.input(
+        material.opening.url, **_torn_clock(material), **input_options(threads, material)
+    )
+
+
+def strictness(material: Material) -> tuple[str, ...]:
+    """What such a run forgives, and whose clock it is on."""
     # The first error of a demuxer or decoder ends it; without, a damaged source exits 0. Where a
     # stream is spliced the demuxer's word counts for nothing, so there the decoder alone is
     # strict (`err_detect`), and the proof reads how many errors it met.
     strict = () if material.spliced else ("-xerror",)
-    clock = () if origin_ticks is None else ("-copyts",)
-    flags = (*strict, *clock)
-    return Plan(argv=command(ffmpeg_path, threads, flags, outputs), promises=promises)
+    return (*strict, *(() if material.origin_ticks is None else ("-copyts",)))
 
 
 def command(
@@ -165,7 +184,7 @@ def _outputs(
     promise: Promise,
     material: Material,
     pictures: dict[str, Any],
-    sounds: dict[str, Any],
+    sounds: dict[str, list[Any]],
     threads: int,
 ) -> list[Any]:
     output, target = promise.output, f"file:{promise.path}"
@@ -174,12 +193,12 @@ def _outputs(
             streams = [pictures[output.file]]
             options = compile_video.encoded(output, material, threads)
             if promise.channels is not None:
-                streams.append(sounds[output.file])
+                streams += sounds[output.file]
                 options |= compile_sound.encoder(promise)
             return [ffmpeg.output(*streams, target, **options, **containers.delivered(output))]
         case AudioOutput():
             options = {**compile_sound.encoder(promise), **containers.delivered(output)}
-            return [ffmpeg.output(sounds[output.file], target, **options)]
+            return [ffmpeg.output(*sounds[output.file], target, **options)]
         case PosterOutput():
             return [ffmpeg.output(pictures[output.file], target, **compile_still.jpeg(output))]
         case StoryboardOutput() | ThumbnailsOutput() | PreviewOutput():

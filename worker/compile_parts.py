@@ -60,6 +60,8 @@ _LOOKED_AT_FRAMES = 24
 #: the first keyframe, some demuxers (FLV's) answer that the file has ended.
 _SEEKABLE_SECONDS = 2.0
 
+_AS_IT_IS: compile_sound.Levels = {}
+
 #: Fragments of a chunk are numbered from its number times this: unique in the joined file.
 _FRAGMENTS_MAX = 100_000
 
@@ -84,7 +86,7 @@ def interval(
     promises = tuple(
         dataclasses.replace(
             promise(output, material, scope.clock.grid),
-            channels=None,
+            tracks=(),
             places=_places(output, recipe, scope),
         )
         for output in recipe.outputs
@@ -124,23 +126,36 @@ def compile_beginning(material: Seen, scope: Scope, *, ffmpeg_path: str, threads
 
 
 def compile_track(
-    recipe: Recipe, material: Seen, clock: PlanClock, *, ffmpeg_path: str, threads: int
+    recipe: Recipe,
+    material: Seen,
+    clock: PlanClock,
+    *,
+    ffmpeg_path: str,
+    threads: int,
+    levels: compile_sound.Levels = _AS_IT_IS,
 ) -> Plan:
     """The sound of every output, whole, from the plan's origin on. Without any, nothing to run."""
-    promises = tuple(
-        dataclasses.replace(promise, size=None, rungs=())
-        for promise in (promise(output, material, clock.grid) for output in recipe.outputs)
-        if promise.channels is not None
-    )
-    if material.sound is None or not promises:
+    promises = promised_sounds(recipe, material, clock)
+    if not promises:
         return Plan(argv=(), promises=())
     source = ffmpeg.input(material.opening.url, **whole.input_options(threads, material))
-    origin = clock.origin_ticks * Fraction(*clock.time_base)
-    clocked = compile_sound.sound_since(source[str(material.sound.index)], origin)
-    sounds = compile_sound.heard_in(clocked, material, promises)
+    sounds = compile_sound.heard_in(source, promises, origin_seconds(clock), levels)
     outputs = [output for promise in promises for output in _sounds(promise, sounds)]
     flags = ("-xerror", "-copyts")
     return Plan(argv=whole.command(ffmpeg_path, threads, flags, outputs), promises=promises)
+
+
+def promised_sounds(recipe: Recipe, material: Seen, clock: PlanClock) -> tuple[Promise, ...]:
+    """Of every output that has sound, that alone."""
+    promises = (promise(output, material, clock.grid) for output in recipe.outputs)
+    return tuple(
+        dataclasses.replace(promise, size=None, rungs=()) for promise in promises if promise.tracks
+    )
+
+
+def origin_seconds(clock: PlanClock) -> Fraction:
+    """What all parts of a plan count from."""
+    return clock.origin_ticks * Fraction(*clock.time_base)
 
 
 def compile_join(
@@ -158,7 +173,7 @@ def compile_join(
 
 
 def own(path: str, demuxer: str, **options: Any) -> Any:
-    """A file that a worker of ours has made, and nothing that it may name."""
+    """A file that a worker of ours has made, as an input; and nothing that it may name."""
     guard = {"protocol_whitelist": "file", "format_whitelist": demuxer, "f": demuxer}
     return ffmpeg.input(f"file:{path}", **guard, **options)
 
@@ -324,17 +339,17 @@ def _picture(
     )
 
 
-def _sounds(promise: Promise, sounds: dict[str, Any]) -> list[Any]:
+def _sounds(promise: Promise, sounds: dict[str, list[Any]]) -> list[Any]:
     if isinstance(promise.output, LadderOutput):
         return compile_sound.of_ladder(promise, sounds)
     return [_sound(promise, sounds)]
 
 
-def _sound(promise: Promise, sounds: dict[str, Any]) -> Any:
-    stream, target = sounds[promise.output.file], f"file:{promise.path}"
+def _sound(promise: Promise, sounds: dict[str, list[Any]]) -> Any:
+    streams, target = sounds[promise.output.file], f"file:{promise.path}"
     assert isinstance(promise.output, AudioOutput | VideoOutput)
     if isinstance(promise.output, AudioOutput):
         written = containers.delivered(promise.output)
     else:
         written = containers.sound_part(promise.output.holds)
-    return ffmpeg.output(stream, target, **compile_sound.encoder(promise), **written)
+    return ffmpeg.output(*streams, target, **compile_sound.encoder(promise), **written)

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from mayfly.contract.packed import Unreadable
 from mayfly.contract.plan import PlanClock, Scope
 from mayfly.contract.recipe import LadderOutput, SampledOutput, VideoOutput
-from mayfly.contract.report import Artifact, Media, Scored
+from mayfly.contract.report import Artifact, Media, Scored, SoundTrack
 from mayfly.contract.task import Fetch, Input
 from mayfly.core import grids, ladders, limits
 from worker import boxes, bringing, gallery, ladder, ladder_ready, scoring, seams
@@ -25,6 +25,7 @@ from worker.compile_parts import FRAMES, PACKETS, compile_join, seam_ticks
 from worker.ends import Doubted, WorkFailed
 from worker.ladder_ready import Share
 from worker.lists import unpack_frames, unpack_ticks
+from worker.loudness import notes
 from worker.order import Done
 from worker.promise import OUTPUTS, Promise
 from worker.prove import Expected, summed
@@ -76,11 +77,11 @@ class Joining:
                 cpu_seconds += self._join(promise, brought, shown_at)
             else:
                 self._bring(_only(brought, output.file), promise.path)
-            sounds = [part.samples for part in brought if part.kind == "audio"]
+            sounds = [part for part in brought if part.kind == "audio"]
             expected = Expected(
                 frames=frames,
                 begins=packets[0] * Fraction(*self.clock.time_base),
-                samples=sounds[0] if sounds else None,
+                sounds=_told(sounds[0]) if sounds else (),
             )
             files.append((promise.path, room.judge.joined(promise, expected)))
         stored = (*ready, *room.store(files, published=True))
@@ -90,7 +91,7 @@ class Joining:
             outputs=stored,
             source=Media(container="parts"),
             cpu_seconds=cpu_seconds,
-            note=note,
+            note=" ".join([note, *notes(stored)]),
             proof=summed(
                 [made for _, made in files],
                 chunks=count,
@@ -255,6 +256,11 @@ class Joining:
                         source.seek(box.start)
                         _copy(source, target, box.size)
         return joined
+
+
+def _told(sound: Input) -> tuple[SoundTrack, ...]:
+    """What its worker has told of its tracks; one that is older, of the only one."""
+    return sound.sounds or (SoundTrack(channels=0, samples=sound.samples),)
 
 
 def _unlike(part: Input, why: str = "") -> Doubted:

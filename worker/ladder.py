@@ -2,6 +2,7 @@
 all of it.
 """
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from mayfly.contract import packed
 from mayfly.contract.ladder import Index, Segment, Track
 from mayfly.contract.packed import Unreadable
 from mayfly.contract.recipe import LadderOutput
+from mayfly.contract.report import Loudness
 from mayfly.contract.task import PostForm
 from mayfly.core import ladders
 from worker import lists, segments
@@ -45,8 +47,10 @@ def pictures(room: Room, promise: Promise, segment: int, end: int | None) -> lis
     return cuts
 
 
-def sounds(room: Room, promise: Promise, material: Material) -> list[Cut]:
-    """The sound of a promise, if it has any. Raises WorkFailed."""
+def sounds(
+    room: Room, promise: Promise, material: Material, loudness: Sequence[Loudness | None]
+) -> list[Cut]:
+    """The sound of a promise, if it has any, and how loud that is. Raises WorkFailed."""
     ladder = promise.output
     assert isinstance(ladder, LadderOutput)
     if promise.channels is None:
@@ -55,8 +59,8 @@ def sounds(room: Room, promise: Promise, material: Material) -> list[Cut]:
     sound = room.judge.heard(promise, where).sound()
     assert sound is not None  # the judge has heard it
     cut = segments.of_sound(room.folder / where, sound.sample_rate, promise.channels)
-    prove_sound_seconds(promise, float(cut.end / cut.rate), material)
-    return [cut]
+    prove_sound_seconds(promise, promise.tracks[0], float(cut.end / cut.rate), material)
+    return [dataclasses.replace(cut, loudness=loudness[0])]
 
 
 def growing(room: Room, promises: Sequence[Promise], segment: int) -> list[Growing]:
@@ -123,6 +127,7 @@ def store(room: Room, ladder: LadderOutput, cuts: Sequence[Cut], sent: Sent) -> 
                 width=cut.width,
                 height=cut.height,
                 channels=cut.channels,
+                loudness=cut.loudness,
             )
         )
     return Index(folder=ladder.file, tracks=tuple(tracks))

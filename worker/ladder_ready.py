@@ -14,7 +14,7 @@ import msgspec
 from mayfly.contract.ladder import Index, Layer, Ready, Run, Segment, Track
 from mayfly.contract.plan import Grid
 from mayfly.contract.recipe import LadderOutput
-from mayfly.contract.report import Artifact, Media
+from mayfly.contract.report import Artifact, Media, SoundTrack
 from mayfly.core import dash, ladders, playlists
 from worker import ladder, read_back
 from worker.deliver import Stored
@@ -166,6 +166,7 @@ def _media(found: Whole, wanted: LadderOutput, container: str) -> Media:
         sample_rate_hz=sound.rate[0] if sound else None,
         channels=sound.channels if sound else None,
         codecs=",".join([largest.codec, *([sound.codec] if sound else [])]),
+        sounds=(SoundTrack(channels=sound.channels, loudness=sound.loudness),) if sound else (),
     )
 
 

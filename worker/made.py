@@ -16,7 +16,7 @@ from worker import boxes, ebml, presented, sample_entries
 from worker.boxes import Malformed
 from worker.ends import WorkFailed
 from worker.halt import Halt
-from worker.probe import Probe
+from worker.probe import Probe, Stream
 from worker.prober import Prober
 
 _Read = TypeVar("_Read")
@@ -26,6 +26,20 @@ _DEMUXERS = {"mp4": "mov", "mov": "mov", "webm": "matroska"}
 
 #: Ends of AAC that Matroska has no word for: the rest of the last packet is silence.
 _AAC_PACKET_SAMPLES = 1024
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Sounded:
+    """One sound track."""
+
+    stream: Stream
+    #: On the file's own clock.
+    begins: Fraction
+    seconds: float
+    #: How many it presents; None: nobody can tell.
+    samples: int | None
+    #: So many more than went in may come out, since nothing in the file says where it ends.
+    padding_max: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,19 +53,10 @@ class Made:
     #: On the file's own clock.
     picture_begins: Fraction | None = None
     picture_seconds: float = 0.0
-    sound_begins: Fraction = Fraction(0)
-    sound_seconds: float = 0.0
-    samples: int | None = None
+    #: In the file's order.
+    sounds: tuple[Sounded, ...] = ()
     #: What players call its picture and its sound (RFC 6381); empty where nobody asks.
     codecs: tuple[str, ...] = ()
-
-    @property
-    def padding_max(self) -> int:
-        """So many more samples than went in may come out, since nothing in the file says where it
-        ends."""
-        sound = self.probe.sound()
-        padded = sound is not None and sound.codec_name == "aac" and self.kind.container in MATROSKA
-        return _AAC_PACKET_SAMPLES - 1 if padded else 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +78,7 @@ class Measure:
 
     def made(self, name: str, path: str, kind: Kind) -> Made:
         """Everything about it. Raises WorkFailed(output_broken), Halted."""
-        demuxer = _DEMUXERS.get(kind.container, kind.container)
-        probe = self.probed(name, path, demuxer)
+        probe = self.probed(name, path, demuxer(kind))
         named = _codecs(name, self.folder / path, kind)
         found = Made(name=name, path=self.folder / path, kind=kind, probe=probe, codecs=named)
         if kind.container in ISO:
@@ -99,20 +103,26 @@ class Measure:
 
     def _decoded(self, made: Made, path: str) -> Made:
         """With what its sound is heard to be."""
-        sound = made.probe.sound()
-        if sound is None or not sound.sample_rate:
-            return made
+        sounds = [
+            self._heard(made, path, number, stream)
+            for number, stream in enumerate(made.probe.sounds())
+        ]
+        return dataclasses.replace(made, sounds=tuple(sounds))
+
+    def _heard(self, made: Made, path: str, number: int, stream: Stream) -> Sounded:
         begins, samples = _readable(
             made.name,
-            lambda: self.prober.decoded_samples(path, folder=self.folder, halt=self.halt),
+            lambda: self.prober.decoded_samples(path, number, folder=self.folder, halt=self.halt),
         )
-        # What a file of sound alone says of its beginning is how much of it is not played.
-        late = begins if made.kind.container in MATROSKA else 0.0
-        return dataclasses.replace(
-            made,
-            sound_begins=Fraction(late),
-            sound_seconds=samples / sound.sample_rate,
+        in_matroska = made.kind.container in MATROSKA
+        padded = in_matroska and stream.codec_name == "aac"
+        return Sounded(
+            stream=stream,
+            # What a file of sound alone says of its beginning is how much of it is not played.
+            begins=Fraction(begins if in_matroska else 0),
+            seconds=samples / (stream.sample_rate or 1),
             samples=samples,
+            padding_max=_AAC_PACKET_SAMPLES - 1 if padded else 0,
         )
 
 
@@ -125,24 +135,26 @@ def _codecs(name: str, path: Path, kind: Kind) -> tuple[str, ...]:
         broken(f"{name}: {error}")
 
 
+def demuxer(kind: Kind) -> str:
+    """What reads a file of our own of that kind."""
+    return _DEMUXERS.get(kind.container, kind.container)
+
+
 def _by_boxes(made: Made) -> Made:
-    picture, sound = made.probe.picture(), made.probe.sound()
+    picture, sounds = made.probe.picture(), made.probe.sounds()
     try:
         if picture is not None:
             begins = presented.picture(made.path).begins
             seconds = picture.duration or 0.0
             made = dataclasses.replace(made, picture_begins=begins, picture_seconds=seconds)
-        if sound is not None:
-            found = presented.sound(made.path)
-            made = dataclasses.replace(
-                made,
-                sound_begins=found.begins,
-                sound_seconds=sound.duration or 0.0,
-                samples=found.ticks,
-            )
+        found = presented.sounds(made.path, len(sounds))
     except Malformed as error:
         broken(f"{made.name}: {error}")
-    return made
+    heard = tuple(
+        Sounded(stream=sound, begins=one.begins, seconds=sound.duration or 0.0, samples=one.ticks)
+        for sound, one in zip(sounds, found, strict=True)
+    )
+    return dataclasses.replace(made, sounds=heard)
 
 
 def prove_built(made: Made, *, fragmented: bool = False) -> None:

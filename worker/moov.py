@@ -76,17 +76,17 @@ class Index:
         scan = _scan(shown_at, _keys(self.file, table), picture.tick, reordered=reordered)
         return _confirmed(scan, picture)
 
-    def presented(self, kind: bytes) -> tuple[Fraction, int]:
-        """Of the one track of a kind: when it begins, in seconds, and how many of its ticks are
+    def presented(self, kind: bytes) -> list[tuple[Fraction, int]]:
+        """Of each track of a kind: when it begins, in seconds, and how many of its ticks are
         presented from then on. Raises Unclear."""
         found = []
         for track in self.tracks:
             media = _only(self.file, track, b"mdia")
             if _read(self.file, _only(self.file, media, b"hdlr"), 12)[8:12] == kind:
-                found.append((track, media))
-        if len(found) != 1:
-            raise Unclear(f"{len(found)} tracks {kind.decode()}")
-        ((track, media),) = found
+                found.append(self._presented(track, media))
+        return found
+
+    def _presented(self, track: _Box, media: _Box) -> tuple[Fraction, int]:
         timescale = _timescale(self.file, _only(self.file, media, b"mdhd"))
         table = _only(self.file, _only(self.file, media, b"minf"), b"stbl")
         pairs = _pairs(self.file, _only(self.file, table, b"stts"), ">II")

@@ -6,6 +6,7 @@ It must never be lenient where the proof would be strict: what passes here is wo
 
 import dataclasses
 import math
+from fractions import Fraction
 
 from mayfly.contract.recipe import AudioOutput, GalleryOutput, LadderOutput, Recipe, VideoOutput
 from mayfly.contract.task import PutUrls, Upload
@@ -73,10 +74,15 @@ class Material(Seen):
         first = scan.ticks[0]
         return first if start is None else min(first, round(start / float(scan.tick)))
 
+    @property
+    def origin_seconds(self) -> Fraction | None:
+        """The same in seconds."""
+        return None if self.origin_ticks is None else self.origin_ticks * self.scan.tick
+
     def seconds(self) -> float | None:
         """How long the source plays; what the container says, else what its packets say."""
-        spans = (self.scan.sound_span_seconds or 0.0, self.scan.span_seconds())
-        return self.probe.format.duration or max(spans) or None
+        spans = (sound.span_seconds for sound in self.scan.sounds.values())
+        return self.probe.format.duration or max(*spans, self.scan.span_seconds(), 0.0) or None
 
 
 def check_task(recipe: Recipe, upload: Upload) -> None:

@@ -23,11 +23,18 @@ class Presented:
     ticks: int
 
 
-def sound(path: Path) -> Presented:
-    """Of the one sound track of a file, in fragments or not. Raises Malformed."""
-    if not _in_fragments(path):
-        return _indexed(path, b"soun")
-    found = boxes.samples(path, b"soun")
+def sounds(path: Path, count: int) -> list[Presented]:
+    """Of each sound track of a file, in fragments or not, of which it has so many. Raises
+    Malformed."""
+    if _in_fragments(path):
+        return [_sound(boxes.samples(path, b"soun", number)) for number in range(count)]
+    found = _indexed(path, b"soun")
+    if len(found) != count:
+        raise Malformed(f"{len(found)} tracks soun")
+    return found
+
+
+def _sound(found: boxes.Samples) -> Presented:
     if not found.decoded_at:
         raise Malformed("sound without a sample")
     if found.decoded_at[0] != 0:
@@ -39,23 +46,26 @@ def sound(path: Path) -> Presented:
 def picture(path: Path) -> Presented:
     """Of the one picture track of a file, in fragments or not. Raises Malformed."""
     if not _in_fragments(path):
-        return _indexed(path, b"vide")
-    found = boxes.samples(path, b"vide")
-    if not found.shown_at:
+        found = _indexed(path, b"vide")
+        if len(found) != 1:
+            raise Malformed(f"{len(found)} tracks vide")
+        return found[0]
+    shown = boxes.samples(path, b"vide")
+    if not shown.shown_at:
         raise Malformed("no picture")
-    begins = min(found.shown_at)
-    ticks = found.end - found.decoded_at[0]
-    return Presented(begins=Fraction(begins, found.timescale), ticks=ticks)
+    begins = min(shown.shown_at)
+    ticks = shown.end - shown.decoded_at[0]
+    return Presented(begins=Fraction(begins, shown.timescale), ticks=ticks)
 
 
 def _in_fragments(path: Path) -> bool:
     return any(box.kind == b"moof" for box in boxes.boxes(path))
 
 
-def _indexed(path: Path, kind: bytes) -> Presented:
+def _indexed(path: Path, kind: bytes) -> list[Presented]:
     with path.open("rb") as file:
         try:
-            begins, ticks = moov.read_index(file, path.stat().st_size).presented(kind)
+            found = moov.read_index(file, path.stat().st_size).presented(kind)
         except moov.Unclear as unclear:
             raise Malformed(str(unclear)) from None
-    return Presented(begins=begins, ticks=ticks)
+    return [Presented(begins=begins, ticks=ticks) for begins, ticks in found]

@@ -91,14 +91,15 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
         return max(moving, key=lambda stream: stream.width * stream.height, default=None)
 
     def sound(self) -> Stream | None:
-        """The first sound track that a decoder is known for."""
-        return next(
-            (
-                stream
-                for stream in self.streams
-                if stream.codec_type == "audio" and stream.codec_name not in ("", "unknown")
-            ),
-            None,
+        """The first of its sound tracks."""
+        return next(iter(self.sounds()), None)
+
+    def sounds(self) -> tuple[Stream, ...]:
+        """Its sound tracks that a decoder is known for, in its order."""
+        return tuple(
+            stream
+            for stream in self.streams
+            if stream.codec_type == "audio" and stream.codec_name not in ("", "unknown")
         )
 
     def media(self, *, frames: int | None = None) -> Media:

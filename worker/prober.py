@@ -86,7 +86,7 @@ class Prober:
 
     def scan(self, name: str, probe: Probe, *, folder: Path, halt: Halt) -> Scan:
         """Reads every packet once, decodes none. Raises WorkFailed, Halted."""
-        reader = PacketReader(probe.picture(), probe.sound())
+        reader = PacketReader(probe.picture(), probe.sounds())
         ending = self._run(
             ["-show_entries", f"packet={_PACKET_FIELDS}", "-of", "csv=p=0"],
             of_file(name), folder, halt, reader.line, seconds=_SCAN_SECONDS_MAX,
@@ -95,9 +95,11 @@ class Prober:
             raise WorkFailed("source_corrupt", last_words(ending))
         return reader.scan(" ".join(ending.tail))
 
-    def decoded_samples(self, name: str, *, folder: Path, halt: Halt) -> tuple[float, int]:
-        """When the first sound of one of our own files is heard, and how many samples of it are.
-        Costs a decode. Raises WorkFailed(not_media), Halted."""
+    def decoded_samples(
+        self, name: str, track: int, *, folder: Path, halt: Halt
+    ) -> tuple[float, int]:
+        """When a sound track of one of our own files is first heard, counted from 0, and how many
+        samples it has. Costs a decode. Raises WorkFailed(not_media), Halted."""
         begins, samples = 0.0, 0
 
         def hear(line: bytes) -> None:
@@ -108,7 +110,7 @@ class Prober:
                 samples += int(count)
 
         ending = self._run(
-            ["-select_streams", "a:0", "-show_entries", "frame=pts_time,nb_samples",
+            ["-select_streams", f"a:{track}", "-show_entries", "frame=pts_time,nb_samples",
              "-of", "csv=p=0"],
             of_file(name), folder, halt, hear, seconds=limits.ENCODE_SECONDS_MAX,
         )  # fmt: skip

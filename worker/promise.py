@@ -6,7 +6,7 @@ It must never know how: no option and no filter is named here.
 
 import dataclasses
 
-from mayfly.contract.formats import SoundCodec
+from mayfly.contract.formats import Kind, SoundCodec
 from mayfly.contract.plan import Grid
 from mayfly.contract.recipe import (
     LADDER_SOUND,
@@ -27,6 +27,7 @@ from worker.preflight import Material, Seen
 from worker.probe import Stream
 from worker.rungs import Rung, rungs_of
 from worker.sampling import places_of
+from worker.tracks import Chosen
 
 #: Where the outputs go, beneath the attempt's folder.
 OUTPUTS = "out"
@@ -42,8 +43,8 @@ class Promise:
 
     output: Output
     size: Size | None = None
-    #: None: no sound.
-    channels: int | None = None
+    #: Its sound, the default first.
+    tracks: tuple[Chosen, ...] = ()
     #: Of a ladder: its sizes, and the frames that all of them have.
     rungs: tuple[Rung, ...] = ()
     grid: Grid | None = None
@@ -51,6 +52,11 @@ class Promise:
     sound_seconds: float = 0.0
     #: Of a preview: the ticks, from the origin on, where each of its places begins.
     places: tuple[int, ...] = ()
+
+    @property
+    def channels(self) -> int | None:
+        """Of the first sound track; None: no sound."""
+        return self.tracks[0].channels if self.tracks else None
 
     @property
     def files(self) -> int:
@@ -77,6 +83,12 @@ class Promise:
         return self.sound.codec_in(self.output.holds)
 
     @property
+    def holds(self) -> Kind:
+        """What kind of file it is, of an output that is one file with sound."""
+        assert isinstance(self.output, VideoOutput | AudioOutput)
+        return self.output.holds
+
+    @property
     def path(self) -> str:
         """Beneath the attempt's folder."""
         return f"{OUTPUTS}/{self.output.file}"
@@ -101,10 +113,10 @@ def promise(output: Output, material: Seen, grid: Grid | None = None) -> Promise
             )
             if output.audio is None:
                 return sized
-            return dataclasses.replace(sized, channels=_channels(sized, material.sound))
+            return dataclasses.replace(sized, tracks=_tracks(sized, material))
         case AudioOutput():
             promised = Promise(output=output)
-            return dataclasses.replace(promised, channels=_channels(promised, material.sound))
+            return dataclasses.replace(promised, tracks=_tracks(promised, material))
         case PosterOutput() | StoryboardOutput() | ThumbnailsOutput():
             assert material.picture is not None
             return Promise(output=output, size=fit(material.picture, output.box))
@@ -131,7 +143,7 @@ def promise(output: Output, material: Seen, grid: Grid | None = None) -> Promise
             )
             if output.audio is None:
                 return laddered
-            return dataclasses.replace(laddered, channels=_channels(laddered, material.sound))
+            return dataclasses.replace(laddered, tracks=_tracks(laddered, material))
 
 
 def _places(output: PreviewOutput, material: Material) -> tuple[int, ...]:
@@ -141,10 +153,15 @@ def _places(output: PreviewOutput, material: Material) -> tuple[int, ...]:
     return places_of(output, ticks, material.picture.tick)
 
 
-def _channels(promise: Promise, sound: Stream | None) -> int | None:
-    """How many come of the source's; None where it has no sound."""
-    if sound is None:
-        return None
+def _tracks(promise: Promise, material: Seen) -> tuple[Chosen, ...]:
+    """Those of the source that it has."""
+    if material.sound is None:
+        return ()
+    return (Chosen(streams=(material.sound,), channels=_channels(promise, material.sound)),)
+
+
+def _channels(promise: Promise, sound: Stream) -> int:
+    """How many come of a source's."""
     wanted = min(sound.channels or 1, promise.sound.channels_max)
     if promise.sound_codec == "mp3":
         wanted = min(wanted, _MP3_CHANNELS_MAX)

@@ -31,7 +31,7 @@ from mayfly.contract.recipe import (
     ThumbnailsOutput,
     VideoOutput,
 )
-from mayfly.contract.report import Media, Proof
+from mayfly.contract.report import Media, Proof, SoundTrack
 from worker.ends import WorkFailed
 from worker.halt import Halt
 from worker.made import Made, Measure, broken, prove_built
@@ -47,6 +47,9 @@ from worker.run import Ending
 #: A file's own clock, on which its pauses are, where no finer one suits all of its tracks.
 _FILE_TICK_SECONDS = Fraction(1, 1000)
 
+#: Of each sound track: how many it has; None: nobody said.
+Samples = Sequence[int | None]
+
 _DECODED = re.compile(r"Input stream #0:(\d+) \(video\): .*?(\d+) frames decoded")
 _ERRORS = re.compile(r"Input stream #0:\d+ .*?(\d+) decode errors")
 
@@ -58,8 +61,13 @@ class Expected:
     frames: int
     #: When its first picture is shown, in seconds from the plan's origin, where its sound begins.
     begins: Fraction = Fraction(0)
-    #: What its sound presents, by who encoded that; None: nobody said, or there is none.
-    samples: int | None = None
+    #: Its sound tracks, as who encoded them has told; nobody may have, of films of older workers.
+    sounds: tuple[SoundTrack, ...] = ()
+
+    @property
+    def samples(self) -> Samples:
+        """What each presents."""
+        return tuple(sound.samples for sound in self.sounds)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +112,7 @@ class Judge:
         return decoded
 
     def _one(
-        self, promise: Promise, material: Material, frames: int | None, samples: int | None
+        self, promise: Promise, material: Material, frames: int | None, samples: Samples
     ) -> Media | None:
         output = promise.output
         match output:
@@ -136,7 +144,7 @@ class Judge:
             for promise, samples in zip(plan.promises, heard, strict=True)
         )
 
-    def _sound(self, promise: Promise, material: Material, samples: int | None) -> Media:
+    def _sound(self, promise: Promise, material: Material, samples: Samples) -> Media:
         made = self._made(promise)
         if isinstance(promise.output, AudioOutput):
             prove_built(made)
@@ -161,7 +169,7 @@ class Judge:
             case AudioOutput():
                 made = self._made(promise)
                 prove_built(made)
-                return _media(made, expected.samples)
+                return _retold(_media(made, expected.samples), expected)
             case VideoOutput():
                 made = self._made(promise)
                 picture = _film(output, made, expected.frames)
@@ -170,7 +178,7 @@ class Judge:
                 if abs(begins - expected.begins) > max(picture.tick, _FILE_TICK_SECONDS):
                     wanted = float(expected.begins)
                     broken(f"{output.file} begins at {float(begins):.6f} s, not at {wanted:.6f} s")
-                return _media(made, expected.samples, expected.frames)
+                return _retold(_media(made, expected.samples, expected.frames), expected)
             case StoryboardOutput() | ThumbnailsOutput() | PreviewOutput() | LadderOutput():
                 raise TypeError(f"{output.file} is not joined into a file.")
 
@@ -198,14 +206,27 @@ def _film(output: VideoOutput, made: Made, frames: int) -> Stream:
     return picture
 
 
-def _media(made: Made, samples: int | None, frames: int | None = None) -> Media:
+def _media(made: Made, samples: Samples, frames: int | None = None) -> Media:
     """As a report tells it, with how many samples it presents: just those that went in."""
     named = ",".join(dict.fromkeys(made.codecs)) or None
     media = msgspec.structs.replace(made.probe.media(frames=frames), codecs=named)
-    if media.audio_codec is None:
-        return media
-    prove_samples(made, samples)
-    return msgspec.structs.replace(media, samples=made.samples)
+    if len(samples) != len(made.sounds):
+        broken(f"{made.name} has {len(made.sounds)} sound tracks, not {len(samples)}")
+    for sounded, given in zip(made.sounds, samples, strict=True):
+        prove_samples(made.name, sounded, given)
+    heard = tuple(
+        SoundTrack(channels=one.stream.channels, samples=one.samples) for one in made.sounds
+    )
+    return msgspec.structs.replace(media, samples=heard[0].samples if heard else None, sounds=heard)
+
+
+def _retold(media: Media, expected: Expected) -> Media:
+    """With what only those know who have heard its source."""
+    sounds = tuple(
+        msgspec.structs.replace(found, loudness=told.loudness)
+        for found, told in zip(media.sounds, expected.sounds, strict=True)
+    )
+    return msgspec.structs.replace(media, sounds=sounds)
 
 
 def summed(media: Sequence[Media], **more: Any) -> Proof:

@@ -8,21 +8,23 @@ tolerance: priming and half-filled packets at both ends, and headers that count 
 
 import dataclasses
 import re
+from collections.abc import Sequence
 
 from mayfly.contract.formats import SoundCodec
 from worker.compile_sound import rate_hz
-from worker.made import Made, broken
+from worker.made import Made, Sounded, broken
 from worker.preflight import Material
-from worker.probe import Probe
+from worker.probe import Probe, Stream
 from worker.promise import Plan, Promise
 from worker.run import Ending
+from worker.tracks import Chosen
 
 _SECONDS_OFF_MAX = 0.3
 #: Opus drops 6.5 ms to begin with, MP3 25, HE-AAC 90.
 _DECODER_SECONDS_MAX = 0.1
 
 _HEARD = re.compile(r"Input stream #0:(\d+) \(audio\): .*? decode errors \((\d+) samples\)")
-_ENCODED = re.compile(r"Output stream #(\d+):\d+ \(audio\): \d+ frames encoded \((\d+) samples\)")
+_ENCODED = re.compile(r"Output stream #(\d+):(\d+) \(audio\): \d+ frames encoded \((\d+) samples\)")
 
 #: As people write it.
 _NAMES: dict[SoundCodec, str] = {"aac": "AAC", "opus": "Opus", "mp3": "MP3", "flac": "FLAC"}
@@ -41,52 +43,65 @@ class _Due:
     more: float
 
 
-def encoded_samples(plan: Plan, material: Material, ending: Ending) -> list[int | None]:
-    """Of each promise: what its encoder of sound was given, as ffmpeg says at its end. Raises
+def encoded_samples(plan: Plan, material: Material, ending: Ending) -> list[tuple[int | None, ...]]:
+    """Of each promise's tracks: what their encoders were given, as ffmpeg says at its end. Raises
     WorkFailed when that is not what was decoded."""
     found = (_ENCODED.search(line) for line in ending.tail)
-    by_output = {int(one[1]): int(one[2]) for one in found if one}
-    due = _due(ending, material)
+    by_stream = {(int(one[1]), int(one[2])): int(one[3]) for one in found if one}
     given, outputs = [], 0
     for promise in plan.promises:
         outputs += promise.files
-        samples = by_output.get(outputs - 1)  # a ladder's sound comes after its sizes
-        given.append(samples)
-        if samples is None or due is None:
-            continue
-        assert material.sound is not None
-        seconds = samples / rate_hz(promise.sound_codec, material.sound.sample_rate)
-        wanted = max(due.seconds, promise.sound_seconds)  # silence follows a ladder's sound
-        if not -due.less <= seconds - wanted <= due.more:
-            broken(f"of {wanted:.3f} s of sound its encoder was given {seconds:.3f} s")
+        heard = sorted(stream for stream in by_stream if stream[0] == outputs - 1)
+        samples: list[int | None] = [by_stream[stream] for stream in heard]
+        if len(samples) != len(promise.tracks):  # nobody said
+            samples = [None] * len(promise.tracks)
+        for track, count in zip(promise.tracks, samples, strict=True):
+            _check_given(promise, track, count, _due(ending, material, track))
+        given.append(tuple(samples))
     return given
 
 
-def _due(ending: Ending, material: Material) -> _Due | None:
+def _check_given(promise: Promise, track: Chosen, samples: int | None, due: _Due | None) -> None:
+    if samples is None or due is None:
+        return
+    seconds = samples / rate_hz(promise.sound_codec, track.rate_hz)
+    wanted = max(due.seconds, promise.sound_seconds)  # silence follows a ladder's sound
+    if not -due.less <= seconds - wanted <= due.more:
+        broken(f"of {wanted:.3f} s of sound its encoder was given {seconds:.3f} s")
+
+
+def _due(ending: Ending, material: Material, track: Chosen) -> _Due | None:
     """How much sound comes of what was decoded, by ffmpeg's word. None where the decoder counts
-    otherwise than the packets."""
-    scan, sound, origin = material.scan, material.sound, material.origin_ticks
+    otherwise than the packets. What becomes of several lasts as long as the longest."""
+    dues = [_due_of(ending, material, stream) for stream in track.streams]
+    known = [due for due in dues if due is not None]
+    if len(known) < len(dues):
+        return None
+    return max(known, key=lambda due: due.seconds, default=None)
+
+
+def _due_of(ending: Ending, material: Material, stream: Stream) -> _Due | None:
+    scan, origin = material.scan, material.origin_ticks
     found = [one for line in ending.tail if (one := _HEARD.search(line))]
-    counted = [int(one[2]) for one in found if sound is not None and int(one[1]) == sound.index]
-    if sound is None or not sound.sample_rate or not counted or origin is None:
+    counted = [int(one[2]) for one in found if int(one[1]) == stream.index]
+    sounding = scan.sounds.get(stream.index)
+    if not stream.sample_rate or not counted or origin is None or sounding is None:
         return None
-    if scan.sound_seconds is None or scan.sound_span_seconds is None or scan.sound_start is None:
+    decoded = counted[0] / stream.sample_rate
+    missing = abs(sounding.span_seconds - sounding.seconds)
+    if abs(decoded - sounding.seconds) > missing + _SECONDS_OFF_MAX:
         return None
-    decoded = counted[0] / sound.sample_rate
-    missing = abs(scan.sound_span_seconds - scan.sound_seconds)
-    if abs(decoded - scan.sound_seconds) > missing + _SECONDS_OFF_MAX:
-        return None
-    lead = max(0.0, scan.sound_start - float(origin * scan.tick))
+    lead = max(0.0, sounding.start - float(origin * scan.tick))
     return _Due(
         seconds=decoded + lead,
         less=missing + _DECODER_SECONDS_MAX,
-        more=missing + max(_DECODER_SECONDS_MAX, scan.sound_seconds - decoded),
+        more=missing + max(_DECODER_SECONDS_MAX, sounding.seconds - decoded),
     )
 
 
 def prove_sound(promise: Promise, made: Made, material: Material) -> None:
     """It is there where it was promised, and lasts. Raises WorkFailed(output_broken)."""
-    if promise.channels is None:
+    if not promise.tracks:
         if made.probe.sound() is not None:
             broken(f"{made.name} has sound that nobody asked for")
         return
@@ -94,39 +109,48 @@ def prove_sound(promise: Promise, made: Made, material: Material) -> None:
     said = _SAID[promise.sound_codec]
     if made.codecs and said not in (name.lower() for name in made.codecs):
         broken(f"{made.name} calls its sound otherwise than {said}: {', '.join(made.codecs)}")
-    prove_sound_seconds(promise, made.sound_seconds, material)
+    for track, sounded in zip(promise.tracks, made.sounds, strict=True):
+        prove_sound_seconds(promise, track, sounded.seconds, material)
 
 
 def prove_sound_coded(promise: Promise, probe: Probe) -> None:
     """Of the codec and the channels that were promised. Raises WorkFailed(output_broken)."""
-    name, sound, codec = promise.output.file, probe.sound(), promise.sound_codec
-    if sound is None or sound.codec_name != codec:
+    name, sounds, codec = promise.output.file, probe.sounds(), promise.sound_codec
+    if not sounds or any(sound.codec_name != codec for sound in sounds):
         broken(f"{name} has no {_NAMES[codec]} sound")
-    if sound.channels != promise.channels:
-        broken(f"{name} has {sound.channels} channels, not {promise.channels}")
+    found, wanted = [one.channels for one in sounds], [one.channels for one in promise.tracks]
+    if found != wanted:
+        broken(f"{name} has {_told(found)} channels, not {_told(wanted)}")
 
 
-def prove_samples(made: Made, samples: int | None) -> None:
+def _told(channels: Sequence[int]) -> str:
+    return " and ".join(map(str, channels))
+
+
+def prove_samples(name: str, sounded: Sounded, samples: int | None) -> None:
     """It presents what its encoder was given, if anybody said what that was, and from the beginning
     on. Raises WorkFailed(output_broken)."""
-    if samples is not None and made.samples is not None:
-        more = made.samples - samples
-        if not 0 <= more <= made.padding_max:
-            broken(f"{made.name} presents {made.samples} samples of sound, not {samples}")
-    if made.sound_begins:
-        broken(f"the sound of {made.name} begins {float(made.sound_begins):.6f} s late")
+    if samples is not None and sounded.samples is not None:
+        more = sounded.samples - samples
+        if not 0 <= more <= sounded.padding_max:
+            broken(f"{name} presents {sounded.samples} samples of sound, not {samples}")
+    if sounded.begins:
+        broken(f"the sound of {name} begins {float(sounded.begins):.6f} s late")
 
 
-def prove_sound_seconds(promise: Promise, length: float, material: Material) -> None:
+def prove_sound_seconds(promise: Promise, track: Chosen, length: float, material: Material) -> None:
     """An output sounds for as long as its source. Raises WorkFailed(output_broken)."""
-    scan = material.scan
-    if scan.sound_seconds is None or scan.sound_span_seconds is None:
+    found = [material.scan.sounds.get(stream.index) for stream in track.streams]
+    known = [one for one in found if one is not None]
+    if len(known) < len(found):
         return
     # It begins where the file's clock does: silence stands for a late start.
-    lead = max(0.0, (scan.sound_start or 0.0) - (material.probe.format.start_time or 0.0))
-    longest = max(scan.sound_seconds, scan.sound_span_seconds) + lead
+    begins = material.probe.format.start_time or 0.0
+    longest = max(
+        max(one.seconds, one.span_seconds) + max(0.0, one.start - begins) for one in known
+    )
     longest = max(longest, promise.sound_seconds)
-    shortest = min(scan.sound_seconds, scan.sound_span_seconds)
+    shortest = max(min(one.seconds, one.span_seconds) for one in known)
     if not (shortest - _SECONDS_OFF_MAX <= length <= longest + _SECONDS_OFF_MAX):
         name = promise.output.file
-        broken(f"{name} sounds for {length:.3f} s, the source for {scan.sound_seconds:.3f} s")
+        broken(f"{name} sounds for {length:.3f} s, the source for {known[0].seconds:.3f} s")

@@ -5,6 +5,7 @@ It must never know who reads it, nor hold more than a number for each packet.
 
 import dataclasses
 from array import array
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
@@ -17,8 +18,18 @@ _ENDED_EARLY = ("File ended prematurely", "partial file")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Sounding:
+    """What the packets of a sound track add up to, how far they reach from the first to the last,
+    and when that is."""
+
+    seconds: float
+    span_seconds: float
+    start: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """The packets of the two streams that are used: the reference that no decoder can bend."""
+    """The packets of the streams that are used: the reference that no decoder can bend."""
 
     #: Packets of the picture that are meant to be shown, and the moments of those that say one, in
     #: order, in ticks of the picture's clock.
@@ -41,22 +52,46 @@ class Scan:
     ended_early: bool = False
     #: A packet that the demuxer could not read to its end.
     broken_packets: int = 0
-    #: What the sound's packets add up to, and how far they reach from the first to the last.
-    sound_seconds: float | None = None
-    sound_span_seconds: float | None = None
-    sound_start: float | None = None
+    #: By a sound track's number in the file; none of those whose packets do not say when they are.
+    sounds: Mapping[int, Sounding] = dataclasses.field(default_factory=dict)
 
     def span_seconds(self) -> float:
         """From the first frame's moment to the last one's."""
         return float((self.ticks[-1] - self.ticks[0]) * self.tick) if self.ticks else 0.0
 
 
+class _Hearing:
+    """Adds up the packets of a sound track."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._reach: tuple[float, float] | None = None
+        self._known = True
+
+    def hear(self, moment: bytes, seconds: bytes) -> None:
+        """One packet."""
+        if moment == b"N/A" or seconds == b"N/A":
+            self._known = False
+            return
+        start, length = float(moment), float(seconds)
+        self._seconds += length
+        first, last = self._reach or (start, start)
+        self._reach = (min(first, start), max(last, start + length))
+
+    def sounding(self) -> Sounding | None:
+        """What all come to, if all say when they are."""
+        if not self._known or self._reach is None:
+            return None
+        first, last = self._reach
+        return Sounding(seconds=self._seconds, span_seconds=last - first, start=first)
+
+
 class PacketReader:
     """Adds up the scan's lines: `0,133200,1.480000,126000,0.040000,K__`."""
 
-    def __init__(self, picture: Stream | None, sound: Stream | None) -> None:
+    def __init__(self, picture: Stream | None, sounds: Sequence[Stream]) -> None:
         self._picture = str(picture.index).encode() if picture else b""
-        self._sound = str(sound.index).encode() if sound else b""
+        self._sounds = {str(sound.index).encode(): _Hearing() for sound in sounds}
         self._tick = picture.tick if picture else Fraction(1)
         self._reorder_ticks = REORDER_SECONDS_MAX / float(self._tick or 1)
         self._ticks, self._key_ticks = array("q"), array("q")
@@ -66,9 +101,6 @@ class PacketReader:
         self._jumped = self._goes_back = self._headless = self._reordered = False
         self._first_key_tick: int | None = None
         self._broken = 0
-        self._seconds = 0.0
-        self._reach: tuple[float, float] | None = None
-        self._sound_known = True
 
     def line(self, line: bytes) -> None:
         """One packet."""
@@ -89,8 +121,8 @@ class PacketReader:
                 self._frames += 1
                 if tick != b"N/A":
                     self._see(int(tick), is_key=b"K" in flags)
-        elif index == self._sound and b"D" not in flags:
-            self._hear(moment, seconds)
+        elif b"D" not in flags and (sound := self._sounds.get(index)) is not None:
+            sound.hear(moment, seconds)
 
     def _see(self, tick: int, *, is_key: bool) -> None:
         self._headless |= self._first_key_tick is None or tick < self._first_key_tick
@@ -100,19 +132,9 @@ class PacketReader:
         self._jumped |= tick < self._latest - self._reorder_ticks
         self._latest = max(self._latest, tick)
 
-    def _hear(self, moment: bytes, seconds: bytes) -> None:
-        if moment == b"N/A" or seconds == b"N/A":
-            self._sound_known = False
-            return
-        start, length = float(moment), float(seconds)
-        self._seconds += length
-        first, last = self._reach or (start, start)
-        self._reach = (min(first, start), max(last, start + length))
-
     def scan(self, said: str) -> Scan:
         """What all lines come to; `said` is what the demuxer complained of."""
         ticks = array("q", sorted(self._ticks))
-        known = self._sound_known and self._reach is not None
         return Scan(
             frames=self._frames,
             packets=self._packets,
@@ -127,7 +149,9 @@ class PacketReader:
             and not self._jumped
             and all(a < b for a, b in pairwise(ticks)),
             broken_packets=self._broken,
-            sound_seconds=self._seconds if known else None,
-            sound_span_seconds=self._reach[1] - self._reach[0] if known and self._reach else None,
-            sound_start=self._reach[0] if known and self._reach else None,
+            sounds={
+                int(index): found
+                for index, hearing in self._sounds.items()
+                if (found := hearing.sounding()) is not None
+            },
         )

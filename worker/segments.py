@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mayfly.contract.plan import Grid
 from mayfly.contract.recipe import LadderOutput
+from mayfly.contract.report import Loudness
 from mayfly.core import grids
 from worker import boxes, keyframes, sample_entries
 from worker.boxes import Span
@@ -52,6 +53,7 @@ class Cut:
     width: int = 0
     height: int = 0
     channels: int = 0
+    loudness: Loudness | None = None
 
     @property
     def end(self) -> int:

@@ -9,8 +9,9 @@ from mayfly.contract.plan import PlanClock
 from mayfly.contract.recipe import LadderOutput
 from mayfly.contract.report import Media
 from worker import ladder, lists
-from worker.compile_parts import PACKETS, compile_track
+from worker.compile_parts import PACKETS, compile_track, origin_seconds, promised_sounds
 from worker.ends import WorkFailed
+from worker.loudness import Meter
 from worker.order import Done
 from worker.preflight import Material
 from worker.promise import OUTPUTS
@@ -36,21 +37,25 @@ def _encode(
     room: Room, material: Material, clock: PlanClock
 ) -> tuple[list[tuple[str, Media]], float]:
     settings, order = room.settings, room.order
+    meter, recipe = Meter(room), room.recipe
+    promises = promised_sounds(recipe, material, clock)
+    levels = meter.levels(material, promises, origin_seconds(clock))
     plan = compile_track(
-        room.recipe, material, clock, ffmpeg_path=settings.ffmpeg, threads=settings.threads
-    )
+        recipe, material, clock,
+        ffmpeg_path=settings.ffmpeg, threads=settings.threads, levels=levels,
+    )  # fmt: skip
     if not plan.promises:
         return [], 0.0
     with room.sending(ladder.growing(room, plan.promises, 0)) as sent:
         ending = room.run(plan, material.seconds())
     order.progress.stage = "proving"
-    media = room.judge.sounds(plan, material, ending)
+    media = meter.told(plan.promises, room.judge.sounds(plan, material, ending), levels)
     files = []
     for promise, made in zip(plan.promises, media, strict=True):
         if isinstance(promise.output, LadderOutput):
-            heard = ladder.sounds(room, promise, material)
+            heard = ladder.sounds(room, promise, material, meter.proven(promise, levels))
             index = ladder.store(room, promise.output, heard, sent)
             files.append((ladder.write(room, index), Media(container="list")))
         elif made is not None:
             files.append((promise.path, made))
-    return files, ending.cpu_seconds
+    return files, ending.cpu_seconds + meter.cpu_seconds

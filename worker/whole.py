@@ -3,12 +3,13 @@
 import contextlib
 import dataclasses
 import logging
+from collections.abc import Sequence
 
 import msgspec
 
 from mayfly.contract.plan import Plan
 from mayfly.contract.recipe import LadderOutput
-from mayfly.contract.report import Artifact
+from mayfly.contract.report import Artifact, Loudness
 from worker import (
     chunk,
     cuts,
@@ -21,10 +22,11 @@ from worker import (
     seams,
     searching,
 )
-from worker.compile import compile_plan
+from worker.compile import compile_plan, promised
 from worker.compile_parts import LISTED, compile_beginning
 from worker.early import Sent
 from worker.evenness import last_frame
+from worker.loudness import Meter, notes
 from worker.order import Done
 from worker.preflight import Material, Seen
 from worker.promise import OUTPUTS, Promise
@@ -121,17 +123,21 @@ def _decide(room: Room, material: Material) -> Plan | cuts.Whole:
 def encode(room: Room, material: Material, note: str, because: str) -> Done:
     """All of it, in one, and why. Raises WorkFailed, Halted."""
     settings, order = room.settings, room.order
+    meter, recipe = Meter(room), room.recipe
+    levels = meter.levels(material, promised(recipe, material), material.origin_seconds)
     plan = compile_plan(
-        room.recipe, material, ffmpeg_path=settings.ffmpeg, threads=settings.threads
+        recipe, material, ffmpeg_path=settings.ffmpeg, threads=settings.threads, levels=levels
     )
     rate = material.picture.frames_per_second if material.picture is not None else 0.0
     with room.sending(ladder.growing(room, plan.promises, 0)) as sent:
         ending = room.run(plan, material.seconds(), frames_per_second=rate)
     order.progress.stage = "proving"
-    media = room.judge.prove(plan, material, ending)
+    media = meter.told(plan.promises, room.judge.prove(plan, material, ending), levels)
     files = [(p.path, seen) for p, seen in zip(plan.promises, media, strict=True) if seen]
-    promised = ladder.only(plan.promises)
-    stored = _ladder(room, material, promised, sent) if promised else ()
+    laddered = ladder.only(plan.promises)
+    stored: tuple[Artifact, ...] = ()
+    if laddered:
+        stored = _ladder(room, material, laddered, sent, meter.proven(laddered, levels))
     for one in [p for p in plan.promises if gallery.is_one(p)]:
         made = gallery.whole(room, one, material, ending)
         if isinstance(made, Artifact):
@@ -147,18 +153,25 @@ def encode(room: Room, material: Material, note: str, because: str) -> Done:
     return Done(
         outputs=stored,
         source=source,
-        cpu_seconds=ending.cpu_seconds,
+        cpu_seconds=ending.cpu_seconds + meter.cpu_seconds,
         predicted_seconds=predicted,
-        note=note,
+        note=" ".join(filter(None, [note, *notes(stored)])),
         proof=summed([made for _, made in files], whole_because=because, quality=scored),
     )
 
 
-def _ladder(room: Room, material: Material, promise: Promise, sent: Sent) -> tuple[Artifact, ...]:
+def _ladder(
+    room: Room,
+    material: Material,
+    promise: Promise,
+    sent: Sent,
+    loudness: Sequence[Loudness | None],
+) -> tuple[Artifact, ...]:
     """Its segments and playlists. Raises WorkFailed, Halted."""
     wanted, grid = promise.output, promise.grid
     assert isinstance(wanted, LadderOutput) and grid is not None
-    cuts = [*ladder.pictures(room, promise, 0, None), *ladder.sounds(room, promise, material)]
+    heard = ladder.sounds(room, promise, material, loudness)
+    cuts = [*ladder.pictures(room, promise, 0, None), *heard]
     index = ladder.store(room, wanted, cuts, sent)
     found = ladder_ready.whole(wanted, [ladder_ready.Share(prefix=ladder.here(room), index=index)])
     ladder_ready.check(found, grid, last_frame(material, grid))

@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 
 from mayfly.contract.recipe import FolderName, Manifest
+from mayfly.contract.report import Loudness
 from mayfly.contract.wire import Version
 
 #: Of one track: a day at two seconds each, with room to spare. Their names have five digits.
@@ -66,6 +67,7 @@ class Track(msgspec.Struct, frozen=True, kw_only=True):
     height: _Few = 0
     #: Of sound.
     channels: _Few = 0
+    loudness: Loudness | None = None
 
 
 class Index(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ from mayfly.contract.outputs.ladder import (
 )
 from mayfly.contract.outputs.sound import (
     AudioOutput,
+    Loudness,
     Sound,
 )
 from mayfly.contract.outputs.still import (
@@ -48,6 +49,7 @@ __all__ = [
     "FolderName",
     "GalleryOutput",
     "LadderOutput",
+    "Loudness",
     "Manifest",
     "Output",
     "PictureKbps",

@@ -12,6 +12,32 @@ from mayfly.contract.recipe import Recipe
 from mayfly.contract.wire import Version
 
 
+class Loudness(msgspec.Struct, frozen=True, kw_only=True):
+    """How loud a track was and is, as EBU R 128 measures it."""
+
+    #: Of the source's sound as it was encoded, before anything was done about it: integrated
+    #: loudness, how far apart quiet and loud are, highest true peak. Null where it is silent, or
+    #: too short to tell (0.4 s).
+    input_lufs: float | None = None
+    input_range_lu: float | None = None
+    input_peak_dbtp: float | None = None
+    #: Of what was made, decoded.
+    lufs: float | None = None
+    peak_dbtp: float | None = None
+    #: What was done otherwise than was asked, and why: a sentence for people.
+    note: str = ""
+
+
+class SoundTrack(msgspec.Struct, frozen=True, kw_only=True):
+    """One sound track of an output."""
+
+    channels: int
+    #: What is presented when its edit list has cut the priming off.
+    samples: int | None = None
+    #: Where the recipe asks for one.
+    loudness: Loudness | None = None
+
+
 class Media(msgspec.Struct, frozen=True, kw_only=True):
     """What a probe saw in a file. Absent things are null."""
 
@@ -29,6 +55,8 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     #: Of an output: what players ask their decoders for before they fetch it, as `codecs` in a MIME
     #: type and `CODECS` in a playlist (RFC 6381); of a ladder, of its largest size and its sound.
     codecs: str | None = None
+    #: Of an output: all its sound tracks, of which the first stands above.
+    sounds: tuple[SoundTrack, ...] = ()
 
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True):

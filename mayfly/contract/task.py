@@ -12,6 +12,7 @@ import msgspec
 from mayfly.contract import packed, wire
 from mayfly.contract.plan import PlanClock, Scope
 from mayfly.contract.recipe import Recipe
+from mayfly.contract.report import SoundTrack
 from mayfly.contract.wire import Version
 
 #: `encode`: the whole source, or an answer with a plan. `chunk`: one interval of its picture.
@@ -100,6 +101,8 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     scope: Scope | None = None
     #: Of a sound's file: how many it presents.
     samples: int | None = None
+    #: And its tracks, as far as anybody told.
+    sounds: tuple[SoundTrack, ...] = ()
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,6 +32,7 @@ def write_inputs(world: World, job_id: str) -> Fetch:
             key=artifact.key,
             scope=row.scope,
             samples=artifact.media.samples,
+            sounds=artifact.media.sounds,
         )
         for row in listed
         for artifact in row.artifacts

@@ -103,6 +103,7 @@ class Film:
                 key=artifact.key,
                 scope=part.scope,
                 samples=artifact.media.samples,
+                sounds=artifact.media.sounds,
             )
             for part in known
             for artifact in self.brought[part.task_id].outputs

@@ -108,8 +108,8 @@ def test_every_sound_in_a_film_is_exact_where_its_file_has_a_word_for_the_end(
         assert output.audio is not None
         wanted = 140_001 if output.audio.codec != "opus" else -(-140_001 * 480 // 441)
         for path in (one, other):
-            found = measured(rig, path, output)
-            assert found.sound_begins == 0
+            (found,) = measured(rig, path, output).sounds
+            assert found.begins == 0
             assert found.samples is not None
             assert found.padding_max == (1023 if output.file == "aac.mkv" else 0)
             assert 0 <= found.samples - wanted <= found.padding_max, output.file
@@ -127,7 +127,7 @@ def test_every_file_of_sound_alone_is_exact(
     for output, one, other in zip(sounds, cut[1:], whole[1:], strict=True):
         codec = output.audio.codec
         samples = 140_001 if codec != "opus" else -(-140_001 * 480 // 441)
-        found = [measured(rig, path, output) for path in (one, other)]
+        found = [measured(rig, path, output).sounds[0] for path in (one, other)]
         assert 0 <= (found[0].samples or 0) - samples <= found[0].padding_max, output.file
         assert found[0].samples == found[1].samples
         assert one.read_bytes() == other.read_bytes(), output.file

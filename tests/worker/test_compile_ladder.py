@@ -39,11 +39,14 @@ def test_a_ladder_whole() -> None:
         "[s2]scale=1280:720:flags=bicubic[s4];[s4]setsar=1[s5];[s5]format=yuv420p[s6];"
         "[s3]scale=640:360:flags=bicubic[s7];[s7]setsar=1[s8];[s8]format=yuv420p[s9];"
         "[0:1]asetpts=round(PTS-(10)/TB)[s10];[s10]aresample=async=1:first_pts=0[s11];"
-        "[s11]apad=whole_dur=4.040000[s12];"
-        "[s12]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s13] -map [s6] "
+        "[s11]aformat=sample_fmts=fltp[s12];"
+        "[s12]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s13];"
+        "[s13]alimiter=attack=5:latency=1:level=0:limit=1.000000:release=50[s14];"
+        "[s14]apad=whole_dur=4.040000[s15];"
+        "[s15]aformat=channel_layouts=stereo:sample_fmts=fltp:sample_rates=48000[s16] -map [s6] "
     )
     assert said.endswith(
-        "-map [s13] -f mp4 -b:a 128k -c:a aac -flush_packets 1 -frag_duration 4000000 "
+        "-map [s16] -f mp4 -b:a 128k -c:a aac -flush_packets 1 -frag_duration 4000000 "
         "-map_chapters -1 -map_metadata -1 -movflags +cmaf+delay_moov file:out/_hls-a0.mp4"
     )
     for part in (

@@ -168,7 +168,7 @@ def test_sound_is_made_once_for_all_outputs_on_the_plans_clock() -> None:
     assert words.endswith(
         "-f mp4 -b:a 128k -c:a aac -map_chapters -1 -map_metadata -1 -movflags +cmaf+delay_moov "
         "file:out/video.mp4 "
-        "-map [s5] -f ipod -b:a 96k -c:a aac -map_chapters -1 -map_metadata -1 "
+        "-map [s11] -f ipod -b:a 96k -c:a aac -map_chapters -1 -map_metadata -1 "
         "-movflags +faststart file:out/audio.m4a"
     )
     assert [promise.size for promise in compiled.promises] == [None, None]

@@ -164,7 +164,8 @@ def test_sound_that_is_lost_on_the_way_to_its_encoder_is_not_stored(
     heard_in = compile_sound.heard_in
 
     def hurried(*given: Any) -> Any:
-        return {file: one.filter("atempo", 1.06) for file, one in heard_in(*given).items()}
+        heard = heard_in(*given)
+        return {file: [one.filter("atempo", 1.06) for one in s] for file, s in heard.items()}
 
     monkeypatch.setattr(compile_sound, "heard_in", hurried)
     content = source(made, "falsified.mov", 140_001, rate=48_000)
@@ -199,15 +200,15 @@ def test_a_join_that_moves_the_picture_against_the_sound_is_not_delivered(
 
 def test_what_nobody_counted_is_still_joined(film: Film) -> None:
     """By a worker that did not say how many: its report is from before there were counts."""
-    inputs = [msgspec.structs.replace(part, samples=None) for part in film.inputs()]
+    inputs = [msgspec.structs.replace(part, samples=None, sounds=()) for part in film.inputs()]
     assert done(film.finish(inputs)).outputs[0].media.samples == 140_001
 
 
 def test_sound_that_is_no_file_of_ours_is_told_from_ours(made: Clips, tmp_path: Path) -> None:
     path = made.make("silent-film.mp4", "-f", "lavfi", "-i", "testsrc2=s=64x64:r=12:d=1", *_H264)
     with pytest.raises(boxes.Malformed, match="0 tracks soun"):
-        presented.sound(path)
+        presented.sounds(path, 1)
     assert presented.picture(path).begins == 0
     (tmp_path / "no.mp4").write_bytes(b"\x00\x00\x00\x08free")
     with pytest.raises(boxes.Malformed):
-        presented.sound(tmp_path / "no.mp4")
+        presented.sounds(tmp_path / "no.mp4", 1)

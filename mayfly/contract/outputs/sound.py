@@ -12,8 +12,21 @@ from mayfly.contract.formats import Kind, SoundCodec
 from mayfly.contract.outputs.fields import FileName
 
 
+class Loudness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How loud all of a track is to be (EBU R 128, ITU-R BS.1770): one gain from its beginning to
+    its end, and a limiter where that would raise a peak too high. Mono counts as played from two
+    loudspeakers."""
+
+    #: Integrated: -23 is European television's, -16 what podcasts have, -14 what music services
+    #: turn everything down to.
+    lufs: Annotated[float, msgspec.Meta(ge=-31, le=-9)] = -16.0
+    #: No true peak that the encoder is given is higher. Of a codec that loses something its own
+    #: noise comes on top; what it came to stands in the outcome.
+    peak_dbtp: Annotated[float, msgspec.Meta(ge=-9, le=0)] = -1.5
+
+
 class Sound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One sound track."""
+    """The sound of an output."""
 
     #: What the file's players look for, when null: `formats.VIDEO_FILES`, `formats.SOUND_FILES`.
     codec: SoundCodec | None = None
@@ -21,6 +34,8 @@ class Sound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     bitrate_kbps: Annotated[int, msgspec.Meta(ge=16, le=512)] | None = None
     #: More channels than this are mixed down; MP3 has two at most.
     channels_max: Annotated[int, msgspec.Meta(ge=1, le=8)] = 2
+    #: As loud as it is, when null.
+    loudness: Loudness | None = None
 
     def codec_in(self, kind: Kind) -> SoundCodec:
         """What it is in a file of this kind."""

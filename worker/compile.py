@@ -112,7 +112,7 @@ def command(
     """The line of one run that makes all these."""
     # Filters run in a thread each and may use more of their own: bounded like the encoder's.
     graph = ("-filter_complex_threads", str(threads))
-    arguments = ffmpeg.merge_outputs(*outputs).get_args()
+    arguments = containers.repeated(ffmpeg.merge_outputs(*outputs).get_args())
     return (ffmpeg_path, *_GLOBAL, *flags, *graph, *arguments)
 
 
@@ -195,9 +195,11 @@ def _outputs(
             if promise.channels is not None:
                 streams += sounds[output.file]
                 options |= compile_sound.encoder(promise)
+            options |= containers.told(output.holds, promise.tags, promise.tracks)
             return [ffmpeg.output(*streams, target, **options, **containers.delivered(output))]
         case AudioOutput():
             options = {**compile_sound.encoder(promise), **containers.delivered(output)}
+            options |= containers.told(output.holds, promise.tags, promise.tracks)
             return [ffmpeg.output(*sounds[output.file], target, **options)]
         case PosterOutput():
             return [ffmpeg.output(pictures[output.file], target, **compile_still.jpeg(output))]

@@ -26,6 +26,7 @@ from mayfly.contract.recipe import (
     ThumbnailsOutput,
     VideoOutput,
 )
+from mayfly.contract.report import SoundTrack
 from mayfly.core import grids
 from worker import compile as whole
 from worker import compile_ladder, compile_sound, compile_still, compile_video, containers, pace
@@ -159,14 +160,23 @@ def origin_seconds(clock: PlanClock) -> Fraction:
 
 
 def compile_join(
-    picture: str, sound: str | None, promise: Promise, *, ffmpeg_path: str, threads: int
+    picture: str,
+    sound: str | None,
+    promise: Promise,
+    tracks: Sequence[SoundTrack] = (),
+    *,
+    ffmpeg_path: str,
+    threads: int,
 ) -> Plan:
-    """One file to deliver out of the joined pictures and the sound: nothing is encoded."""
+    """One file to deliver out of the joined pictures and the sound, which has these tracks: nothing
+    is encoded."""
     assert isinstance(promise.output, VideoOutput)
     streams = [own(picture, "mov")["v:0"]]
     if sound is not None:
-        streams.append(own(sound, containers.sound_demuxer(promise.output.holds))["a:0"])
+        heard = own(sound, containers.sound_demuxer(promise.output.holds))
+        streams += [heard[f"a:{number}"] for number in range(max(1, len(tracks)))]
     options = {**containers.tag(promise.output), **containers.delivered(promise.output)}
+    options |= containers.told(promise.holds, promise.tags, tracks)
     output = ffmpeg.output(*streams, f"file:{promise.path}", c="copy", **options)
     flags = ("-xerror", "-copyts")
     return Plan(argv=whole.command(ffmpeg_path, threads, flags, [output]), promises=(promise,))
@@ -350,6 +360,7 @@ def _sound(promise: Promise, sounds: dict[str, list[Any]]) -> Any:
     assert isinstance(promise.output, AudioOutput | VideoOutput)
     if isinstance(promise.output, AudioOutput):
         written = containers.delivered(promise.output)
+        written |= containers.told(promise.holds, promise.tags, promise.tracks)
     else:
         written = containers.sound_part(promise.output.holds)
     return ffmpeg.output(*streams, target, **compile_sound.encoder(promise), **written)

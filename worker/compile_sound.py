@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
+import ffmpeg
+
 from mayfly.contract.formats import BITRATE_DEFAULT_KBPS, SoundCodec
 from mayfly.contract.recipe import LadderOutput
 from worker import compile_ladder
@@ -17,6 +19,12 @@ from worker.tracks import Chosen
 #: By an output's file: what is done about each of its tracks.
 Levels = Mapping[str, Sequence[Level | None]]
 _AS_IT_IS: Levels = {}
+
+#: Where mono tracks belong, as SMPTE and EBU order them.
+_PLACES = {
+    2: ("stereo", ("FL", "FR")),
+    6: ("5.1", ("FL", "FR", "FC", "LFE", "BL", "BR")),
+}
 
 #: So many times 48 kHz does a limiter listen at.
 _FINER = 4
@@ -72,8 +80,16 @@ def _stems(
 
 def stem(source: Any, numbers: Sequence[int], origin_seconds: Fraction | None) -> Any:
     """A track of the source, from the origin on and without gaps."""
-    (one,) = numbers
-    return _steady(source[str(one)], origin_seconds)
+    heard = [_steady(source[str(number)], origin_seconds) for number in numbers]
+    if len(heard) == 1:
+        return heard[0]
+    # Each in its place among the channels, and then all added: what ends first is followed by
+    # silence, where other filters would end.
+    layout, places = _PLACES[len(heard)]
+    placed = [
+        one.filter("pan", f"{layout}|{place}<c0") for one, place in zip(heard, places, strict=True)
+    ]
+    return ffmpeg.filter(placed, "amix", inputs=len(placed), duration="longest", normalize=0)
 
 
 def _steady(decoded: Any, origin_seconds: Fraction | None) -> Any:

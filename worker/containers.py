@@ -1,11 +1,16 @@
 """How a file of each kind is written, so that it is played at once, exact to the sample where its
 kind allows that, and the same to the byte whenever it is made again. Pure."""
 
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mayfly.contract.formats import MATROSKA, Kind
 from mayfly.contract.recipe import AudioOutput, VideoOutput
+from mayfly.contract.report import SoundTrack
+from worker import words
 from worker.streams import ANONYMOUS
+from worker.tracks import Chosen
 
 #: Found on ffmpeg 9: with these all chunks have one and the same beginning, times that fit behind
 #: each other, and no edit list that a player could read in another way.
@@ -16,6 +21,8 @@ _SOUND_FRAGMENTS = "+cmaf+delay_moov"
 #: Picture and sound in one file; its index waits for the first packets, whose priming it tells; and
 #: one list of all fragments in front, since else a player reads the whole file to find a moment.
 _IN_FRAGMENTS = "+frag_keyframe+delay_moov+default_base_moof+global_sidx"
+
+_REPEATED = re.compile(r"^(-metadata(?::s:a:\d+)?)#[a-z]+$")
 
 #: Their muxers would write a random number and the day into each.
 _SAME = {"fflags": "+bitexact"}
@@ -39,6 +46,29 @@ def delivered(output: VideoOutput | AudioOutput) -> dict[str, Any]:
             return {"format": container, "cues_to_front": 1, **_SAME, **ANONYMOUS}
         case _:
             return {"format": container, **_SAME, **ANONYMOUS}
+
+
+def told(
+    kind: Kind, tags: Mapping[str, str], tracks: Sequence[Chosen | SoundTrack]
+) -> dict[str, Any]:
+    """What a file says of itself and of its sound tracks, which was made fit for that (`words`).
+    Each is one argument, and no shell reads it. The same option several times: see `repeated`."""
+    options: dict[str, Any] = {f"metadata#{name}": f"{name}={said}" for name, said in tags.items()}
+    for number, track in enumerate(tracks):
+        language = words.older(track.language) if kind.container == "mov" else track.language
+        said = {"language": language, "title": track.title}
+        for name, text in said.items():
+            if text:
+                options[f"metadata:s:a:{number}#{name}"] = f"{name}={text}"
+        if len(tracks) > 1:
+            options[f"disposition:a:{number}"] = 0 if number else "default"
+    return options
+
+
+def repeated(words: Sequence[str]) -> list[str]:
+    """A line's words, with options that it has more than once under their own name: ffmpeg-python
+    knows each once."""
+    return [_REPEATED.sub(r"\1", word) for word in words]
 
 
 def sound_part(kind: Kind) -> dict[str, Any]:

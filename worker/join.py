@@ -14,23 +14,25 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
+
 from mayfly.contract.packed import Unreadable
 from mayfly.contract.plan import PlanClock, Scope
-from mayfly.contract.recipe import LadderOutput, SampledOutput, VideoOutput
+from mayfly.contract.recipe import AudioOutput, LadderOutput, Output, SampledOutput, VideoOutput
 from mayfly.contract.report import Artifact, Media, Scored, SoundTrack
 from mayfly.contract.task import Fetch, Input
 from mayfly.core import grids, ladders, limits
-from worker import boxes, bringing, gallery, ladder, ladder_ready, scoring, seams
+from worker import boxes, bringing, gallery, ladder, ladder_ready, scoring, seams, words
 from worker.compile_parts import FRAMES, PACKETS, compile_join, seam_ticks
 from worker.ends import Doubted, WorkFailed
 from worker.ladder_ready import Share
 from worker.lists import unpack_frames, unpack_ticks
-from worker.loudness import notes
 from worker.order import Done
 from worker.promise import OUTPUTS, Promise
 from worker.prove import Expected, summed
 from worker.room import Room
 from worker.seams import Frames
+from worker.sound_notes import notes
 
 _PICTURES, _SOUND = "in/pictures", "in/sound"
 _JOINED = (_PICTURES, _SOUND)
@@ -71,7 +73,7 @@ class Joining:
                     files.append(made)
                 continue
             brought = [part for part in self.parts if part.file == output.file]
-            promise = Promise(output=output)
+            promise = Promise(output=output, tags=self._tags(output))
             if isinstance(output, VideoOutput):
                 shown_at = array("q", (tick * self.clock.time_base[0] for tick in packets))
                 cpu_seconds += self._join(promise, brought, shown_at)
@@ -91,7 +93,7 @@ class Joining:
             outputs=stored,
             source=Media(container="parts"),
             cpu_seconds=cpu_seconds,
-            note=" ".join([note, *notes(stored)]),
+            note=" ".join([note, *notes(room.recipe, stored)]),
             proof=summed(
                 [made for _, made in files],
                 chunks=count,
@@ -99,6 +101,12 @@ class Joining:
                 quality=self._scored(),
             ),
         )
+
+    def _tags(self, output: Output) -> dict[str, str]:
+        """What the source says of itself, as who read all of it has told."""
+        if not isinstance(output, VideoOutput | AudioOutput) or output.metadata == "strip":
+            return {}
+        return words.kept(_only([p for p in self.parts if p.file == PACKETS], PACKETS).tags)
 
     def clear(self) -> None:
         """What a join that failed has left on the disk."""
@@ -215,6 +223,7 @@ class Joining:
             _PICTURES,
             _SOUND if sounds else None,
             promise,
+            _told(sounds[0]) if sounds else (),
             ffmpeg_path=settings.ffmpeg,
             threads=settings.threads,
         )
@@ -260,7 +269,14 @@ class Joining:
 
 def _told(sound: Input) -> tuple[SoundTrack, ...]:
     """What its worker has told of its tracks; one that is older, of the only one."""
-    return sound.sounds or (SoundTrack(channels=0, samples=sound.samples),)
+    told = sound.sounds or (SoundTrack(channels=0, samples=sound.samples),)
+    # It may have been led astray by what it read.
+    return tuple(
+        msgspec.structs.replace(
+            one, language=words.language(one.language), title=words.plain(one.title)
+        )
+        for one in told
+    )
 
 
 def _unlike(part: Input, why: str = "") -> Doubted:

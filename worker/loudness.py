@@ -10,7 +10,7 @@ from fractions import Fraction
 import msgspec
 
 from mayfly.contract.recipe import LadderOutput
-from mayfly.contract.report import Artifact, Loudness, Media
+from mayfly.contract.report import Loudness, Media
 from worker import compile_loudness, levels, prove_loudness
 from worker.compile_sound import Levels
 from worker.ends import WorkFailed
@@ -108,16 +108,6 @@ class Meter:
             raise WorkFailed("encoder_failed", "ffmpeg did not say how loud its sound is")
         self._known[line] = found
         return found
-
-
-def notes(outputs: Sequence[Artifact]) -> list[str]:
-    """A sentence for each file whose sound is not as it was asked for."""
-    return [
-        f"{output.file}: {sound.loudness.note}."
-        for output in outputs
-        for sound in output.media.sounds
-        if sound.loudness is not None and sound.loudness.note
-    ]
 
 
 def _written(promise: Promise, number: int) -> tuple[str, str, int]:

@@ -8,9 +8,17 @@ import dataclasses
 import math
 from fractions import Fraction
 
-from mayfly.contract.recipe import AudioOutput, GalleryOutput, LadderOutput, Recipe, VideoOutput
+from mayfly.contract.recipe import (
+    AudioOutput,
+    GalleryOutput,
+    LadderOutput,
+    Recipe,
+    Sound,
+    VideoOutput,
+)
 from mayfly.contract.task import PutUrls, Upload
 from mayfly.core import limits
+from worker import tracks, words
 from worker.ends import WorkFailed
 from worker.opening import FETCHED, Opening
 from worker.picture import fit
@@ -131,6 +139,23 @@ def check_probe(probe: Probe, recipe: Recipe) -> None:
             _check_sizes(output, picture)
         if isinstance(output, AudioOutput) and sound is None:
             raise WorkFailed("no_audio", f"{output.file} cannot be made")
+        if isinstance(output, VideoOutput | AudioOutput | LadderOutput) and output.audio:
+            _check_tracks(output.file, output.audio, probe)
+
+
+def _check_tracks(file: str, sound: Sound, probe: Probe) -> None:
+    found = probe.sounds()
+    wanted = tracks.chosen(sound, found, most=len(found))
+    if found and not wanted:
+        spoken = sorted({words.language(one.language) or "no known language" for one in found})
+        detail = f"{file} is to sound in {', '.join(sound.tracks)}, its source in "
+        raise WorkFailed("no_audio", detail + ", ".join(spoken))
+    if len(wanted) > tracks.TRACKS_MAX:
+        raise WorkFailed(
+            "request_refused",
+            f"{file} would have {len(wanted)} sound tracks, at most {tracks.TRACKS_MAX}: name"
+            " languages, or say what its mono_tracks are",
+        )
 
 
 def _check_sizes(output: VideoOutput | LadderOutput, picture: Stream) -> None:

@@ -43,6 +43,20 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     channels: int = 0
     disposition: dict[str, int] = {}
     side_data_list: tuple[SideData, ...] = ()
+    tags: dict[str, str] = {}
+
+    @property
+    def language(self) -> str:
+        """As it says."""
+        return self._said("language")
+
+    @property
+    def title(self) -> str:
+        """As it says. ISO boxes call it a name."""
+        return self._said("title") or self._said("name")
+
+    def _said(self, name: str) -> str:
+        return next((text for tag, text in self.tags.items() if tag.lower() == name), "")
 
     @property
     def rotation(self) -> float:
@@ -68,6 +82,7 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     start_time: float | None = None
     duration: float | None = None
     nb_streams: int = 0
+    tags: dict[str, str] = {}
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +116,13 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
             for stream in self.streams
             if stream.codec_type == "audio" and stream.codec_name not in ("", "unknown")
         )
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What it says of itself. Ogg says that of its sound."""
+        sound = self.sound()
+        ogg = self.format.format_name == "ogg" and sound is not None
+        return {**(sound.tags if ogg and sound is not None else {}), **self.format.tags}
 
     def media(self, *, frames: int | None = None) -> Media:
         """As a report tells it."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from mayfly.core import limits
+from worker import words
 from worker.ends import WorkFailed
 from worker.ffmpeg_words import last_words
 from worker.halt import Halt
@@ -34,6 +35,9 @@ _SHOWN = (
     f"stream={_STREAM_FIELDS}:stream_disposition:stream_side_data=rotation"
     ":format=format_name,start_time,duration,nb_streams"
 )
+#: Of a source, what may be kept of it (a stranger's tags can be megabytes); of our own file, all.
+_TAGS = f":format_tags={','.join(words.KEPT)}:stream_tags=language,name,{','.join(words.KEPT)}"
+_ALL_TAGS = ":format_tags:stream_tags"
 
 #: ffprobe prints them in this order, whatever the order in which they are asked for.
 _PACKET_FIELDS = "stream_index,pts,pts_time,dts,duration_time,flags"
@@ -70,7 +74,8 @@ class Prober:
     ) -> Probe:
         lines: list[bytes] = []
         ending = self._run(
-            [*guard, "-show_entries", _SHOWN, "-of", "json=compact=1"],
+            [*guard, "-show_entries", _SHOWN + (_ALL_TAGS if guard else _TAGS),
+             "-of", "json=compact=1"],
             opening, folder, halt, lines.append,
             seconds=seconds, printed=_PROBE_BYTES_MAX,
         )  # fmt: skip

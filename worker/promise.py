@@ -5,6 +5,7 @@ It must never know how: no option and no filter is named here.
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 from mayfly.contract.formats import Kind, SoundCodec
 from mayfly.contract.plan import Grid
@@ -21,10 +22,10 @@ from mayfly.contract.recipe import (
     ThumbnailsOutput,
     VideoOutput,
 )
+from worker import tracks, words
 from worker.evenness import grid_of, shown_seconds
 from worker.picture import Size, fit
 from worker.preflight import Material, Seen
-from worker.probe import Stream
 from worker.rungs import Rung, rungs_of
 from worker.sampling import places_of
 from worker.tracks import Chosen
@@ -43,6 +44,8 @@ class Promise:
 
     output: Output
     size: Size | None = None
+    #: What the file says of itself.
+    tags: Mapping[str, str] = dataclasses.field(default_factory=dict)
     #: Its sound, the default first.
     tracks: tuple[Chosen, ...] = ()
     #: Of a ladder: its sizes, and the frames that all of them have.
@@ -89,6 +92,12 @@ class Promise:
         return self.output.holds
 
     @property
+    def holds_one(self) -> bool:
+        """Whether it is a file, or a list of files, for one sound track."""
+        output = self.output
+        return not isinstance(output, VideoOutput) or output.holds.container == "webm"
+
+    @property
     def path(self) -> str:
         """Beneath the attempt's folder."""
         return f"{OUTPUTS}/{self.output.file}"
@@ -109,13 +118,15 @@ def promise(output: Output, material: Seen, grid: Grid | None = None) -> Promise
         case VideoOutput():
             assert material.picture is not None
             sized = Promise(
-                output=output, size=fit(material.picture, output.box, enlarge=output.enlarge)
+                output=output,
+                size=fit(material.picture, output.box, enlarge=output.enlarge),
+                tags=_tags(output, material),
             )
             if output.audio is None:
                 return sized
             return dataclasses.replace(sized, tracks=_tracks(sized, material))
         case AudioOutput():
-            promised = Promise(output=output)
+            promised = Promise(output=output, tags=_tags(output, material))
             return dataclasses.replace(promised, tracks=_tracks(promised, material))
         case PosterOutput() | StoryboardOutput() | ThumbnailsOutput():
             assert material.picture is not None
@@ -146,6 +157,10 @@ def promise(output: Output, material: Seen, grid: Grid | None = None) -> Promise
             return dataclasses.replace(laddered, tracks=_tracks(laddered, material))
 
 
+def _tags(output: VideoOutput | AudioOutput, material: Seen) -> dict[str, str]:
+    return words.kept(material.probe.tags) if output.metadata == "keep" else {}
+
+
 def _places(output: PreviewOutput, material: Material) -> tuple[int, ...]:
     origin, scan = material.origin_ticks, material.scan
     assert material.picture is not None
@@ -155,14 +170,27 @@ def _places(output: PreviewOutput, material: Material) -> tuple[int, ...]:
 
 def _tracks(promise: Promise, material: Seen) -> tuple[Chosen, ...]:
     """Those of the source that it has."""
-    if material.sound is None:
-        return ()
-    return (Chosen(streams=(material.sound,), channels=_channels(promise, material.sound)),)
+    sound, output = promise.sound, promise.output
+    named = sound.tracks != "first" or (
+        isinstance(output, VideoOutput | AudioOutput) and output.metadata == "keep"
+    )
+    one = promise.holds_one
+    found = tracks.chosen(sound, material.probe.sounds(), most=1 if one else tracks.TRACKS_MAX)
+    return tuple(
+        Chosen(
+            streams=streams,
+            channels=_channels(promise, sum(stream.channels for stream in streams)),
+            language=words.language(streams[0].language) if named else "",
+            # Where there is one, its name would be the file's.
+            title=words.plain(streams[0].title) if named and not one else "",
+        )
+        for streams in found
+    )
 
 
-def _channels(promise: Promise, sound: Stream) -> int:
+def _channels(promise: Promise, channels: int) -> int:
     """How many come of a source's."""
-    wanted = min(sound.channels or 1, promise.sound.channels_max)
+    wanted = min(channels or 1, promise.sound.channels_max)
     if promise.sound_codec == "mp3":
         wanted = min(wanted, _MP3_CHANNELS_MAX)
     return max(count for count in LAYOUTS if count <= wanted)

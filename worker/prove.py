@@ -32,6 +32,7 @@ from mayfly.contract.recipe import (
     VideoOutput,
 )
 from mayfly.contract.report import Media, Proof, SoundTrack
+from worker import words
 from worker.ends import WorkFailed
 from worker.halt import Halt
 from worker.made import Made, Measure, broken, prove_built
@@ -41,7 +42,13 @@ from worker.probe import Probe, Stream
 from worker.prober import Prober
 from worker.promise import Plan, Promise
 from worker.prove_picture import prove_coded, prove_frames, prove_length, prove_size
-from worker.prove_sound import encoded_samples, prove_samples, prove_sound, prove_sound_coded
+from worker.prove_sound import (
+    encoded_samples,
+    prove_samples,
+    prove_sound,
+    prove_sound_coded,
+    prove_told,
+)
 from worker.run import Ending
 
 #: A file's own clock, on which its pauses are, where no finer one suits all of its tracks.
@@ -124,11 +131,13 @@ class Judge:
                 prove_size(promise, _film(output, made, frames))
                 prove_length(made, material.scan, frames)
                 prove_sound(promise, made, material)
+                prove_told(made, promise.tags, promise.tracks)
                 return _media(made, samples, frames)
             case AudioOutput():
                 made = self._made(promise)
                 prove_built(made)
                 prove_sound(promise, made, material)
+                prove_told(made, promise.tags, promise.tracks)
                 return _media(made, samples)
             case StoryboardOutput() | ThumbnailsOutput() | PreviewOutput() | LadderOutput():
                 return None
@@ -146,10 +155,18 @@ class Judge:
 
     def _sound(self, promise: Promise, material: Material, samples: Samples) -> Media:
         made = self._made(promise)
+        prove_sound(promise, made, material)
+        media = _media(made, samples)
         if isinstance(promise.output, AudioOutput):
             prove_built(made)
-        prove_sound(promise, made, material)
-        return _media(made, samples)
+            prove_told(made, promise.tags, promise.tracks)
+            return media
+        # What these say, the film is told when they are joined with its picture.
+        named = tuple(
+            msgspec.structs.replace(found, language=track.language, title=track.title)
+            for found, track in zip(media.sounds, promise.tracks, strict=True)
+        )
+        return msgspec.structs.replace(media, sounds=named)
 
     def heard(self, promise: Promise, path: str) -> Probe:
         """A ladder's sound, in a file of its own; how long it is, its boxes tell better. Raises
@@ -169,6 +186,7 @@ class Judge:
             case AudioOutput():
                 made = self._made(promise)
                 prove_built(made)
+                prove_told(made, promise.tags, expected.sounds)
                 return _retold(_media(made, expected.samples), expected)
             case VideoOutput():
                 made = self._made(promise)
@@ -178,7 +196,9 @@ class Judge:
                 if abs(begins - expected.begins) > max(picture.tick, _FILE_TICK_SECONDS):
                     wanted = float(expected.begins)
                     broken(f"{output.file} begins at {float(begins):.6f} s, not at {wanted:.6f} s")
-                return _retold(_media(made, expected.samples, expected.frames), expected)
+                media = _media(made, expected.samples, expected.frames)
+                prove_told(made, promise.tags, expected.sounds)
+                return _retold(media, expected)
             case StoryboardOutput() | ThumbnailsOutput() | PreviewOutput() | LadderOutput():
                 raise TypeError(f"{output.file} is not joined into a file.")
 
@@ -215,9 +235,17 @@ def _media(made: Made, samples: Samples, frames: int | None = None) -> Media:
     for sounded, given in zip(made.sounds, samples, strict=True):
         prove_samples(made.name, sounded, given)
     heard = tuple(
-        SoundTrack(channels=one.stream.channels, samples=one.samples) for one in made.sounds
+        SoundTrack(
+            channels=one.stream.channels,
+            language=words.language(one.stream.language),
+            title=words.plain(one.stream.title),
+            samples=one.samples,
+        )
+        for one in made.sounds
     )
-    return msgspec.structs.replace(media, samples=heard[0].samples if heard else None, sounds=heard)
+    first = heard[0].samples if heard else None
+    tags = words.kept(made.probe.tags)
+    return msgspec.structs.replace(media, samples=first, sounds=heard, tags=tags)
 
 
 def _retold(media: Media, expected: Expected) -> Media:

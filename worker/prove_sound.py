@@ -8,9 +8,11 @@ tolerance: priming and half-filled packets at both ends, and headers that count 
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mayfly.contract.formats import SoundCodec
+from mayfly.contract.report import SoundTrack
+from worker import words
 from worker.compile_sound import rate_hz
 from worker.made import Made, Sounded, broken
 from worker.preflight import Material
@@ -25,6 +27,12 @@ _DECODER_SECONDS_MAX = 0.1
 
 _HEARD = re.compile(r"Input stream #0:(\d+) \(audio\): .*? decode errors \((\d+) samples\)")
 _ENCODED = re.compile(r"Output stream #(\d+):(\d+) \(audio\): \d+ frames encoded \((\d+) samples\)")
+
+#: What muxers say by themselves.
+_OF_MUXERS = ("major_brand", "minor_version", "compatible_brands", "encoder", "language")
+
+#: QuickTime has numbers for languages, and not for all; these others have no word for one.
+_FEW_LANGUAGES = ("mov", "mp3", "flac")
 
 #: As people write it.
 _NAMES: dict[SoundCodec, str] = {"aac": "AAC", "opus": "Opus", "mp3": "MP3", "flac": "FLAC"}
@@ -125,6 +133,30 @@ def prove_sound_coded(promise: Promise, probe: Probe) -> None:
 
 def _told(channels: Sequence[int]) -> str:
     return " and ".join(map(str, channels))
+
+
+def prove_told(made: Made, tags: Mapping[str, str], tracks: Sequence[Chosen | SoundTrack]) -> None:
+    """The file says of itself and of its sound what it shall, and nothing else: no place, no
+    device, nobody's name. Raises WorkFailed(output_broken)."""
+    said = {name.lower(): text for name, text in made.probe.tags.items()}
+    for name in (*words.KEPT, *said):
+        if name not in _OF_MUXERS and said.get(name, "") != tags.get(name, ""):
+            broken(f"{made.name} says another {name} than it shall")
+    for track, sounded in zip(tracks, made.sounds, strict=True):
+        stream = sounded.stream
+        found = words.language(stream.language)
+        lost = not found and made.kind.container in _FEW_LANGUAGES
+        if found != track.language and not lost:
+            broken(f"{made.name} has a sound track in {found or 'no language'}")
+        if made.probe.picture() is not None and stream.title != track.title:
+            broken(f"{made.name} has a sound track of another name")
+    defaults = [one.stream.disposition.get("default", 0) for one in made.sounds]
+    if len(defaults) > 1 and made.kind.container != "mov" and defaults != _first(len(defaults)):
+        broken(f"{made.name} has another default track than its first")
+
+
+def _first(count: int) -> list[int]:
+    return [1, *[0] * (count - 1)]
 
 
 def prove_samples(name: str, sounded: Sounded, samples: int | None) -> None:

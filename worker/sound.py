@@ -6,9 +6,9 @@ task reads the whole source in any case, and knows nothing of the chunks.
 """
 
 from mayfly.contract.plan import PlanClock
-from mayfly.contract.recipe import LadderOutput
+from mayfly.contract.recipe import AudioOutput, LadderOutput, Recipe, VideoOutput
 from mayfly.contract.report import Media
-from worker import ladder, lists
+from worker import ladder, lists, words
 from worker.compile_parts import PACKETS, compile_track, origin_seconds, promised_sounds
 from worker.ends import WorkFailed
 from worker.loudness import Meter
@@ -28,9 +28,17 @@ def do(room: Room) -> Done:
     path = f"{OUTPUTS}/{PACKETS}"
     ticks = (tick - clock.origin_ticks for tick in material.scan.ticks)
     (room.folder / path).write_bytes(lists.pack_ticks(ticks))
-    files.append((path, Media(container="list")))
+    kept = words.kept(material.probe.tags) if _keeps(room.recipe) else {}
+    files.append((path, Media(container="list", tags=kept)))
     stored = room.store(files)
     return Done(outputs=stored, source=material.probe.media(), cpu_seconds=cpu_seconds)
+
+
+def _keeps(recipe: Recipe) -> bool:
+    return any(
+        isinstance(output, VideoOutput | AudioOutput) and output.metadata == "keep"
+        for output in recipe.outputs
+    )
 
 
 def _encode(

@@ -26,7 +26,7 @@ from worker.compile import compile_plan, promised
 from worker.compile_parts import LISTED, compile_beginning
 from worker.early import Sent
 from worker.evenness import last_frame
-from worker.loudness import Meter, notes
+from worker.loudness import Meter
 from worker.order import Done
 from worker.preflight import Material, Seen
 from worker.promise import OUTPUTS, Promise
@@ -34,6 +34,7 @@ from worker.prove import summed
 from worker.ranges import RangeFile
 from worker.room import Room
 from worker.scan import Scan
+from worker.sound_notes import notes
 
 _LOG = logging.getLogger("mayfly.worker")
 
@@ -155,7 +156,7 @@ def encode(room: Room, material: Material, note: str, because: str) -> Done:
         source=source,
         cpu_seconds=ending.cpu_seconds + meter.cpu_seconds,
         predicted_seconds=predicted,
-        note=" ".join(filter(None, [note, *notes(stored)])),
+        note=" ".join(filter(None, [note, *notes(recipe, stored)])),
         proof=summed([made for _, made in files], whole_because=because, quality=scored),
     )
 

@@ -12,6 +12,7 @@ from mayfly.contract.outputs.fields import (
     Box,
     FileName,
     FolderName,
+    Metadata,
     PictureKbps,
     Quality,
     Side,
@@ -28,6 +29,7 @@ from mayfly.contract.outputs.ladder import (
 )
 from mayfly.contract.outputs.sound import (
     AudioOutput,
+    Language,
     Loudness,
     Sound,
 )
@@ -49,8 +51,10 @@ __all__ = [
     "FolderName",
     "GalleryOutput",
     "LadderOutput",
+    "Language",
     "Loudness",
     "Manifest",
+    "Metadata",
     "Output",
     "PictureKbps",
     "PosterOutput",

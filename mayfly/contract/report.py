@@ -32,6 +32,9 @@ class SoundTrack(msgspec.Struct, frozen=True, kw_only=True):
     """One sound track of an output."""
 
     channels: int
+    #: What the file says of it: ISO 639-2/T, and a name for people.
+    language: str = ""
+    title: str = ""
     #: What is presented when its edit list has cut the priming off.
     samples: int | None = None
     #: Where the recipe asks for one.
@@ -57,6 +60,8 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     codecs: str | None = None
     #: Of an output: all its sound tracks, of which the first stands above.
     sounds: tuple[SoundTrack, ...] = ()
+    #: What the file says of itself, where a recipe has that kept.
+    tags: dict[str, str] = {}
 
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True):

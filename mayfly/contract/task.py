@@ -103,6 +103,8 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     samples: int | None = None
     #: And its tracks, as far as anybody told.
     sounds: tuple[SoundTrack, ...] = ()
+    #: What the source says of itself, of the list of its packets.
+    tags: dict[str, str] = {}
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):

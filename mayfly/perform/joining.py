@@ -33,6 +33,7 @@ def write_inputs(world: World, job_id: str) -> Fetch:
             scope=row.scope,
             samples=artifact.media.samples,
             sounds=artifact.media.sounds,
+            tags=artifact.media.tags,
         )
         for row in listed
         for artifact in row.artifacts

@@ -104,6 +104,7 @@ class Film:
                 scope=part.scope,
                 samples=artifact.media.samples,
                 sounds=artifact.media.sounds,
+                tags=artifact.media.tags,
             )
             for part in known
             for artifact in self.brought[part.task_id].outputs

@@ -3,6 +3,7 @@ line that ffmpeg runs to its end, with no option on it that the recipe language 
 
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from mayfly.contract.recipe import LadderOutput, Recipe, SampledOutput
 from tests.worker.clips import Clips
 from worker import preflight
 from worker.compile import compile_plan
+from worker.compile_sound import Levels
 from worker.ends import WorkFailed
 from worker.halt import Halt
+from worker.levels import Measured, first
 from worker.opening import SOURCE
 from worker.preflight import Material
 from worker.prober import Prober
@@ -38,6 +41,7 @@ OWNED = frozenset(
         "-crf",
         "-cues_to_front",
         "-deadline",
+        *(f"-disposition:a:{number}" for number in range(3)),
         "-enc_time_base:v",
         "-bsf:v",
         "-f",
@@ -59,6 +63,8 @@ OWNED = frozenset(
         "-map_metadata",
         "-max_muxing_queue_size",
         "-maxrate",
+        "-metadata",
+        *(f"-metadata:s:a:{number}" for number in range(3)),
         "-movflags",
         "-preset",
         "-q:v",
@@ -92,8 +98,15 @@ _SOUND = st.fixed_dictionaries(
         "codec": st.sampled_from(["aac", "opus", "mp3", "flac", "wav", None]),
         "bitrate_kbps": _NUMBERS | st.none(),
         "channels_max": st.sampled_from([1, 2, 4, 6, 8, 9]),
+        "loudness": st.none()
+        | st.fixed_dictionaries(
+            {}, optional={"lufs": st.sampled_from([-31, -16.5, -9, -8]), "peak_dbtp": _NUMBERS}
+        ),
+        "tracks": st.sampled_from(["first", "all", ["deu"], ["und", "eng"], ["-y"], [], "0:a"]),
+        "mono_tracks": st.sampled_from(["apart", "stereo", "5.1", "7.1"]),
     },
 )
+_METADATA = st.sampled_from(["strip", "keep", "title"])
 _BOX = st.fixed_dictionaries(
     {"width": st.sampled_from([16, 18, 64, 127, 200]), "height": st.sampled_from([16, 64, 99])}
 )
@@ -111,10 +124,11 @@ _VIDEO = st.fixed_dictionaries(
         "fragmented": st.booleans(),
         "keyframe_seconds": st.sampled_from([0.5, 2, 10, 11]),
         "audio": _SOUND | st.none(),
+        "metadata": _METADATA,
     },
 )
 _AUDIO = st.fixed_dictionaries(
-    {"kind": st.just("audio"), "file": _NAMES}, optional={"audio": _SOUND}
+    {"kind": st.just("audio"), "file": _NAMES}, optional={"audio": _SOUND, "metadata": _METADATA}
 )
 
 _GALLERY = st.fixed_dictionaries(
@@ -173,7 +187,11 @@ def _likely(draw: st.DrawFn) -> dict[str, Any]:
         "audio": {
             "codec": draw(st.sampled_from(kind.sounds)),
             "channels_max": draw(st.integers(1, 8)),
+            "loudness": draw(st.none() | st.just({"lufs": -12})),
+            "tracks": draw(st.sampled_from(["first", ["deu"], ["ger"]])),
+            "mono_tracks": draw(st.sampled_from(["apart", "stereo"])),
         },
+        "metadata": draw(st.sampled_from(["strip", "keep"])),
     }
     rate = draw(st.sampled_from(["crf", "capped", "bitrate_kbps", "quality", ""]))
     if rate == "capped":
@@ -206,8 +224,11 @@ def _likely_ladder(draw: st.DrawFn) -> dict[str, Any]:
 def three(made: Clips) -> Path:
     return made.make(
         "three-frames.mkv", "-f", "lavfi", "-i", "testsrc2=s=96x64:r=25", "-f", "lavfi", "-i",
-        "anoisesrc=r=44100:d=0.12", "-frames:v", "3", "-c:v", "ffv1", "-c:a", "pcm_s16le",
-        "-ac", "6",
+        "anoisesrc=r=44100:d=0.12,aformat=channel_layouts=5.1", "-f", "lavfi", "-i",
+        "sine=d=0.12", "-f", "lavfi", "-i", "sine=d=0.1", "-map", "0", "-map", "1", "-map", "2",
+        "-map", "3", "-frames:v", "3", "-c:v", "ffv1", "-c:a", "pcm_s16le",
+        "-metadata:s:a:0", "language=ger", "-metadata:s:a:1", "language=eng",
+        "-metadata", "title=-y;[0:a]'\"", "-metadata", "comment=%d\\:=,",
     )  # fmt: skip
 
 
@@ -232,9 +253,10 @@ def test_a_recipe_is_refused_or_runs(
         try:
             material = looked_at(three, recipe, folder, ffprobe)
         except WorkFailed as failed:
-            assert failed.code == "request_refused"
+            assert failed.code in ("request_refused", "no_audio")
             return
-        plan = compile_plan(recipe, material, ffmpeg_path=str(ffmpeg), threads=2)
+        levels = raised(compile_plan(recipe, material, ffmpeg_path="", threads=1).promises)
+        plan = compile_plan(recipe, material, ffmpeg_path=str(ffmpeg), threads=2, levels=levels)
         argv, (promise,) = plan.argv, plan.promises
         targets = [f"file:out/{name}" for name in written(promise)]
         behind = argv[argv.index("-i") + 2 :]
@@ -244,6 +266,17 @@ def test_a_recipe_is_refused_or_runs(
         assert all(word.startswith("-") for word in behind[::2]), behind
         ran = subprocess.run(argv, cwd=folder, check=False, capture_output=True, text=True)
         assert ran.returncode == 0, ran.stderr[-2000:]
+
+
+def raised(promises: Sequence[Promise]) -> Levels:
+    """As if all sound were a little too quiet, and had peaks."""
+    quiet = Measured(lufs=-20, range_lu=3, peak_dbtp=-1)
+    return {
+        promise.output.file: [first(promise.sound.loudness, promise.sound_codec, quiet)]
+        * len(promise.tracks)
+        for promise in promises
+        if promise.tracks and promise.sound.loudness is not None
+    }
 
 
 def written(promise: Promise) -> list[str]:

@@ -26,6 +26,11 @@ Speed = Literal["ultrafast", "veryfast", "faster", "fast", "medium", "slow", "sl
 PictureKbps = Annotated[int, msgspec.Meta(ge=50, le=200_000)]
 
 
+#: What the source says of itself: nothing; or its title, artist, album, date and comment, and the
+#: language of its sound. Where it was filmed never.
+Metadata = Literal["strip", "keep"]
+
+
 class Box(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The picture fits inside, keeps its shape and is not enlarged unless its output says so. For a
     portrait picture the box is turned, so that 1280x720 means 720x1280 there."""

@@ -9,7 +9,7 @@ import msgspec
 
 from mayfly.contract import formats
 from mayfly.contract.formats import Kind, VideoCodec
-from mayfly.contract.outputs.fields import Box, FileName, PictureKbps, Quality, Speed
+from mayfly.contract.outputs.fields import Box, FileName, Metadata, PictureKbps, Quality, Speed
 from mayfly.contract.outputs.sound import Sound
 
 
@@ -50,12 +50,15 @@ class VideoOutput(
     fragmented: bool = False
     #: No sound when null.
     audio: Sound | None = msgspec.field(default_factory=Sound)
+    metadata: Metadata = "strip"
 
     def __post_init__(self) -> None:
         kind = formats.check_picture(self.file, self.codec)
         if self.audio is not None:
             codec = self.audio.codec_in(kind)
             formats.check_sound(self.file, kind, codec, self.audio.bitrate_kbps)
+            if kind.container == "webm":
+                self.audio.check_one(self.file)
         if self.fragmented and kind.container != "mp4":
             raise ValueError("only an .mp4 is written in fragments: leave fragmented out")
         if self.quality is not None:

@@ -3,13 +3,13 @@
 It must never know how sound is encoded; the worker's compiler does that.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
 from mayfly.contract import formats
 from mayfly.contract.formats import Kind, SoundCodec
-from mayfly.contract.outputs.fields import FileName
+from mayfly.contract.outputs.fields import FileName, Metadata
 
 
 class Loudness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,6 +25,10 @@ class Loudness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     peak_dbtp: Annotated[float, msgspec.Meta(ge=-9, le=0)] = -1.5
 
 
+#: ISO 639-2. Both of its codes for a language do, `ger` as `deu`.
+Language = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{3}$")]
+
+
 class Sound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The sound of an output."""
 
@@ -36,6 +40,22 @@ class Sound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     channels_max: Annotated[int, msgspec.Meta(ge=1, le=8)] = 2
     #: As loud as it is, when null.
     loudness: Loudness | None = None
+    #: Which of the source's tracks: its first, all, or all in these languages, in this order. Of
+    #: several the first is the one that players begin with; each keeps its language and title.
+    tracks: (
+        Literal["first", "all"]
+        | Annotated[tuple[Language, ...], msgspec.Meta(min_length=1, max_length=8)]
+    ) = "first"
+    #: What mono tracks at the beginning of the source are: tracks of their own; left and right, two
+    #: by two; or the first six a surround (L, R, C, LFE, Ls, Rs), and what follows two by two.
+    mono_tracks: Literal["apart", "stereo", "5.1"] = "apart"
+
+    def check_one(self, file: str) -> None:
+        """Raises ValueError where a file that holds one track would have several."""
+        if self.tracks == "all" or (isinstance(self.tracks, tuple) and len(self.tracks) > 1):
+            raise ValueError(
+                f"{file} holds one sound track: name one language; .mp4, .mov and .mkv hold several"
+            )
 
     def codec_in(self, kind: Kind) -> SoundCodec:
         """What it is in a file of this kind."""
@@ -55,10 +75,12 @@ class AudioOutput(
 
     file: FileName = "audio.m4a"
     audio: Sound = msgspec.field(default_factory=Sound)
+    metadata: Metadata = "strip"
 
     def __post_init__(self) -> None:
         kind = formats.kind_of(self.file, formats.SOUND_FILES)
         formats.check_sound(self.file, kind, self.audio.codec_in(kind), self.audio.bitrate_kbps)
+        self.audio.check_one(self.file)
 
     @property
     def holds(self) -> Kind:

@@ -174,7 +174,9 @@ def recipe_of(case: Case) -> Recipe:
         audio=None if case.clip.sound == "without" else Sound(),
     )
     poster = PosterOutput(at_fraction=0.4, box=Box(width=128, height=72))
-    ladder = msgspec.structs.replace(climbing.LADDER, speed=video.speed, audio=video.audio)
+    ladder = msgspec.structs.replace(
+        climbing.LADDER, codec=video.codec, speed=video.speed, audio=video.audio
+    )
     outputs: list[Output] = [video]
     outputs += [poster] * case.poster + [ladder] * case.ladder
     return Recipe(outputs=tuple(outputs))

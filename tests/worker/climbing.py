@@ -2,6 +2,7 @@
 sees in them.
 """
 
+import dataclasses
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,7 @@ from mayfly.core import ladders
 from tests.matrix.decode import Seen, decoded
 from tests.worker.conftest import Rig, kinds
 from tests.worker.cutting import Film
-from worker import compile_ladder, segments
+from worker import compile_ladder, rungs, segments
 
 #: Two sizes, segments as short as they may be.
 LADDER = LadderOutput(
@@ -69,16 +70,15 @@ FILMS: dict[str, tuple[tuple[str, ...], str]] = {
 
 @contextmanager
 def lossless() -> Iterator[None]:
-    """x264 loses nothing: what a decoder sees is what came out of the filters."""
+    """Encoders lose nothing: what a decoder sees is what came out of the filters."""
     real = compile_ladder.encoded
 
-    def encoded(*given: Any, **more: Any) -> dict[str, Any]:
-        options = real(*given, **more)
-        options.pop("crf", None)
-        return {**options, "qp": 0, "profile:v": "high444"}
+    def encoded(ladder: LadderOutput, rung: rungs.Rung, *given: Any, **more: Any) -> dict[str, Any]:
+        exact = msgspec.structs.replace(rung.wanted, crf=0, maxrate_kbps=None)
+        return real(ladder, dataclasses.replace(rung, wanted=exact), *given, **more)
 
     def named(*_: object) -> None:
-        """Nobody promises this profile."""
+        """Nobody promises H.264's profile for that."""
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compile_ladder, "encoded", encoded)

@@ -69,6 +69,17 @@ def test_a_ladder_of_every_codec_is_the_same_cut_and_whole(
     assert media.codecs == largest.stream_info.codecs
 
 
+@pytest.mark.parametrize("codec", ["hevc", "av1", "vp9"])
+def test_the_parts_show_what_the_whole_shows_in_every_codec(
+    codec: str, rig: Rig, made: Clips, ffmpeg: Path, tmp_path: Path
+) -> None:
+    source = made.make("climbed-uneven.mkv", *FILMS["uneven.mkv"][0]).read_bytes()
+    with climbing.lossless():
+        _, cut = climbed(rig, source, tmp_path / "cut", ladder(codec, speed="veryfast"))
+        _, other = whole(rig, source, tmp_path / "whole", ladder(codec, speed="veryfast"))
+    assert shown(ffmpeg, cut) == shown(ffmpeg, other)
+
+
 @pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "vp9"])
 def test_a_segment_is_shown_by_a_decoder_that_has_seen_no_other(
     codec: str, rig: Rig, made: Clips, ffmpeg: Path, tmp_path: Path

@@ -19,6 +19,7 @@ from mayfly.contract.recipe import (
     Recipe,
     SampledOutput,
     StoryboardOutput,
+    SubtitlesOutput,
     ThumbnailsOutput,
     VideoOutput,
 )
@@ -48,12 +49,18 @@ _GLOBAL = (
 
 
 def compile_plan(recipe: Recipe, material: Material, *, ffmpeg_path: str, threads: int) -> Plan:
-    """The one command line of a recipe."""
+    """The one command line of a recipe; without any output that it is for, nothing to run."""
     source = ffmpeg.input(
         material.opening.url, **_torn_clock(material), **input_options(threads, material)
     )
     origin_ticks = material.origin_ticks
-    promises = tuple(promise(output, material) for output in recipe.outputs)
+    promises = tuple(
+        promise(output, material)
+        for output in recipe.outputs
+        if not isinstance(output, SubtitlesOutput)
+    )
+    if not promises:
+        return Plan(argv=(), promises=())
     pictured = [p for p in promises if p.size is not None]
     pictures: dict[str, Any] = {}
     if material.picture is not None and pictured:
@@ -184,6 +191,8 @@ def _outputs(
             return [ffmpeg.output(pictures[output.file], target, **compile_still.jpeg(output))]
         case StoryboardOutput() | ThumbnailsOutput() | PreviewOutput():
             return compile_still.gallery(promise, pictures)
+        case SubtitlesOutput():
+            raise TypeError(f"{output.file} is made beside the one run.")
         case LadderOutput():
             assert promise.grid is not None
             made = compile_ladder.rungs(output, promise.rungs, promise.grid, pictures, 0, threads)

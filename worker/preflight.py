@@ -7,9 +7,17 @@ It must never be lenient where the proof would be strict: what passes here is wo
 import dataclasses
 import math
 
-from mayfly.contract.recipe import AudioOutput, GalleryOutput, LadderOutput, Recipe, VideoOutput
+from mayfly.contract.recipe import (
+    AudioOutput,
+    GalleryOutput,
+    LadderOutput,
+    Recipe,
+    SubtitlesOutput,
+    VideoOutput,
+)
 from mayfly.contract.task import PutUrls, Upload
 from mayfly.core import limits
+from worker import subtitle_tracks
 from worker.ends import WorkFailed
 from worker.opening import FETCHED, Opening
 from worker.picture import fit
@@ -117,7 +125,9 @@ def check_probe(probe: Probe, recipe: Recipe) -> None:
         raise WorkFailed("not_media", "it holds neither a picture nor sound")
     _check_absurd(probe, picture)
     for output in recipe.outputs:
-        if not isinstance(output, AudioOutput) and picture is None:
+        if isinstance(output, SubtitlesOutput):
+            subtitle_tracks.chosen(output, probe)
+        elif not isinstance(output, AudioOutput) and picture is None:
             raise WorkFailed("no_video", f"{output.file} cannot be made")
         if isinstance(output, VideoOutput) and picture is not None:
             _check_size(output, picture)
@@ -156,7 +166,9 @@ def check_scan(probe: Probe, scan: Scan, recipe: Recipe) -> Material:
         raise WorkFailed(
             "source_truncated", f"its index promises {promised} pictures, it holds {scan.packets}"
         )
-    wants_picture = any(not isinstance(output, AudioOutput) for output in recipe.outputs)
+    wants_picture = any(
+        not isinstance(output, AudioOutput | SubtitlesOutput) for output in recipe.outputs
+    )
     if wants_picture and material.picture is not None:
         if scan.frames == 0:
             raise WorkFailed("no_video", "its video track is empty")

@@ -42,6 +42,8 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     sample_rate: int = 0
     channels: int = 0
     disposition: dict[str, int] = {}
+    #: A stranger's words: its language, and what it calls itself.
+    tags: dict[str, str] = {}
     side_data_list: tuple[SideData, ...] = ()
 
     @property

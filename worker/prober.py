@@ -5,7 +5,7 @@ named and nothing to read but one file, or the loopback. It must never be given 
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -32,6 +32,7 @@ _STREAM_FIELDS = (
 )
 _SHOWN = (
     f"stream={_STREAM_FIELDS}:stream_disposition:stream_side_data=rotation"
+    ":stream_tags=language,title"
     ":format=format_name,start_time,duration,nb_streams"
 )
 
@@ -94,6 +95,18 @@ class Prober:
         if ending.fate is not Fate.SUCCEEDED:
             raise WorkFailed("source_corrupt", last_words(ending))
         return reader.scan(" ".join(ending.tail))
+
+    def told(
+        self, arguments: Sequence[str], name: str, *, folder: Path, halt: Halt,
+        take: Callable[[bytes], object],
+    ) -> None:  # fmt: skip
+        """Lines about the packets of a file of the folder. Raises WorkFailed(source_corrupt),
+        Halted, and what `take` raises."""
+        ending = self._run(
+            list(arguments), of_file(name), folder, halt, take, seconds=_SCAN_SECONDS_MAX
+        )
+        if ending.fate is not Fate.SUCCEEDED:
+            raise WorkFailed("source_corrupt", last_words(ending))
 
     def decoded_samples(self, name: str, *, folder: Path, halt: Halt) -> tuple[float, int]:
         """When the first sound of one of our own files is heard, and how many samples of it are.

@@ -2,13 +2,16 @@
 packets, against which the chunks are proven.
 
 Why whole: an encoder that begins anew at every seam adds 46 ms of silence to each. Why here: this
-task reads the whole source in any case, and knows nothing of the chunks.
+task reads the whole source in any case, and knows nothing of the chunks. So are subtitles, for the
+same reason.
 """
+
+from fractions import Fraction
 
 from mayfly.contract.plan import PlanClock
 from mayfly.contract.recipe import LadderOutput
 from mayfly.contract.report import Media
-from worker import ladder, lists
+from worker import ladder, lists, subtitles
 from worker.compile_parts import PACKETS, compile_track
 from worker.ends import WorkFailed
 from worker.order import Done
@@ -24,6 +27,7 @@ def do(room: Room) -> Done:
         raise WorkFailed("worker_failed", "sound without the plan's clock")
     material = room.source()
     files, cpu_seconds = _encode(room, material, clock)
+    files += subtitles.make(room, material, clock.origin_ticks * Fraction(*clock.time_base))
     path = f"{OUTPUTS}/{PACKETS}"
     ticks = (tick - clock.origin_ticks for tick in material.scan.ticks)
     (room.folder / path).write_bytes(lists.pack_ticks(ticks))

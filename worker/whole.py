@@ -6,8 +6,19 @@ import logging
 
 from mayfly.contract.plan import Plan
 from mayfly.contract.recipe import LadderOutput
-from mayfly.contract.report import Artifact
-from worker import chunk, cuts, gallery, ladder, ladder_ready, moov, preflight, seams
+from mayfly.contract.report import Artifact, Media
+from worker import (
+    chunk,
+    cuts,
+    gallery,
+    ladder,
+    ladder_ready,
+    moov,
+    preflight,
+    promise,
+    seams,
+    subtitles,
+)
 from worker.compile import compile_plan
 from worker.compile_parts import LISTED, compile_beginning
 from worker.early import Sent
@@ -19,6 +30,7 @@ from worker.prove import summed
 from worker.ranges import RangeFile
 from worker.room import Room
 from worker.scan import Scan
+from worker.subtitle_clock import origin_of
 
 _LOG = logging.getLogger("mayfly.worker")
 
@@ -108,10 +120,31 @@ def encode(room: Room, material: Material, note: str, because: str) -> Done:
     plan = compile_plan(
         order.task.recipe, material, ffmpeg_path=settings.ffmpeg, threads=settings.threads
     )
+    stored, files, cpu_seconds = _run(room, material, plan) if plan.promises else ((), [], 0.0)
+    files += subtitles.make(room, material, origin_of(material))
+    stored = (*stored, *room.store(files, published=True))
+    source = material.probe.media(frames=material.scan.frames or None)
+    predicted = cuts.predicted_seconds(
+        material, order.task.recipe, material.scan.frames, settings.threads
+    )
+    return Done(
+        outputs=stored,
+        source=source,
+        cpu_seconds=cpu_seconds,
+        predicted_seconds=predicted,
+        note=note,
+        proof=summed([made for _, made in files], whole_because=because),
+    )
+
+
+def _run(
+    room: Room, material: Material, plan: promise.Plan
+) -> tuple[tuple[Artifact, ...], list[tuple[str, Media]], float]:
+    """What is stored already of the plan's outputs, the files that are to be, and CPU seconds."""
     rate = material.picture.frames_per_second if material.picture is not None else 0.0
     with room.sending(ladder.growing(room, plan.promises, 0)) as sent:
         ending = room.run(plan, material.seconds(), frames_per_second=rate)
-    order.progress.stage = "proving"
+    room.order.progress.stage = "proving"
     media = room.judge.prove(plan, material, ending)
     files = [(p.path, seen) for p, seen in zip(plan.promises, media, strict=True) if seen]
     promised = ladder.only(plan.promises)
@@ -122,19 +155,7 @@ def encode(room: Room, material: Material, note: str, because: str) -> Done:
             stored = (*stored, made)
         else:
             files.append(made)
-    stored = (*stored, *room.store(files, published=True))
-    source = material.probe.media(frames=material.scan.frames or None)
-    predicted = cuts.predicted_seconds(
-        material, order.task.recipe, material.scan.frames, settings.threads
-    )
-    return Done(
-        outputs=stored,
-        source=source,
-        cpu_seconds=ending.cpu_seconds,
-        predicted_seconds=predicted,
-        note=note,
-        proof=summed([made for _, made in files], whole_because=because),
-    )
+    return stored, files, ending.cpu_seconds
 
 
 def _ladder(room: Room, material: Material, promise: Promise, sent: Sent) -> tuple[Artifact, ...]:

@@ -37,6 +37,7 @@ from mayfly.contract.outputs.still import (
     StoryboardOutput,
     ThumbnailsOutput,
 )
+from mayfly.contract.outputs.subtitles import Language, SubtitlesOutput
 from mayfly.contract.wire import Version
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "FolderName",
     "GalleryOutput",
     "LadderOutput",
+    "Language",
     "Manifest",
     "Output",
     "PictureKbps",
@@ -59,11 +61,12 @@ __all__ = [
     "Sound",
     "Speed",
     "StoryboardOutput",
+    "SubtitlesOutput",
     "ThumbnailsOutput",
     "VideoOutput",
 ]
 
-Output = VideoOutput | AudioOutput | PosterOutput | SampledOutput | LadderOutput
+Output = VideoOutput | AudioOutput | PosterOutput | SampledOutput | LadderOutput | SubtitlesOutput
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

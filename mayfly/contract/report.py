@@ -26,6 +26,8 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     channels: int | None = None
     #: Of an output's sound: what is presented when its edit list has cut the priming off.
     samples: int | None = None
+    #: Of subtitles: how many there are.
+    cues: int | None = None
 
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from mayfly.contract import wire
 from mayfly.contract.formats import VIDEO_FILES
-from mayfly.contract.recipe import Recipe, SampledOutput
+from mayfly.contract.recipe import Recipe, SampledOutput, SubtitlesOutput
 from tests.worker.clips import Clips
-from worker import preflight
+from tests.worker.spoken import PLAIN, subrip
+from worker import preflight, subtitle_tracks
 from worker.compile import compile_plan
+from worker.compile_subtitles import DECODED, compile_decoded
 from worker.ends import WorkFailed
 from worker.halt import Halt
 from worker.opening import SOURCE
@@ -27,10 +29,12 @@ pytestmark = pytest.mark.worker
 #: Every option that may stand behind the input.
 OWNED = frozenset(
     [
+        "-avoid_negative_ts",
         "-b:a",
         "-b:v",
         "-bufsize",
         "-c:a",
+        "-c:s",
         "-c:v",
         "-compression_level",
         "-cpu-used",
@@ -126,6 +130,13 @@ _PREVIEW = st.fixed_dictionaries(
         "places": st.sampled_from([0, 1, 3, 8, 9]),
     },
 )
+_SUBTITLES = st.fixed_dictionaries(
+    {"kind": st.just("subtitles")},
+    optional={
+        "file": st.sampled_from(["a.vtt", "a.srt", "a b.vtt", "-y.srt", "x.ass", "$(id).vtt"]),
+        "language": st.sampled_from(["eng", "fra", "en", "e\ng", "-y", None]),
+    },
+)
 
 
 @st.composite
@@ -154,16 +165,19 @@ def _likely(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def three(made: Clips) -> Path:
+def three(made: Clips, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    words = tmp_path_factory.mktemp("words") / "words.srt"
+    words.write_text(subrip(PLAIN))
     return made.make(
         "three-frames.mkv", "-f", "lavfi", "-i", "testsrc2=s=96x64:r=25", "-f", "lavfi", "-i",
-        "anoisesrc=r=44100:d=0.12", "-frames:v", "3", "-c:v", "ffv1", "-c:a", "pcm_s16le",
-        "-ac", "6",
+        "anoisesrc=r=44100:d=0.12", "-i", str(words), "-map", "0", "-map", "1", "-map", "2",
+        "-frames:v", "3", "-c:v", "ffv1", "-c:a", "pcm_s16le", "-ac", "6",
+        "-metadata:s:s:0", "language=eng",
     )  # fmt: skip
 
 
 @pytest.mark.timeout(300)
-@given(output=_VIDEO | _AUDIO | _GALLERY | _PREVIEW | _likely())
+@given(output=_VIDEO | _AUDIO | _GALLERY | _PREVIEW | _SUBTITLES | _likely())
 @settings(
     max_examples=40,
     deadline=None,
@@ -183,10 +197,10 @@ def test_a_recipe_is_refused_or_runs(
         try:
             material = looked_at(three, recipe, folder, ffprobe)
         except WorkFailed as failed:
-            assert failed.code == "request_refused"
+            assert failed.code in ("request_refused", "no_subtitles")
             return
-        argv = compile_plan(recipe, material, ffmpeg_path=str(ffmpeg), threads=2).argv
-        targets = [f"file:out/{name}" for name in written(recipe)]
+        argv = line(recipe, material, str(ffmpeg))
+        targets = [f"file:{name}" for name in written(recipe)]
         behind = argv[argv.index("-i") + 2 :]
         assert [word for word in behind if word.startswith("file:")] == targets
         behind = tuple(word for word in behind if word not in targets)
@@ -199,8 +213,21 @@ def test_a_recipe_is_refused_or_runs(
 def written(recipe: Recipe) -> list[str]:
     """What its one output has ffmpeg write: a file, and the list of moments that go by these."""
     (output,) = recipe.outputs
+    if isinstance(output, SubtitlesOutput):
+        return [DECODED]
     chosen = isinstance(output, SampledOutput)
-    return [output.file, f"_{output.file}.txt"] if chosen else [output.file]
+    return [f"out/{output.file}", *([f"out/_{output.file}.txt"] if chosen else [])]
+
+
+def line(recipe: Recipe, material: Material, ffmpeg: str) -> tuple[str, ...]:
+    """What is run for its one output: subtitles have a run of their own."""
+    (output,) = recipe.outputs
+    argv = compile_plan(recipe, material, ffmpeg_path=ffmpeg, threads=2).argv
+    if not isinstance(output, SubtitlesOutput):
+        return argv
+    assert argv == ()
+    track = subtitle_tracks.chosen(output, material.probe)
+    return compile_decoded(material, [track], ffmpeg_path=ffmpeg, threads=2).argv
 
 
 def looked_at(source: Path, recipe: Recipe, folder: Path, ffprobe: Path) -> Material:

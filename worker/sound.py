@@ -8,10 +8,13 @@ same reason.
 
 from fractions import Fraction
 
+import msgspec
+
+from mayfly.contract.ladder import Index
 from mayfly.contract.plan import PlanClock
 from mayfly.contract.recipe import LadderOutput
 from mayfly.contract.report import Media
-from worker import ladder, lists, subtitles
+from worker import ladder, ladder_texts, lists, subtitles
 from worker.compile_parts import PACKETS, compile_track
 from worker.ends import WorkFailed
 from worker.order import Done
@@ -26,8 +29,11 @@ def do(room: Room) -> Done:
     if clock is None:
         raise WorkFailed("worker_failed", "sound without the plan's clock")
     material = room.source()
-    files, cpu_seconds = _encode(room, material, clock)
-    files += subtitles.make(room, material, clock.origin_ticks * Fraction(*clock.time_base))
+    files, index, cpu_seconds = _encode(room, material, clock)
+    origin = clock.origin_ticks * Fraction(*clock.time_base)
+    files += subtitles.make(room, material, origin)
+    if (told := _with_texts(room, material, clock, index, origin)) is not None:
+        files.append((ladder.write(room, told), Media(container="list")))
     path = f"{OUTPUTS}/{PACKETS}"
     ticks = (tick - clock.origin_ticks for tick in material.scan.ticks)
     (room.folder / path).write_bytes(lists.pack_ticks(ticks))
@@ -36,25 +42,36 @@ def do(room: Room) -> Done:
     return Done(outputs=stored, source=material.probe.media(), cpu_seconds=cpu_seconds)
 
 
+def _with_texts(
+    room: Room, material: Material, clock: PlanClock, index: Index | None, origin: Fraction
+) -> Index | None:
+    """What is told of a ladder's sound, and of its subtitles; None where it has neither."""
+    wanted = ladder.of_recipe(room)
+    if wanted is None or clock.grid is None:
+        return index
+    texts = ladder_texts.store(room, material, clock.grid, origin)
+    index = index or (Index(folder=wanted.file, tracks=()) if texts else None)
+    return index and msgspec.structs.replace(index, texts=texts)
+
+
 def _encode(
     room: Room, material: Material, clock: PlanClock
-) -> tuple[list[tuple[str, Media]], float]:
+) -> tuple[list[tuple[str, Media]], Index | None, float]:
     settings, order = room.settings, room.order
     plan = compile_track(
         order.task.recipe, material, clock, ffmpeg_path=settings.ffmpeg, threads=settings.threads
     )
     if not plan.promises:
-        return [], 0.0
+        return [], None, 0.0
     with room.sending(ladder.growing(room, plan.promises, 0)) as sent:
         ending = room.run(plan, material.seconds())
     order.progress.stage = "proving"
     media = room.judge.sounds(plan, material, ending)
-    files = []
+    files, index = [], None
     for promise, made in zip(plan.promises, media, strict=True):
         if isinstance(promise.output, LadderOutput):
             heard = ladder.sounds(room, promise, material)
             index = ladder.store(room, promise.output, heard, sent)
-            files.append((ladder.write(room, index), Media(container="list")))
         elif made is not None:
             files.append((promise.path, made))
-    return files, ending.cpu_seconds
+    return files, index, ending.cpu_seconds

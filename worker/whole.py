@@ -4,6 +4,8 @@ import contextlib
 import dataclasses
 import logging
 
+import msgspec
+
 from mayfly.contract.plan import Plan
 from mayfly.contract.recipe import LadderOutput
 from mayfly.contract.report import Artifact, Media
@@ -13,6 +15,7 @@ from worker import (
     gallery,
     ladder,
     ladder_ready,
+    ladder_texts,
     moov,
     preflight,
     promise,
@@ -164,6 +167,9 @@ def _ladder(room: Room, material: Material, promise: Promise, sent: Sent) -> tup
     assert isinstance(wanted, LadderOutput) and grid is not None
     cuts = [*ladder.pictures(room, promise, 0, None), *ladder.sounds(room, promise, material)]
     index = ladder.store(room, wanted, cuts, sent)
+    count = len(index.tracks[0].segments)
+    texts = ladder_texts.store(room, material, grid, origin_of(material), count)
+    index = msgspec.structs.replace(index, texts=texts)
     found = ladder_ready.whole(wanted, [ladder_ready.Share(prefix=ladder.here(room), index=index)])
     ladder_ready.check(found, grid, last_frame(material, grid))
     return ladder_ready.deliver(room, wanted, found)

@@ -61,6 +61,9 @@ class LadderOutput(
     fps_max: Annotated[int, msgspec.Meta(ge=10, le=120)] = 60
     #: No sound when null.
     audio: Sound | None = msgspec.field(default_factory=Sound)
+    #: "all": every track of text that the source has, for viewers to choose from; it need not have
+    #: any.
+    subtitles: Literal["none", "all"] = "none"
 
     def __post_init__(self) -> None:
         if self.audio is not None:

@@ -24,7 +24,7 @@ from mayfly.contract.recipe import (
     VideoOutput,
 )
 from mayfly.core import limits
-from worker import compile_ladder, compile_sound, compile_still, compile_video, containers
+from worker import burnt, compile_ladder, compile_sound, compile_still, compile_video, containers
 from worker.compile_ladder import Cut
 from worker.opening import DEMUXERS
 from worker.preflight import Material, Seen
@@ -163,7 +163,8 @@ def all_shown(
 def _filtered(branch: Any, promise: Promise, chosen: Callable[[PosterOutput], str]) -> Any:
     assert promise.size is not None
     if isinstance(promise.output, VideoOutput):
-        return scaled(branch, promise.size, bits=promise.output.bits)
+        film = scaled(branch, promise.size, bits=promise.output.bits)
+        return film if promise.output.burn_in is None else burnt.drawn(film, promise.size)
     assert isinstance(promise.output, PosterOutput)
     return scaled(branch.filter("select", chosen(promise.output)), promise.size, full_range=True)
 

@@ -125,9 +125,10 @@ def check_probe(probe: Probe, recipe: Recipe) -> None:
         raise WorkFailed("not_media", "it holds neither a picture nor sound")
     _check_absurd(probe, picture)
     for output in recipe.outputs:
-        if isinstance(output, SubtitlesOutput):
-            subtitle_tracks.chosen(output, probe)
-        elif not isinstance(output, AudioOutput) and picture is None:
+        speaks, language = subtitle_tracks.wanted(output)
+        if speaks:
+            subtitle_tracks.chosen(output.file, language, probe)
+        if not isinstance(output, AudioOutput | SubtitlesOutput) and picture is None:
             raise WorkFailed("no_video", f"{output.file} cannot be made")
         if isinstance(output, VideoOutput) and picture is not None:
             _check_size(output, picture)

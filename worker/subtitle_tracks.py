@@ -6,7 +6,7 @@ has drawn.
 
 from collections.abc import Sequence
 
-from mayfly.contract.recipe import SubtitlesOutput
+from mayfly.contract.recipe import LadderOutput, Output, SubtitlesOutput, VideoOutput
 from mayfly.core import languages
 from worker.ends import WorkFailed
 from worker.probe import Probe, Stream
@@ -36,20 +36,33 @@ def is_forced(track: Stream) -> bool:
     return bool(track.disposition.get("forced"))
 
 
-def chosen(output: SubtitlesOutput, probe: Probe) -> Stream:
-    """The one that an output is of. Raises WorkFailed(no_subtitles, subtitles_are_pictures)."""
+def wanted(output: Output) -> tuple[bool, str | None]:
+    """Whether an output has to do with one track of subtitles, and in which language."""
+    match output:
+        case SubtitlesOutput():
+            return True, output.language
+        case VideoOutput() | LadderOutput():
+            burn_in = output.burn_in
+            return burn_in is not None, None if burn_in is None else burn_in.language
+        case _:
+            return False, None
+
+
+def chosen(file: str, wished: str | None, probe: Probe) -> Stream:
+    """The one that an output is of, in that language or in any. Raises WorkFailed(no_subtitles,
+    subtitles_are_pictures)."""
     found = texts(probe)
-    wanted = languages.code(output.language or "")
-    fitting = [track for track in found if output.language is None or language(track) == wanted]
+    code = languages.code(wished or "")
+    fitting = [track for track in found if wished is None or language(track) == code]
     if fitting:
         return next((track for track in fitting if not is_forced(track)), fitting[0])
     drawn = [stream for stream in probe.streams if stream.codec_name in _PICTURES]
     if not found and drawn:
-        raise WorkFailed("subtitles_are_pictures", f"{output.file} would be of {_codecs(drawn)}")
+        raise WorkFailed("subtitles_are_pictures", f"{file} would be of {_codecs(drawn)}")
     if not found:
-        raise WorkFailed("no_subtitles", f"{output.file} cannot be made")
+        raise WorkFailed("no_subtitles", f"{file} cannot be made")
     known = ", ".join(sorted({language(track) or "no language" for track in found}))
-    raise WorkFailed("no_subtitles", f"{output.file} would be in {output.language}; it has {known}")
+    raise WorkFailed("no_subtitles", f"{file} would be in {wished}; it has {known}")
 
 
 def _codecs(streams: Sequence[Stream]) -> str:

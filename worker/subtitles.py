@@ -29,7 +29,9 @@ def make(room: Room, material: Material, origin: Fraction) -> list[tuple[str, Me
     """The file of each output of the recipe that is one, and what it is; `origin` is the second
     that is 0 from now on. Raises WorkFailed, Halted."""
     outputs = [one for one in room.order.task.recipe.outputs if isinstance(one, SubtitlesOutput)]
-    tracks = {one.file: subtitle_tracks.chosen(one, material.probe) for one in outputs}
+    tracks = {
+        one.file: subtitle_tracks.chosen(one.file, one.language, material.probe) for one in outputs
+    }
     cues = read(room, material, list(tracks.values()), origin)
     until = film_seconds(material, origin)
     return [_written(room, one, cues[tracks[one.file].index], until) for one in outputs]

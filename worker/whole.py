@@ -10,6 +10,7 @@ from mayfly.contract.plan import Plan
 from mayfly.contract.recipe import LadderOutput
 from mayfly.contract.report import Artifact, Media
 from worker import (
+    burning,
     chunk,
     cuts,
     gallery,
@@ -123,6 +124,7 @@ def encode(room: Room, material: Material, note: str, because: str) -> Done:
     plan = compile_plan(
         order.task.recipe, material, ffmpeg_path=settings.ffmpeg, threads=settings.threads
     )
+    burning.lay_out(room, plan, material)
     stored, files, cpu_seconds = _run(room, material, plan) if plan.promises else ((), [], 0.0)
     files += subtitles.make(room, material, origin_of(material))
     stored = (*stored, *room.store(files, published=True))

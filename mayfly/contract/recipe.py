@@ -8,6 +8,7 @@ from typing import Annotated
 
 import msgspec
 
+from mayfly.contract.outputs.burn_in import BurnIn
 from mayfly.contract.outputs.fields import (
     Box,
     FileName,
@@ -44,6 +45,7 @@ __all__ = [
     "LADDER_SOUND",
     "AudioOutput",
     "Box",
+    "BurnIn",
     "FileName",
     "FolderName",
     "GalleryOutput",

@@ -15,7 +15,7 @@ from mayfly.contract.formats import VIDEO_FILES
 from mayfly.contract.recipe import Recipe, SampledOutput, SubtitlesOutput
 from tests.worker.clips import Clips
 from tests.worker.spoken import PLAIN, subrip
-from worker import preflight, subtitle_tracks
+from worker import burnt, preflight, subtitle_tracks
 from worker.compile import compile_plan
 from worker.compile_subtitles import DECODED, compile_decoded
 from worker.ends import WorkFailed
@@ -105,6 +105,7 @@ _VIDEO = st.fixed_dictionaries(
         "fragmented": st.booleans(),
         "keyframe_seconds": st.sampled_from([0.5, 2, 10, 11]),
         "audio": _SOUND | st.none(),
+        "burn_in": st.sampled_from([None, {}, {"language": "eng"}, {"language": "x:y"}, {"x": 1}]),
     },
 )
 _AUDIO = st.fixed_dictionaries(
@@ -155,6 +156,7 @@ def _likely(draw: st.DrawFn) -> dict[str, Any]:
             "codec": draw(st.sampled_from(kind.sounds)),
             "channels_max": draw(st.integers(1, 8)),
         },
+        "burn_in": draw(st.sampled_from([None, {}])),
     }
     rate = draw(st.sampled_from(["crf", "capped", "bitrate_kbps", ""]))
     if rate == "capped":
@@ -200,6 +202,9 @@ def test_a_recipe_is_refused_or_runs(
             assert failed.code in ("request_refused", "no_subtitles")
             return
         argv = line(recipe, material, str(ffmpeg))
+        for promise in compile_plan(recipe, material, ffmpeg_path="", threads=1).promises:
+            if promise.size is not None:
+                (folder / burnt.path(promise.size)).write_text(burnt.written([], promise.size))
         targets = [f"file:{name}" for name in written(recipe)]
         behind = argv[argv.index("-i") + 2 :]
         assert [word for word in behind if word.startswith("file:")] == targets
@@ -226,7 +231,7 @@ def line(recipe: Recipe, material: Material, ffmpeg: str) -> tuple[str, ...]:
     if not isinstance(output, SubtitlesOutput):
         return argv
     assert argv == ()
-    track = subtitle_tracks.chosen(output, material.probe)
+    track = subtitle_tracks.chosen(output.file, output.language, material.probe)
     return compile_decoded(material, [track], ffmpeg_path=ffmpeg, threads=2).argv
 
 

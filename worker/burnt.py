@@ -14,7 +14,11 @@ from worker.subtitle_text import Cue, Line, Run
 # Beneath the attempt's folder, under names that no source has a word in.
 FONTS = "in/fonts"
 #: What keeps the machine's own fonts away: a film is to look alike wherever it is made.
-NO_OTHER_FONTS = '<?xml version="1.0"?>\n<fontconfig></fontconfig>\n'
+NO_OTHER_FONTS = (
+    '<?xml version="1.0"?>\n<fontconfig>'
+    f'<dir prefix="cwd">{FONTS}</dir><cachedir prefix="cwd">in/fonts-seen</cachedir>'
+    "</fontconfig>\n"
+)
 _FONT = "Noto Sans"
 
 #: Of the shorter side of a picture that is as wide as most: broadcasters' letters are as high.

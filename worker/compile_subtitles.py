@@ -17,6 +17,9 @@ from worker.streams import ANONYMOUS
 
 #: Beneath the attempt's folder.
 DECODED = "in/subtitles.mkv"
+#: Never written: packets go there so that ffmpeg says how far it has read. A film's few signs may
+#: be an hour of it apart, and who says nothing for long is taken to hang.
+PASSED = "in/passed"
 
 
 def compile_decoded(
@@ -32,7 +35,12 @@ def compile_decoded(
         avoid_negative_ts="disabled",
         **ANONYMOUS,
     )
+    passed = [
+        ffmpeg.output(source[str(one.index)], f"file:{PASSED}", **{kind: "copy"}, format="null")
+        for kind, one in (("c:v", material.picture), ("c:a", material.sound))
+        if one is not None
+    ][-1:]
     # Not -xerror: a subtitle that cannot be decoded is missed when they are counted, and then there
     # is a sentence for it.
-    line = whole.command(ffmpeg_path, threads, ("-copyts",), [output])
+    line = whole.command(ffmpeg_path, threads, ("-copyts",), [output, *passed])
     return Plan(argv=line, promises=())

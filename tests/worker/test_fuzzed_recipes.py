@@ -17,7 +17,7 @@ from tests.worker.clips import Clips
 from tests.worker.spoken import PLAIN, subrip
 from worker import burnt, preflight, subtitle_tracks
 from worker.compile import compile_plan
-from worker.compile_subtitles import DECODED, compile_decoded
+from worker.compile_subtitles import DECODED, PASSED, compile_decoded
 from worker.ends import WorkFailed
 from worker.halt import Halt
 from worker.opening import SOURCE
@@ -219,7 +219,7 @@ def written(recipe: Recipe) -> list[str]:
     """What its one output has ffmpeg write: a file, and the list of moments that go by these."""
     (output,) = recipe.outputs
     if isinstance(output, SubtitlesOutput):
-        return [DECODED]
+        return [DECODED, PASSED]
     chosen = isinstance(output, SampledOutput)
     return [f"out/{output.file}", *([f"out/_{output.file}.txt"] if chosen else [])]
 

@@ -19,11 +19,12 @@ from mayfly.contract.recipe import (
     Recipe,
     SampledOutput,
     StoryboardOutput,
+    SubtitlesOutput,
     ThumbnailsOutput,
     VideoOutput,
 )
 from mayfly.core import limits
-from worker import compile_ladder, compile_sound, compile_still, compile_video, containers
+from worker import burnt, compile_ladder, compile_sound, compile_still, compile_video, containers
 from worker.compile_ladder import Cut
 from worker.opening import DEMUXERS
 from worker.preflight import Material, Seen
@@ -57,10 +58,12 @@ def compile_plan(
     threads: int,
     levels: compile_sound.Levels = _AS_IT_IS,
 ) -> Plan:
-    """The one command line of a recipe."""
+    """The one command line of a recipe; without any output that it is for, nothing to run."""
+    promises = promised(recipe, material)
+    if not promises:
+        return Plan(argv=(), promises=())
     source = opened(material, threads)
     origin_ticks = material.origin_ticks
-    promises = promised(recipe, material)
     pictured = [p for p in promises if p.size is not None]
     pictures: dict[str, Any] = {}
     if material.picture is not None and pictured:
@@ -87,7 +90,11 @@ def compile_plan(
 
 def promised(recipe: Recipe, material: Material) -> tuple[Promise, ...]:
     """What each output will be."""
-    return tuple(promise(output, material) for output in recipe.outputs)
+    return tuple(
+        promise(output, material)
+        for output in recipe.outputs
+        if not isinstance(output, SubtitlesOutput)
+    )
 
 
 def opened(material: Material, threads: int) -> Any:
@@ -175,7 +182,8 @@ def all_shown(
 def _filtered(branch: Any, promise: Promise, chosen: Callable[[PosterOutput], str]) -> Any:
     assert promise.size is not None
     if isinstance(promise.output, VideoOutput):
-        return scaled(branch, promise.size, bits=promise.output.bits)
+        film = scaled(branch, promise.size, bits=promise.output.bits)
+        return film if promise.output.burn_in is None else burnt.drawn(film, promise.size)
     assert isinstance(promise.output, PosterOutput)
     return scaled(branch.filter("select", chosen(promise.output)), promise.size, full_range=True)
 
@@ -205,6 +213,8 @@ def _outputs(
             return [ffmpeg.output(pictures[output.file], target, **compile_still.jpeg(output))]
         case StoryboardOutput() | ThumbnailsOutput() | PreviewOutput():
             return compile_still.gallery(promise, pictures)
+        case SubtitlesOutput():
+            raise TypeError(f"{output.file} is made beside the one run.")
         case LadderOutput():
             assert promise.grid is not None
             made = compile_ladder.rungs(output, promise.rungs, promise.grid, pictures, 0, threads)

@@ -15,8 +15,9 @@ import ffmpeg
 from mayfly.contract.plan import Grid
 from mayfly.contract.recipe import LadderOutput, VideoOutput
 from mayfly.core import grids
-from worker import compile_codecs, containers, pace
+from worker import burnt, compile_codecs, containers, pace
 from worker.compile_codecs import Making
+from worker.picture import Size
 from worker.rungs import SOUND, Rung, path
 from worker.streams import ANONYMOUS, branches, scaled
 
@@ -63,9 +64,14 @@ def pictures(
         steady = _since_zero(steady, cut.tick, grid.zero_ticks - cut.origin_ticks)
     even = _gridded(steady, grid, cut.first_frame, cut.end_frame)
     return {
-        path(ladder, rung.name): scaled(branch, rung.size, bits=ladder.bits)
+        path(ladder, rung.name): _of_size(branch, ladder, rung.size)
         for rung, branch in zip(made, branches(even, "split", len(made)), strict=True)
     }
+
+
+def _of_size(branch: Any, ladder: LadderOutput, size: Size) -> Any:
+    sized = scaled(branch, size, bits=ladder.bits)
+    return sized if ladder.burn_in is None else burnt.drawn(sized, size)
 
 
 def _since_zero(steady: Any, tick: Fraction, late_ticks: int) -> Any:

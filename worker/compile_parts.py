@@ -23,6 +23,7 @@ from mayfly.contract.recipe import (
     Recipe,
     SampledOutput,
     StoryboardOutput,
+    SubtitlesOutput,
     ThumbnailsOutput,
     VideoOutput,
 )
@@ -200,7 +201,7 @@ def _shows(output: Output, recipe: Recipe, scope: Scope) -> bool:
             return True
         case PreviewOutput():
             return True
-        case AudioOutput():
+        case AudioOutput() | SubtitlesOutput():
             return False
         case PosterOutput():
             tick = _still(output, recipe, scope)

@@ -72,6 +72,9 @@ def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
     work = predicted_seconds(material, recipe, scan.frames, policy.threads)
     if not policy.chunk_seconds and work < limits.SPLIT_SECONDS_MIN:
         return Whole()
+    if _draws_subtitles(recipe):
+        # Each chunk would need all of the source's subtitles, which lie scattered through it.
+        return Whole("subtitles are drawn into its pictures")
     seconds = policy.chunk_seconds or _media_seconds(work, material.scan.span_seconds(), policy)
     boundaries = (
         _segment_starts(material, grid, seconds) if grid else _boundaries(material, seconds)
@@ -146,6 +149,13 @@ def _sizes(output: VideoOutput | LadderOutput, picture: Stream) -> list[Size]:
 def size_of(output: VideoOutput, picture: Stream) -> Size:
     """Of a film."""
     return fit(picture, output.box, enlarge=output.enlarge)
+
+
+def _draws_subtitles(recipe: Recipe) -> bool:
+    return any(
+        isinstance(output, VideoOutput | LadderOutput) and output.burn_in is not None
+        for output in recipe.outputs
+    )
 
 
 def uncuttable(material: Material) -> str:

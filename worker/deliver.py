@@ -47,6 +47,7 @@ _CONTENT_TYPES = {
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
     ".vtt": "text/vtt",
+    ".srt": "application/x-subrip",
     ".gif": "image/gif",
     ".webp": "image/webp",
 }

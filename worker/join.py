@@ -18,11 +18,18 @@ import msgspec
 
 from mayfly.contract.packed import Unreadable
 from mayfly.contract.plan import PlanClock, Scope
-from mayfly.contract.recipe import AudioOutput, LadderOutput, Output, SampledOutput, VideoOutput
+from mayfly.contract.recipe import (
+    AudioOutput,
+    LadderOutput,
+    Output,
+    SampledOutput,
+    SubtitlesOutput,
+    VideoOutput,
+)
 from mayfly.contract.report import Artifact, Media, Scored, SoundTrack
 from mayfly.contract.task import Fetch, Input
 from mayfly.core import grids, ladders, limits
-from worker import boxes, bringing, gallery, ladder, ladder_ready, scoring, seams, words
+from worker import boxes, bringing, gallery, ladder, ladder_ready, scoring, seams, subtitles, words
 from worker.compile_parts import FRAMES, PACKETS, compile_join, seam_ticks
 from worker.ends import Doubted, WorkFailed
 from worker.ladder_ready import Share
@@ -74,6 +81,10 @@ class Joining:
                 continue
             brought = [part for part in self.parts if part.file == output.file]
             promise = Promise(output=output, tags=self._tags(output))
+            if isinstance(output, SubtitlesOutput):
+                self._bring(_only(brought, output.file), promise.path)
+                files.append((promise.path, subtitles.delivered(room, output)))
+                continue
             if isinstance(output, VideoOutput):
                 shown_at = array("q", (tick * self.clock.time_base[0] for tick in packets))
                 cpu_seconds += self._join(promise, brought, shown_at)

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import msgspec
 
-from mayfly.contract.ladder import Index, Layer, Ready, Run, Segment, Track
+from mayfly.contract.ladder import Index, Layer, Ready, Run, Segment, Text, Texts, Track
 from mayfly.contract.plan import Grid
 from mayfly.contract.recipe import LadderOutput
 from mayfly.contract.report import Artifact, Media, SoundTrack
@@ -43,6 +43,9 @@ class Whole:
     pictures: tuple[Track, ...]
     sound: Track | None
     layers: tuple[Layer, ...]
+    #: Its subtitles, and the folder in the work folder of the attempt that made them.
+    texts: tuple[Text, ...] = ()
+    texts_at: str = ""
 
 
 def whole(wanted: LadderOutput, shares: Sequence[Share]) -> Whole:
@@ -52,10 +55,13 @@ def whole(wanted: LadderOutput, shares: Sequence[Share]) -> Whole:
             raise _doubted(share, f"the ladder {share.index.folder}, not {wanted.file}")
         if len(set(_names(share))) < len(_names(share)):
             raise _doubted(share, "a track twice")
-    shown = [share for share in shares if _names(share) != (SOUND,)]
+    # The sound's task may have told of subtitles alone.
+    shown = [share for share in shares if _names(share) != (SOUND,) and _may_show(share)]
     heard = [share for share in shares if _names(share)[-1:] == (SOUND,)]
-    if not shown or len(heard) > 1:
-        raise Doubted(f"{len(shown)} parts with pictures and {len(heard)} with sound")
+    said = [share for share in shares if share.index.texts]
+    if not shown or len(heard) > 1 or len(said) > 1:
+        told = f"{len(shown)} parts with pictures, {len(heard)} with sound"
+        raise Doubted(f"{told}, {len(said)} with subtitles")
     names = tuple(name for name in _names(shown[0]) if name != SOUND)
     for share in shown:
         if tuple(name for name in _names(share) if name != SOUND) != names:
@@ -68,7 +74,23 @@ def whole(wanted: LadderOutput, shares: Sequence[Share]) -> Whole:
     sound = _joined(SOUND, heard) if heard else None
     if sound is not None:
         layers.append(Layer(tracks=(SOUND,), runs=(_run(heard[0], SOUND),)))
-    return Whole(pictures=pictures, sound=sound, layers=tuple(layers))
+    found = Whole(pictures=pictures, sound=sound, layers=tuple(layers))
+    return _with_texts(wanted, found, said[0]) if said else found
+
+
+def _with_texts(wanted: LadderOutput, found: Whole, share: Share) -> Whole:
+    """Raises Doubted where they are not for all of the picture, or cannot be told apart."""
+    texts = share.index.texts
+    names = [text.name for text in texts]
+    if names != [f"s{number}" for number in range(len(texts))]:
+        raise _doubted(share, f"the subtitles {', '.join(names)}")
+    if len({text.label for text in texts}) < len(texts):
+        raise _doubted(share, "subtitles of one name")
+    count = len(found.pictures[0].segments)
+    for text in texts:
+        if "hls" in wanted.manifests and len(text.segment_bytes) < count:
+            raise _doubted(share, f"{text.name} ends before the picture")
+    return dataclasses.replace(found, texts=texts, texts_at=share.prefix)
 
 
 def check(found: Whole, grid: Grid, last_frame: int) -> None:
@@ -97,13 +119,21 @@ def deliver(room: Room, wanted: LadderOutput, found: Whole) -> tuple[Artifact, .
     prefix = ladder.here(room)
     tracks = [*found.pictures, *([found.sound] if found.sound else [])]
     texts = _texts(wanted, found, tracks)
-    read_back.check(texts, tracks)
+    read_back.check(texts, tracks, found.texts)
+    segments = len(found.pictures[0].segments)
     ready = Ready(
         folder=wanted.file,
         playlists=prefix,
         layers=found.layers,
         manifests=wanted.manifests,
         iframes=playlists.has_iframes(found.pictures),
+        texts=Texts(
+            prefix=found.texts_at,
+            names=tuple(text.name for text in found.texts),
+            segments=segments,
+        )
+        if found.texts
+        else None,
     )
     texted = [_written(room, f"{wanted.file}/{name}", text) for name, text in texts.items()]
     listed = _written(room, ladders.PUBLISHED, msgspec.json.encode(ready).decode())
@@ -114,6 +144,10 @@ def deliver(room: Room, wanted: LadderOutput, found: Whole) -> tuple[Artifact, .
     ]
     media = sum(track.init_bytes + sum(s.size_bytes for s in track.segments) for track in tracks)
     files = sum(1 + len(track.segments) for track in tracks)
+    for text in found.texts:
+        files += len(ladders.text_files(text.name, segments, wanted.manifests))
+        media += sum(text.segment_bytes[:segments])
+        media += text.size_bytes if "dash" in wanted.manifests else 0
     made[0] = msgspec.structs.replace(
         made[0],
         size_bytes=media + sum(span.size for span in texted),
@@ -129,9 +163,11 @@ def _texts(wanted: LadderOutput, found: Whole, tracks: Sequence[Track]) -> dict[
         texts = {ladders.playlist(track.name): playlists.media(track) for track in tracks}
         if playlists.has_iframes(found.pictures):
             texts |= {ladders.iframes(t.name): playlists.iframes(t) for t in found.pictures}
-        texts[ladders.MASTER] = playlists.master(found.pictures, found.sound)
+        for text in found.texts:
+            texts[ladders.playlist(text.name)] = playlists.text(text, found.pictures[0])
+        texts[ladders.MASTER] = playlists.master(found.pictures, found.sound, found.texts)
     if "dash" in wanted.manifests:
-        texts[ladders.MANIFEST] = dash.manifest(found.pictures, found.sound)
+        texts[ladders.MANIFEST] = dash.manifest(found.pictures, found.sound, found.texts)
     return texts
 
 
@@ -204,6 +240,10 @@ def _run(share: Share, name: str) -> Run:
 
 def _names(share: Share) -> tuple[str, ...]:
     return tuple(track.name for track in share.index.tracks)
+
+
+def _may_show(share: Share) -> bool:
+    return share.chunk is not None or bool(_names(share))
 
 
 def _end(track: Track) -> int:

@@ -11,6 +11,9 @@ from collections.abc import Callable, Mapping
 #: Where a source that was fetched lies, beneath the attempt's folder.
 SOURCE = "in/source"
 
+#: What says to whoever draws letters which fonts there are.
+FONT_CONFIG = "in/fonts.conf"
+
 #: Every demuxer that may touch a source: the containers people upload, and none that reads other
 #: files or URLs (hls, dash, concat, image2, sdp, …), none without a clock of its own (raw video:
 #: nobody could prove that it is whole), no still pictures.

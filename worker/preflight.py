@@ -14,11 +14,12 @@ from mayfly.contract.recipe import (
     LadderOutput,
     Recipe,
     Sound,
+    SubtitlesOutput,
     VideoOutput,
 )
 from mayfly.contract.task import PutUrls, Upload
 from mayfly.core import limits
-from worker import tracks, words
+from worker import subtitle_tracks, tracks, words
 from worker.ends import WorkFailed
 from worker.opening import FETCHED, Opening
 from worker.picture import fit
@@ -133,7 +134,10 @@ def check_probe(probe: Probe, recipe: Recipe) -> None:
         raise WorkFailed("not_media", "it holds neither a picture nor sound")
     _check_absurd(probe, picture)
     for output in recipe.outputs:
-        if not isinstance(output, AudioOutput) and picture is None:
+        speaks, language = subtitle_tracks.wanted(output)
+        if speaks:
+            subtitle_tracks.chosen(output.file, language, probe)
+        if not isinstance(output, AudioOutput | SubtitlesOutput) and picture is None:
             raise WorkFailed("no_video", f"{output.file} cannot be made")
         if isinstance(output, VideoOutput | LadderOutput) and picture is not None:
             _check_sizes(output, picture)
@@ -196,7 +200,9 @@ def check_scan(probe: Probe, scan: Scan, recipe: Recipe) -> Material:
         raise WorkFailed(
             "source_truncated", f"its index promises {promised} pictures, it holds {scan.packets}"
         )
-    wants_picture = any(not isinstance(output, AudioOutput) for output in recipe.outputs)
+    wants_picture = any(
+        not isinstance(output, AudioOutput | SubtitlesOutput) for output in recipe.outputs
+    )
     if wants_picture and material.picture is not None:
         if scan.frames == 0:
             raise WorkFailed("no_video", "its video track is empty")

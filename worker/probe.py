@@ -42,8 +42,9 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     sample_rate: int = 0
     channels: int = 0
     disposition: dict[str, int] = {}
-    side_data_list: tuple[SideData, ...] = ()
+    #: A stranger's words: its language, and what it calls itself.
     tags: dict[str, str] = {}
+    side_data_list: tuple[SideData, ...] = ()
 
     @property
     def language(self) -> str:

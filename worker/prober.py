@@ -5,7 +5,7 @@ named and nothing to read but one file, or the loopback. It must never be given 
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -99,6 +99,18 @@ class Prober:
         if ending.fate is not Fate.SUCCEEDED:
             raise WorkFailed("source_corrupt", last_words(ending))
         return reader.scan(" ".join(ending.tail))
+
+    def told(
+        self, arguments: Sequence[str], name: str, *, folder: Path, halt: Halt,
+        take: Callable[[bytes], object],
+    ) -> None:  # fmt: skip
+        """Lines about the packets of a file of the folder. Raises WorkFailed(source_corrupt),
+        Halted, and what `take` raises."""
+        ending = self._run(
+            list(arguments), of_file(name), folder, halt, take, seconds=_SCAN_SECONDS_MAX
+        )
+        if ending.fate is not Fate.SUCCEEDED:
+            raise WorkFailed("source_corrupt", last_words(ending))
 
     def decoded_samples(
         self, name: str, track: int, *, folder: Path, halt: Halt

@@ -19,6 +19,7 @@ from mayfly.contract.recipe import (
     SampledOutput,
     Sound,
     StoryboardOutput,
+    SubtitlesOutput,
     ThumbnailsOutput,
     VideoOutput,
 )
@@ -73,14 +74,15 @@ class Promise:
     @property
     def sound(self) -> Sound:
         """What is wanted of the sound of an output that has any."""
-        if isinstance(self.output, PosterOutput | SampledOutput) or self.output.audio is None:
+        silent = PosterOutput | SampledOutput | SubtitlesOutput
+        if isinstance(self.output, silent) or self.output.audio is None:
             raise TypeError(f"{self.output.file} has no sound.")
         return self.output.audio
 
     @property
     def sound_codec(self) -> SoundCodec:
         """Of an output that has sound."""
-        assert not isinstance(self.output, PosterOutput | SampledOutput)
+        assert not isinstance(self.output, PosterOutput | SampledOutput | SubtitlesOutput)
         if isinstance(self.output, LadderOutput):
             return self.sound.codec_in(LADDER_SOUND)
         return self.sound.codec_in(self.output.holds)
@@ -128,6 +130,8 @@ def promise(output: Output, material: Seen, grid: Grid | None = None) -> Promise
         case AudioOutput():
             promised = Promise(output=output, tags=_tags(output, material))
             return dataclasses.replace(promised, tracks=_tracks(promised, material))
+        case SubtitlesOutput():
+            return Promise(output=output)
         case PosterOutput() | StoryboardOutput() | ThumbnailsOutput():
             assert material.picture is not None
             return Promise(output=output, size=fit(material.picture, output.box))

@@ -28,6 +28,7 @@ from mayfly.contract.recipe import (
     PreviewOutput,
     SampledOutput,
     StoryboardOutput,
+    SubtitlesOutput,
     ThumbnailsOutput,
     VideoOutput,
 )
@@ -141,6 +142,8 @@ class Judge:
                 return _media(made, samples)
             case StoryboardOutput() | ThumbnailsOutput() | PreviewOutput() | LadderOutput():
                 return None
+            case SubtitlesOutput():
+                raise TypeError(f"{output.file} is none of ffmpeg's.")
 
     def sounds(self, plan: Plan, material: Material, ending: Ending) -> tuple[Media | None, ...]:
         """What the sound of each output is; nothing of a ladder's. Raises
@@ -175,6 +178,11 @@ class Judge:
         prove_sound_coded(promise, probe)
         return probe
 
+    def listed(self, name: str, path: str, demuxer: str) -> Probe:
+        """A file of text, whose packets another program counts. Raises WorkFailed(output_broken),
+        Halted."""
+        return self._measure.probed(name, path, demuxer)
+
     def joined(self, promise: Promise, expected: Expected) -> Media:
         """What an output is that was joined of proven parts; a ladder never is. Raises WorkFailed,
         Halted."""
@@ -201,6 +209,8 @@ class Judge:
                 return _retold(media, expected)
             case StoryboardOutput() | ThumbnailsOutput() | PreviewOutput() | LadderOutput():
                 raise TypeError(f"{output.file} is not joined into a file.")
+            case SubtitlesOutput():
+                raise TypeError(f"{output.file} is not joined, but brought as it is.")
 
     def _still(self, promise: Promise) -> Media:
         name = promise.output.file

@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import NoReturn
 from xml.etree import ElementTree as Xml
 
-from mayfly.contract.ladder import Track
+from mayfly.contract.ladder import Text, Track
 from mayfly.core import ladders
 from worker.ends import WorkFailed
 from worker.rungs import SOUND
@@ -48,22 +48,25 @@ class Listed:
     items: tuple[Item, ...]
 
 
-def check(texts: Mapping[str, str], tracks: Sequence[Track]) -> None:
+def check(texts: Mapping[str, str], tracks: Sequence[Track], spoken: Sequence[Text] = ()) -> None:
     """That these lists, by their names, name all segments of the tracks, each once, in order, at
-    their times, and nothing else. Raises WorkFailed(output_broken)."""
+    their times, and nothing else; and of each track of subtitles as many as of the picture. Raises
+    WorkFailed(output_broken)."""
     named: set[str] = set()
     if ladders.MASTER in texts:
-        named = {ladders.MASTER, *_check_master(texts[ladders.MASTER], tracks)}
+        named = {ladders.MASTER, *_check_master(texts[ladders.MASTER], tracks, spoken)}
         for track in tracks:
             _check_playlists(texts, track, named)
+        for text in spoken:
+            _check_text(texts, text, tracks[0], named)
     if ladders.MANIFEST in texts:
         named.add(ladders.MANIFEST)
-        _check_manifest(texts[ladders.MANIFEST], tracks)
+        _check_manifest(texts[ladders.MANIFEST], tracks, spoken)
     if named != set(texts):
         _broken("lists", f"{', '.join(sorted(named ^ set(texts)))} without one that leads there")
 
 
-def _check_master(text: str, tracks: Sequence[Track]) -> set[str]:
+def _check_master(text: str, tracks: Sequence[Track], spoken: Sequence[Text]) -> set[str]:
     """The playlists that it names."""
     pictures = [track for track in tracks if track.name != SOUND]
     sounds = [track for track in tracks if track.name == SOUND]
@@ -73,6 +76,10 @@ def _check_master(text: str, tracks: Sequence[Track]) -> set[str]:
          if line.startswith(f"#EXT-X-{tag}:")]
         for tag in ("STREAM-INF", "I-FRAME-STREAM-INF", "MEDIA")
     )  # fmt: skip
+    said = [one for one, _ in media if one.get("TYPE") == "SUBTITLES"]
+    media = [(one, after) for one, after in media if one.get("TYPE") == "AUDIO"]
+    _check_spoken(ladders.MASTER, said, spoken)
+    group = spoken and said[0].get("GROUP-ID")
     wanted = [f"{track.width}x{track.height}" for track in pictures]
     heard = [track.codec for track in sounds]
     if [one.get("RESOLUTION") for one, _ in streams] != wanted or len(media) != len(sounds):
@@ -81,12 +88,45 @@ def _check_master(text: str, tracks: Sequence[Track]) -> set[str]:
         codecs = one.get("CODECS", "").split(",")
         if codecs != [track.codec, *heard] or ("AUDIO" in one) != bool(sounds):
             _broken(ladders.MASTER, f"{track.name} with other codecs or sound than it has")
+        if one.get("SUBTITLES") != (group or None):
+            _broken(ladders.MASTER, f"{track.name} with other subtitles than there are")
     if keys and [one.get("RESOLUTION") for one, _ in keys] != wanted:
         _broken(ladders.MASTER, "keyframes of other sizes than there are")
     return {
         *(after for _, after in streams),
         *(one.get("URI", "") for one, _ in (*keys, *media)),
+        *(one.get("URI", "") for one in said),
     }
+
+
+def _check_spoken(name: str, said: Sequence[Mapping[str, str]], spoken: Sequence[Text]) -> None:
+    """The subtitles that a master names."""
+    found = [
+        (one.get("NAME"), one.get("LANGUAGE", ""), one.get("FORCED"), one.get("URI"))
+        for one in said
+    ]
+    wanted = [
+        (one.label, one.language, "YES" if one.forced else "NO", ladders.playlist(one.name))
+        for one in spoken
+    ]
+    if found != wanted or len({one.get("GROUP-ID") for one in said}) > 1:
+        _broken(name, "other subtitles than there are")
+
+
+def _check_text(texts: Mapping[str, str], text: Text, picture: Track, named: set[str]) -> None:
+    """The playlist of a track of subtitles: a file for each of the picture's segments."""
+    name = ladders.playlist(text.name)
+    if name not in named:
+        _broken(name, "nobody leads there")
+    found, rate = _playlist(name, texts.get(name, "")), Fraction(*picture.rate)
+    wanted = [ladders.text_segment(text.name, one.number) for one in picture.segments]
+    ends = [(one.start + one.length) / rate for one in picture.segments]
+    if (
+        [item.name for item in found.items] != wanted
+        or found.beginning
+        or any(abs(item.ends - end) > _ROUNDED for item, end in zip(found.items, ends, strict=True))
+    ):
+        _broken(name, "other segments than the picture's")
 
 
 def _check_playlists(texts: Mapping[str, str], track: Track, named: set[str]) -> None:
@@ -130,17 +170,20 @@ def _playlist(name: str, text: str) -> Listed:
     return Listed(beginning=beginning, items=tuple(items))
 
 
-def _check_manifest(text: str, tracks: Sequence[Track]) -> None:
+def _check_manifest(text: str, tracks: Sequence[Track], spoken: Sequence[Text]) -> None:
     name = ladders.MANIFEST
     try:
         root = Xml.fromstring(text)  # noqa: S314 - written a moment ago, by ourselves
         periods = root.findall(f"{_NAMESPACE}Period")
         found = dict(_represented(periods[0])) if len(periods) == 1 else {}
         lasts = _seconds(root.get("mediaPresentationDuration", ""))
+        said = _spoken(periods[0]) if len(periods) == 1 else []
     except (Xml.ParseError, KeyError, ValueError, AttributeError) as error:
         _broken(name, f"it cannot be read: {type(error).__name__}")
     if list(found) != [track.name for track in tracks]:
         _broken(name, f"it has the tracks {', '.join(found)}")
+    if said != [(one.language, one.label, ladders.text_whole(one.name)) for one in spoken]:
+        _broken(name, "other subtitles than there are")
     for track in tracks:
         made, listed = found[track.name]
         if made.get("codecs") != track.codec or (
@@ -163,6 +206,19 @@ def _represented(period: Xml.Element) -> list[tuple[str, tuple[Xml.Element, List
         (made.attrib["id"], (made, _templated(template, made.attrib["id"])))
         for group in period.findall(f"{_NAMESPACE}AdaptationSet")
         for template in group.findall(f"{_NAMESPACE}SegmentTemplate")
+        for made in group.findall(f"{_NAMESPACE}Representation")
+    ]
+
+
+def _spoken(period: Xml.Element) -> list[tuple[str, str, str]]:
+    """Language, name and file of each track of subtitles."""
+    return [
+        (
+            group.get("lang", ""),
+            group.findtext(f"{_NAMESPACE}Label", ""),
+            made.findtext(f"{_NAMESPACE}BaseURL", ""),
+        )
+        for group in period.findall(f"{_NAMESPACE}AdaptationSet[@mimeType='text/vtt']")
         for made in group.findall(f"{_NAMESPACE}Representation")
     ]
 

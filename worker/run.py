@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.halt import Halt
+from worker.opening import FONT_CONFIG
 
 #: SIGTERM lets ffmpeg close its files, SIGKILL follows: everything it wrote is thrown away anyway.
 TERM_SECONDS = 1.0
@@ -201,6 +202,8 @@ def _environment(folder: Path) -> dict[str, str]:
         "PATH": os.defpath,
         "HOME": str(folder),
         "TMPDIR": str(folder),
+        # Whoever draws letters finds our font alone, and none of the machine's.
+        "FONTCONFIG_FILE": str(folder / FONT_CONFIG),
         "LC_ALL": "C",  # error texts that can be recognised
         "AV_LOG_FORCE_NOCOLOR": "1",
         "SVT_LOG": "1",  # errors alone: SVT-AV1 does not ask how much ffmpeg may say

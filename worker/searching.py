@@ -225,5 +225,10 @@ def _asked(wanted: Recipe, asked: Mapping[Key, int]) -> Recipe:
     )
     named = quality.settled(wanted, Decided(factors=factors, windows=()))
     numbers = {number for number, _ in asked}
-    outputs = tuple(one for number, one in enumerate(named.outputs) if number in numbers)
+    # Nobody has laid out yet what is drawn into the picture, and it is lost on both sides.
+    outputs = tuple(
+        msgspec.structs.replace(one, burn_in=None)
+        for number, one in enumerate(named.outputs)
+        if number in numbers and isinstance(one, VideoOutput | LadderOutput)
+    )
     return msgspec.structs.replace(named, outputs=outputs)

@@ -9,21 +9,26 @@ import msgspec
 
 from mayfly.contract.plan import Plan
 from mayfly.contract.recipe import LadderOutput
-from mayfly.contract.report import Artifact, Loudness
+from mayfly.contract.report import Artifact, Loudness, Media
 from worker import (
+    burning,
     chunk,
     cuts,
     gallery,
     ladder,
     ladder_ready,
+    ladder_texts,
     moov,
     preflight,
+    promise,
     scoring,
     seams,
     searching,
+    subtitles,
 )
 from worker.compile import compile_plan, promised
 from worker.compile_parts import LISTED, compile_beginning
+from worker.compile_sound import Levels
 from worker.early import Sent
 from worker.evenness import last_frame
 from worker.loudness import Meter
@@ -35,6 +40,7 @@ from worker.ranges import RangeFile
 from worker.room import Room
 from worker.scan import Scan
 from worker.sound_notes import notes
+from worker.subtitle_clock import origin_of
 
 _LOG = logging.getLogger("mayfly.worker")
 
@@ -123,16 +129,40 @@ def _decide(room: Room, material: Material) -> Plan | cuts.Whole:
 
 def encode(room: Room, material: Material, note: str, because: str) -> Done:
     """All of it, in one, and why. Raises WorkFailed, Halted."""
-    settings, order = room.settings, room.order
-    meter, recipe = Meter(room), room.recipe
+    settings, recipe, meter = room.settings, room.recipe, Meter(room)
     levels = meter.levels(material, promised(recipe, material), material.origin_seconds)
     plan = compile_plan(
         recipe, material, ffmpeg_path=settings.ffmpeg, threads=settings.threads, levels=levels
     )
+    burning.lay_out(room, plan, material)
+    stored: tuple[Artifact, ...] = ()
+    files: list[tuple[str, Media]] = []
+    cpu_seconds = 0.0
+    if plan.promises:
+        stored, files, cpu_seconds = _run(room, material, plan, meter, levels)
+    files += subtitles.make(room, material, origin_of(material))
+    scored = scoring.of_whole(room, material)
+    stored = (*stored, *room.store(files, published=True))
+    source = material.probe.media(frames=material.scan.frames or None)
+    predicted = cuts.predicted_seconds(material, recipe, material.scan.frames, settings.threads)
+    return Done(
+        outputs=stored,
+        source=source,
+        cpu_seconds=cpu_seconds,
+        predicted_seconds=predicted,
+        note=" ".join(filter(None, [note, *notes(recipe, stored)])),
+        proof=summed([made for _, made in files], whole_because=because, quality=scored),
+    )
+
+
+def _run(
+    room: Room, material: Material, plan: promise.Plan, meter: Meter, levels: Levels
+) -> tuple[tuple[Artifact, ...], list[tuple[str, Media]], float]:
+    """What is stored already of the plan's outputs, the files that are to be, and CPU seconds."""
     rate = material.picture.frames_per_second if material.picture is not None else 0.0
     with room.sending(ladder.growing(room, plan.promises, 0)) as sent:
         ending = room.run(plan, material.seconds(), frames_per_second=rate)
-    order.progress.stage = "proving"
+    room.order.progress.stage = "proving"
     media = meter.told(plan.promises, room.judge.prove(plan, material, ending), levels)
     files = [(p.path, seen) for p, seen in zip(plan.promises, media, strict=True) if seen]
     laddered = ladder.only(plan.promises)
@@ -145,20 +175,7 @@ def encode(room: Room, material: Material, note: str, because: str) -> Done:
             stored = (*stored, made)
         else:
             files.append(made)
-    scored = scoring.of_whole(room, material)
-    stored = (*stored, *room.store(files, published=True))
-    source = material.probe.media(frames=material.scan.frames or None)
-    predicted = cuts.predicted_seconds(
-        material, room.recipe, material.scan.frames, settings.threads
-    )
-    return Done(
-        outputs=stored,
-        source=source,
-        cpu_seconds=ending.cpu_seconds + meter.cpu_seconds,
-        predicted_seconds=predicted,
-        note=" ".join(filter(None, [note, *notes(recipe, stored)])),
-        proof=summed([made for _, made in files], whole_because=because, quality=scored),
-    )
+    return stored, files, ending.cpu_seconds + meter.cpu_seconds
 
 
 def _ladder(
@@ -174,6 +191,9 @@ def _ladder(
     heard = ladder.sounds(room, promise, material, loudness)
     cuts = [*ladder.pictures(room, promise, 0, None), *heard]
     index = ladder.store(room, wanted, cuts, sent)
+    count = len(index.tracks[0].segments)
+    texts = ladder_texts.store(room, material, grid, origin_of(material), count)
+    index = msgspec.structs.replace(index, texts=texts)
     found = ladder_ready.whole(wanted, [ladder_ready.Share(prefix=ladder.here(room), index=index)])
     ladder_ready.check(found, grid, last_frame(material, grid))
     return ladder_ready.deliver(room, wanted, found)

@@ -88,6 +88,21 @@ KNOWN: dict[str, _Known] = {
         "The recipe wants sound and the source has none",
         "Choose a preset without sound, such as poster.",
     ),
+    "no_subtitles": _Known(
+        _BAD,
+        "The recipe wants subtitles and the source has none of that kind",
+        "Leave them out of the recipe, or name a language that the source has.",
+    ),
+    "subtitles_are_pictures": _Known(
+        _BAD,
+        "The source's subtitles are pictures or teletext, and Mayfly reads text alone",
+        "Leave them out of the recipe, or bring a source with text: SubRip, ASS, WebVTT, mov_text.",
+    ),
+    "subtitles_undrawable": _Known(
+        _BAD,
+        "The subtitles have letters that Mayfly's font cannot draw",
+        "Leave burn_in out and deliver them as a file or with a ladder, where players draw them.",
+    ),
     "source_absurd": _Known(
         _BAD,
         "The source's dimensions, rate or stream count are beyond the limits",

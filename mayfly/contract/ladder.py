@@ -19,6 +19,16 @@ SEGMENTS_MAX = 50_000
 #: A picture of up to eight sizes, or the sound.
 TrackName = Annotated[str, msgspec.Meta(pattern=r"^(v[0-7]|a0)$")]
 
+#: Subtitles: as many as a Blu-ray has.
+TEXTS_MAX = 32
+TextName = Annotated[str, msgspec.Meta(pattern=r"^s([0-9]|[12][0-9]|3[01])\Z")]
+
+#: As BCP 47 writes it; empty where nobody says.
+LanguageTag = Annotated[str, msgspec.Meta(pattern=r"^([a-z]{2,3})?\Z")]
+
+#: What a viewer chooses by. Quoted in lists, so nothing that could end that.
+Label = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f-\x9f\"'<>&\u2028\u2029]{1,80}\Z")]
+
 #: As `CODECS` in a playlist names it (RFC 6381).
 Codec = Annotated[
     str,
@@ -70,12 +80,28 @@ class Track(msgspec.Struct, frozen=True, kw_only=True):
     loudness: Loudness | None = None
 
 
+class Text(msgspec.Struct, frozen=True, kw_only=True):
+    """One track of subtitles, which are cut where the picture is."""
+
+    name: TextName
+    language: LanguageTag = ""
+    #: Each track of a ladder has another.
+    label: Label
+    #: Only what must be shown even to those who want none.
+    forced: bool = False
+    #: Of each segment's file, in order; one or two may be behind the picture's last.
+    segment_bytes: Annotated[tuple[_Count, ...], msgspec.Meta(max_length=SEGMENTS_MAX)] = ()
+    #: Of the file of all of them.
+    size_bytes: _Count
+
+
 class Index(msgspec.Struct, frozen=True, kw_only=True):
     """What one attempt made of a ladder. Its files lie beside it, under names that follow from
     these (`mayfly.core.ladders`)."""
 
     folder: FolderName
     tracks: Annotated[tuple[Track, ...], msgspec.Meta(max_length=9)]
+    texts: Annotated[tuple[Text, ...], msgspec.Meta(max_length=TEXTS_MAX)] = ()
     version: Version = 1
 
 
@@ -96,6 +122,16 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     runs: Annotated[tuple[Run, ...], msgspec.Meta(min_length=1, max_length=SEGMENTS_MAX)]
 
 
+class Texts(msgspec.Struct, frozen=True, kw_only=True):
+    """Tracks of subtitles, which one attempt has made whole."""
+
+    #: The attempt's own, in the work folder.
+    prefix: Annotated[str, msgspec.Meta(max_length=512)]
+    names: Annotated[tuple[TextName, ...], msgspec.Meta(min_length=1, max_length=TEXTS_MAX)]
+    #: Of each, as many as the picture has.
+    segments: Annotated[int, msgspec.Meta(ge=1, le=SEGMENTS_MAX)]
+
+
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that makes a ladder, and where each file of it stands: what is to be published.
 
@@ -110,4 +146,6 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     manifests: Annotated[tuple[Manifest, ...], msgspec.Meta(min_length=1, max_length=2)] = ("hls",)
     #: Whether the playlists of keyframes are there.
     iframes: bool = False
+    #: Its subtitles.
+    texts: Texts | None = None
     version: Version = 1

@@ -8,10 +8,12 @@ from typing import Annotated
 
 import msgspec
 
+from mayfly.contract.outputs.burn_in import BurnIn
 from mayfly.contract.outputs.fields import (
     Box,
     FileName,
     FolderName,
+    Language,
     Metadata,
     PictureKbps,
     Quality,
@@ -29,7 +31,6 @@ from mayfly.contract.outputs.ladder import (
 )
 from mayfly.contract.outputs.sound import (
     AudioOutput,
-    Language,
     Loudness,
     Sound,
 )
@@ -41,12 +42,14 @@ from mayfly.contract.outputs.still import (
     StoryboardOutput,
     ThumbnailsOutput,
 )
+from mayfly.contract.outputs.subtitles import SubtitlesOutput
 from mayfly.contract.wire import Version
 
 __all__ = [
     "LADDER_SOUND",
     "AudioOutput",
     "Box",
+    "BurnIn",
     "FileName",
     "FolderName",
     "GalleryOutput",
@@ -67,11 +70,12 @@ __all__ = [
     "Sound",
     "Speed",
     "StoryboardOutput",
+    "SubtitlesOutput",
     "ThumbnailsOutput",
     "VideoOutput",
 ]
 
-Output = VideoOutput | AudioOutput | PosterOutput | SampledOutput | LadderOutput
+Output = VideoOutput | AudioOutput | PosterOutput | SampledOutput | LadderOutput | SubtitlesOutput
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

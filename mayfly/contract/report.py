@@ -62,6 +62,8 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     sounds: tuple[SoundTrack, ...] = ()
     #: What the file says of itself, where a recipe has that kept.
     tags: dict[str, str] = {}
+    #: Of subtitles: how many there are.
+    cues: int | None = None
 
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from xml.etree import ElementTree as Xml
 
-from mayfly.contract.ladder import Segment, Track
+from mayfly.contract.ladder import Segment, Text, Track
 from mayfly.core import grids, ladders
 
 #: What the standard calls a list of segments under names with numbers, one file each.
@@ -24,10 +24,13 @@ _PLACES = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
 #: By how many channels there are: as our AAC has them.
 _PLACED = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 8: 12}
 
+#: What a track is there for (ISO/IEC 23009-1, 5.8.5.5).
+_ROLES = "urn:mpeg:dash:role:2011"
+
 _SECOND = 10**6
 
 
-def manifest(pictures: Sequence[Track], sound: Track | None) -> str:
+def manifest(pictures: Sequence[Track], sound: Track | None, texts: Sequence[Text] = ()) -> str:
     """What a player opens: the sizes of the picture in the order of the recipe, and the sound."""
     tracks = [*pictures, *([sound] if sound is not None else [])]
     buffer = _rounded_up(max(_longest_seconds(track) for track in tracks))
@@ -47,6 +50,8 @@ def manifest(pictures: Sequence[Track], sound: Track | None) -> str:
     _add_pictures(period, pictures, buffer)
     if sound is not None:
         _add_sound(period, sound, buffer)
+    for number, text in enumerate(texts, start=2):
+        _add_text(period, text, number, _end_seconds(pictures[0]))
     Xml.indent(root)
     written: bytes = Xml.tostring(root, encoding="utf-8", xml_declaration=True)
     return written.decode() + "\n"
@@ -117,6 +122,22 @@ def _add_sound(period: Xml.Element, sound: Track, buffer: Fraction) -> None:
             "AudioChannelConfiguration",
             {"schemeIdUri": _PLACES, "value": str(_PLACED[sound.channels])},
         )
+
+
+def _add_text(period: Xml.Element, text: Text, number: int, seconds: Fraction) -> None:
+    """A track of subtitles, in one file beside all segments: players want it before they play."""
+    language = {"lang": text.language} if text.language else {}
+    added = Xml.SubElement(
+        period,
+        "AdaptationSet",
+        {"id": str(number), "contentType": "text", "mimeType": "text/vtt", **language},
+    )
+    Xml.SubElement(added, "Label").text = text.label
+    role = "forced-subtitle" if text.forced else "subtitle"
+    Xml.SubElement(added, "Role", {"schemeIdUri": _ROLES, "value": role})
+    bits = max(1, math.ceil(8 * text.size_bytes / seconds))
+    made = Xml.SubElement(added, "Representation", {"id": text.name, "bandwidth": str(bits)})
+    Xml.SubElement(made, "BaseURL").text = ladders.text_whole(text.name)
 
 
 def _add_segments(parent: Xml.Element, track: Track, timescale: int, ticks: int) -> None:

@@ -45,6 +45,16 @@ def segment(track: str, number: int) -> str:
     return f"{track}/{number:05d}.m4s"
 
 
+def text_segment(text: str, number: int) -> str:
+    """One segment of a track of subtitles, for players of HLS."""
+    return f"{text}/{number:05d}.vtt"
+
+
+def text_whole(text: str) -> str:
+    """All of a track of subtitles in one file, for players of DASH."""
+    return f"{text}/whole.vtt"
+
+
 #: The same for all tracks, as a player of DASH fills it in.
 SEGMENT_TEMPLATE = "$RepresentationID$/$Number%05d$.m4s"
 
@@ -60,11 +70,15 @@ Copy = tuple[str, str]
 
 def tracks(ready: Ready) -> list[str]:
     """Their names."""
-    return [track for layer in ready.layers for track in layer.tracks]
+    texts = () if ready.texts is None else ready.texts.names
+    return [*(track for layer in ready.layers for track in layer.tracks), *texts]
 
 
 def media(ready: Ready, track: str, target: str) -> list[Copy]:
     """What is to be copied of one track; clean names begin with `target`."""
+    if ready.texts is not None and track in ready.texts.names:
+        names = text_files(track, ready.texts.segments, ready.manifests)
+        return [_copy(ready, ready.texts.prefix, target, name) for name in names]
     (layer,) = (layer for layer in ready.layers if track in layer.tracks)
     return [
         _copy(ready, layer.runs[0].prefix, target, beginning(track)),
@@ -74,6 +88,12 @@ def media(ready: Ready, track: str, target: str) -> list[Copy]:
             for number in range(run.first, run.end)
         ),
     ]
+
+
+def text_files(text: str, segments: int, manifests: tuple[Manifest, ...]) -> list[str]:
+    """All of a track of subtitles that the players of these lists read."""
+    cut = [text_segment(text, number) for number in range(segments)] if "hls" in manifests else []
+    return [*cut, *([text_whole(text)] if "dash" in manifests else [])]
 
 
 def playlists(ready: Ready, target: str) -> list[Copy]:
@@ -106,6 +126,10 @@ def flaw(ready: Ready, output: LadderOutput, job_prefix: str) -> str:
     if len(set(names)) < len(names) or "v0" not in names:
         return f"{ready.folder} has the tracks {', '.join(names)}"
     prefixes = {ready.playlists, *(run.prefix for layer in ready.layers for run in layer.runs)}
+    if ready.texts is not None:
+        prefixes.add(ready.texts.prefix)
+        if output.subtitles == "none":
+            return f"{ready.folder} has subtitles that nobody wanted"
     for prefix in sorted(prefixes):
         if not prefix.startswith(job_prefix) or ".." in prefix or not prefix.endswith("/"):
             return f"{ready.folder} lies outside of its job"
@@ -115,4 +139,6 @@ def flaw(ready: Ready, output: LadderOutput, job_prefix: str) -> str:
             if run.first != at or run.end <= at:
                 return f"{ready.folder} has a gap at segment {at} of {layer.tracks[0]}"
             at = run.end
+        if ready.texts is not None and "v0" in layer.tracks and at != ready.texts.segments:
+            return f"{ready.folder} has not as many segments of subtitles as of the picture"
     return ""

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import msgspec
 
-from mayfly.contract.ladder import Segment, Track
+from mayfly.contract.ladder import Segment, Text, Track
 from mayfly.core import ladders
 
 #: The first that knows EXT-X-MAP beside segments that are no I-frames; 7 is what CMAF asks for.
@@ -19,6 +19,9 @@ _VERSION = 7
 _HEAD = ("#EXTM3U", f"#EXT-X-VERSION:{_VERSION}")
 #: Every segment begins with a keyframe, or is sound.
 _INDEPENDENT = "#EXT-X-INDEPENDENT-SEGMENTS"
+
+#: The group of all subtitles.
+_TEXTS = "subtitles"
 
 #: A peak is of segments that last together as long as about one (RFC 8216, 4.1).
 _PEAK_MIN, _PEAK_MAX = Fraction(1, 2), Fraction(3, 2)
@@ -39,6 +42,14 @@ def iframes(track: Track) -> str:
     for segment, length in zip(track.segments, _lengths(track), strict=True):
         name = ladders.segment(track.name, segment.number)
         lines += [length, f"#EXT-X-BYTERANGE:{segment.key_bytes}@0", name]
+    return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
+
+
+def text(track: Text, picture: Track) -> str:
+    """The playlist of a track of subtitles, which is cut where the picture is."""
+    lines = _head_of(picture)
+    for segment, length in zip(picture.segments, _lengths(picture), strict=True):
+        lines += [length, ladders.text_segment(track.name, segment.number)]
     return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
 
 
@@ -72,7 +83,7 @@ def _lengths(track: Track) -> Iterator[str]:
         begins = ends
 
 
-def master(pictures: Sequence[Track], sound: Track | None) -> str:
+def master(pictures: Sequence[Track], sound: Track | None, texts: Sequence[Text] = ()) -> str:
     """What a player opens: the sizes of the picture in the order of the recipe, whose first is what
     most players begin with; then their keyframes, where all are known."""
     lines = [*_HEAD, _INDEPENDENT]
@@ -83,6 +94,7 @@ def master(pictures: Sequence[Track], sound: Track | None) -> str:
             f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{group}",NAME="Sound",DEFAULT=YES,AUTOSELECT=YES,'
             f'CHANNELS="{sound.channels}",URI="{ladders.playlist(sound.name)}"'
         )
+    lines += [_text_media(text) for text in texts]
     for track in pictures:
         parts = [
             f"BANDWIDTH={peak_bits(track) + heard[0]}",
@@ -91,11 +103,23 @@ def master(pictures: Sequence[Track], sound: Track | None) -> str:
             f"RESOLUTION={track.width}x{track.height}",
             f"FRAME-RATE={_decimal(round(Fraction(*track.rate) * 10**6), 3)}",
             *([f'AUDIO="{group}"'] if group else []),
+            *([f'SUBTITLES="{_TEXTS}"'] if texts else []),
         ]
         lines += [f"#EXT-X-STREAM-INF:{','.join(parts)}", ladders.playlist(track.name)]
     if has_iframes(pictures):
         lines += [_iframe_stream(track) for track in pictures]
     return "\n".join([*lines, ""])
+
+
+def _text_media(text: Text) -> str:
+    """Shown when a viewer wants them, or a player knows that viewer's language: never unasked."""
+    parts = [
+        f'TYPE=SUBTITLES,GROUP-ID="{_TEXTS}",NAME="{text.label}"',
+        *([f'LANGUAGE="{text.language}"'] if text.language else []),
+        f"DEFAULT=NO,AUTOSELECT=YES,FORCED={'YES' if text.forced else 'NO'}",
+        f'URI="{ladders.playlist(text.name)}"',
+    ]
+    return f"#EXT-X-MEDIA:{','.join(parts)}"
 
 
 def _iframe_stream(track: Track) -> str:

@@ -105,6 +105,17 @@ def flashes_when_it_beeps(page: Page, way: Way, url: str) -> list[float]:
     return apart
 
 
+def says_what_the_film_says(page: Page, way: Way, url: str) -> None:
+    """When it does, to a millisecond, each thing once."""
+    page.open(way.player, url)
+    page.fill()
+    page.play(1)  # before that dash.js takes none
+    language, *cues = page.spoken()
+    assert language == ["de"]
+    assert [(round(start, 3), round(end, 3), said) for start, end, said in cues] == list(films.CUES)
+    undisturbed(page.told())
+
+
 def _apart(page: Page, flash: float) -> float:
     """After a seek to shortly before it. The white frame must be the one at that moment."""
     since = flash - _BEFORE_SECONDS

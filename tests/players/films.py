@@ -34,6 +34,13 @@ _FIRST_FLASH, _FLASH_EVERY, _FLASH_FRAMES = 25, 50, 4
 #: When the flashes begin, and the beeps.
 FLASHES = tuple(number * FRAME for number in range(_FIRST_FLASH, FRAMES, _FLASH_EVERY))
 
+#: What it says, and when: within a segment, across two of them, and shortly before it is over.
+CUES = ((1.2, 3.1, "Grüß dich"), (7.5, 8.75, "a < b\n& more"), (14.25, 14.75, "over"))
+WORDS = "".join(
+    f"{number}\n00:00:{start:06.3f} --> 00:00:{end:06.3f}\n{text}\n\n".replace(".", ",")
+    for number, (start, end, text) in enumerate(CUES, start=1)
+)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Ladder:
@@ -52,6 +59,7 @@ _THREE_SIZES = LadderOutput(
     speed="veryfast",
     segment_seconds=2,
     manifests=("hls", "dash"),
+    subtitles="all",
 )
 
 LADDERS: Mapping[str, Ladder] = {
@@ -92,8 +100,9 @@ class Made:
         return folder
 
     def _film(self) -> Path:
-        path = self.folder / "film.mp4"
+        path, words = self.folder / "film.mp4", self.folder / "words.srt"
         if not path.exists():
+            words.write_text(WORDS)
             first, every = (f"({n}*{FRAME})" for n in (_FIRST_FLASH, _FLASH_EVERY))
             since = f"mod(t-{first}+{every},{every})"
             flash = f"lt(mod(n-{_FIRST_FLASH}+{_FLASH_EVERY},{_FLASH_EVERY}),{_FLASH_FRAMES})"
@@ -107,7 +116,9 @@ class Made:
             )
             subprocess.run(
                 [str(self._ffmpeg), "-v", "error", "-nostdin",
-                 "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound,
+                 "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound, "-i", str(words),
+                 "-map", "0", "-map", "1", "-map", "2", "-c:s", "mov_text",
+                 "-metadata:s:s:0", "language=deu",
                  "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p",
                  "-g", "48", "-bf", "2", "-c:a", "aac", "-movflags", "+faststart", str(path)],
                 check=True,

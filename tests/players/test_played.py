@@ -53,6 +53,10 @@ def test_every_size_takes_the_place_of_another(
     watch(lambda page: claims.takes_every_size(page, way, url, seen / f"{way}.png"))
 
 
+def test_subtitles_say_what_the_film_says_and_when(watch: Watch, way: Way, url: str) -> None:
+    watch(lambda page: claims.says_what_the_film_says(page, way, url))
+
+
 def test_flash_and_beep_are_together_and_each_track_is_in_one_piece(
     watch: Watch, way: Way, url: str, seen: Path
 ) -> None:

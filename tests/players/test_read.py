@@ -86,9 +86,15 @@ def test_a_parser_of_playlists_finds_what_was_promised(name: str, url: str) -> N
     assert sorted(variant.resolution for variant in found) == films.sizes(name)
     assert all(variant.average_bandwidth <= variant.bandwidth for variant in found)
     assert all(abs(variant.frame_rate - films.RATE) < Fraction(1, 1000) for variant in found)
-    (sound,) = master.media
+    sound, text = master.media
     assert (sound.type, sound.default, sound.autoselect) == ("AUDIO", "YES", "YES")
     assert {variant.audio for variant in found} == {sound.group_id}
+    assert (text.type, text.language, text.name, text.default) == (
+        "SUBTITLES", "de", "German", "NO",
+    )  # fmt: skip
+    assert {variant.subtitles for variant in found} == {text.group_id}
+    lengths = [segment.duration for segment in m3u8.load(text.absolute_uri).segments]
+    assert lengths == [s.duration for s in m3u8.load(master.playlists[0].absolute_uri).segments]
     tracks = [m3u8.load(track.absolute_uri) for track in (*master.playlists, sound)]
     for track in tracks:
         assert track.is_endlist and track.playlist_type == "vod"
@@ -121,7 +127,7 @@ def test_ffmpeg_reads_every_track_whole_from_the_master(name: str, url: str) -> 
 def test_ffmpeg_plays_it_without_a_word(url: str) -> None:
     said = subprocess.run(
         [str(tools.ffmpeg_path()), "-v", "warning", "-nostdin", "-xerror", "-threads", "1",
-         "-i", url, "-map", "0", "-f", "null", "-"],
+         "-i", url, "-map", "0", "-c:s", "copy", "-f", "null", "-"],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     assert said.stderr == ""

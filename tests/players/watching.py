@@ -123,6 +123,11 @@ class Page:
         """From that moment on, for so long, at its own pace."""
         return Perceived(**self._ask("perceive", at, seconds, samples_hz, loud))
 
+    def spoken(self) -> list[list[Any]]:
+        """Until its one track of subtitles, shown from now on, has all: language, and of each cue
+        when it is shown and what it says."""
+        return list(self._ask("spoken"))
+
     def told(self) -> Told:
         """By now."""
         return _told(self._ask("told"))

@@ -13,15 +13,18 @@ from hypothesis import strategies as st
 
 from mayfly.contract import wire
 from mayfly.contract.formats import CRF_MAX, VIDEO_FILES, VideoCodec
-from mayfly.contract.recipe import LadderOutput, Recipe, SampledOutput
+from mayfly.contract.recipe import LadderOutput, Recipe, SampledOutput, SubtitlesOutput
 from tests.worker.clips import Clips
-from worker import preflight
+from tests.worker.spoken import PLAIN, subrip
+from worker import burnt, preflight, subtitle_tracks
 from worker.compile import compile_plan
 from worker.compile_sound import Levels
+from worker.compile_subtitles import DECODED, PASSED, compile_decoded
 from worker.ends import WorkFailed
 from worker.halt import Halt
 from worker.levels import Measured, first
 from worker.opening import SOURCE
+from worker.picture import Size
 from worker.preflight import Material
 from worker.prober import Prober
 from worker.promise import Promise
@@ -31,10 +34,12 @@ pytestmark = pytest.mark.worker
 #: Every option that may stand behind the input.
 OWNED = frozenset(
     [
+        "-avoid_negative_ts",
         "-b:a",
         "-b:v",
         "-bufsize",
         "-c:a",
+        "-c:s",
         "-c:v",
         "-compression_level",
         "-cpu-used",
@@ -125,6 +130,7 @@ _VIDEO = st.fixed_dictionaries(
         "keyframe_seconds": st.sampled_from([0.5, 2, 10, 11]),
         "audio": _SOUND | st.none(),
         "metadata": _METADATA,
+        "burn_in": st.sampled_from([None, {}, {"language": "eng"}, {"language": "x:y"}, {"x": 1}]),
     },
 )
 _AUDIO = st.fixed_dictionaries(
@@ -170,6 +176,13 @@ _LADDER = st.fixed_dictionaries(
         "audio": _SOUND | st.none(),
     },
 )
+_SUBTITLES = st.fixed_dictionaries(
+    {"kind": st.just("subtitles")},
+    optional={
+        "file": st.sampled_from(["a.vtt", "a.srt", "a b.vtt", "-y.srt", "x.ass", "$(id).vtt"]),
+        "language": st.sampled_from(["eng", "fra", "en", "e\ng", "-y", None]),
+    },
+)
 
 
 @st.composite
@@ -192,6 +205,7 @@ def _likely(draw: st.DrawFn) -> dict[str, Any]:
             "mono_tracks": draw(st.sampled_from(["apart", "stereo"])),
         },
         "metadata": draw(st.sampled_from(["strip", "keep"])),
+        "burn_in": draw(st.sampled_from([None, {}])),
     }
     rate = draw(st.sampled_from(["crf", "capped", "bitrate_kbps", "quality", ""]))
     if rate == "capped":
@@ -221,19 +235,31 @@ def _likely_ladder(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def three(made: Clips) -> Path:
+def three(made: Clips, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    words = tmp_path_factory.mktemp("words") / "words.srt"
+    words.write_text(subrip(PLAIN))
     return made.make(
         "three-frames.mkv", "-f", "lavfi", "-i", "testsrc2=s=96x64:r=25", "-f", "lavfi", "-i",
         "anoisesrc=r=44100:d=0.12,aformat=channel_layouts=5.1", "-f", "lavfi", "-i",
-        "sine=d=0.12", "-f", "lavfi", "-i", "sine=d=0.1", "-map", "0", "-map", "1", "-map", "2",
-        "-map", "3", "-frames:v", "3", "-c:v", "ffv1", "-c:a", "pcm_s16le",
+        "sine=d=0.12", "-f", "lavfi", "-i", "sine=d=0.1", "-i", str(words), "-map", "0",
+        "-map", "1", "-map", "2", "-map", "3", "-map", "4", "-frames:v", "3", "-c:v", "ffv1",
+        "-c:a", "pcm_s16le", "-metadata:s:s:0", "language=eng",
         "-metadata:s:a:0", "language=ger", "-metadata:s:a:1", "language=eng",
         "-metadata", "title=-y;[0:a]'\"", "-metadata", "comment=%d\\:=,",
     )  # fmt: skip
 
 
 @pytest.mark.timeout(300)
-@given(output=_VIDEO | _AUDIO | _GALLERY | _PREVIEW | _LADDER | _likely() | _likely_ladder())
+@given(
+    output=_VIDEO
+    | _AUDIO
+    | _GALLERY
+    | _PREVIEW
+    | _SUBTITLES
+    | _LADDER
+    | _likely()
+    | _likely_ladder()
+)
 @settings(
     max_examples=40,
     deadline=None,
@@ -253,12 +279,13 @@ def test_a_recipe_is_refused_or_runs(
         try:
             material = looked_at(three, recipe, folder, ffprobe)
         except WorkFailed as failed:
-            assert failed.code in ("request_refused", "no_audio")
+            assert failed.code in ("request_refused", "no_audio", "no_subtitles")
             return
-        levels = raised(compile_plan(recipe, material, ffmpeg_path="", threads=1).promises)
-        plan = compile_plan(recipe, material, ffmpeg_path=str(ffmpeg), threads=2, levels=levels)
-        argv, (promise,) = plan.argv, plan.promises
-        targets = [f"file:out/{name}" for name in written(promise)]
+        argv = line(recipe, material, str(ffmpeg))
+        for promise in compile_plan(recipe, material, ffmpeg_path="", threads=1).promises:
+            for size in sizes(promise):
+                (folder / burnt.path(size)).write_text(burnt.written([], size))
+        targets = [f"file:{name}" for name in written(recipe, material)]
         behind = argv[argv.index("-i") + 2 :]
         assert [word for word in behind if word.startswith("file:")] == targets
         behind = tuple(word for word in behind if word not in targets)
@@ -279,16 +306,38 @@ def raised(promises: Sequence[Promise]) -> Levels:
     }
 
 
-def written(promise: Promise) -> list[str]:
-    """What an output has ffmpeg write: a file, the list of moments that go by these, and of a
+def sizes(promise: Promise) -> list[Size]:
+    """Of all pictures of an output."""
+    if promise.rungs:
+        return [rung.size for rung in promise.rungs]
+    return [] if promise.size is None else [promise.size]
+
+
+def written(recipe: Recipe, material: Material) -> list[str]:
+    """What its one output has ffmpeg write: a file, the list of moments that go by these, and of a
     ladder a file of each track."""
-    output = promise.output
+    (output,) = recipe.outputs
+    if isinstance(output, SubtitlesOutput):
+        return [DECODED, PASSED]
     if isinstance(output, LadderOutput):
+        (promise,) = compile_plan(recipe, material, ffmpeg_path="", threads=1).promises
         tracks = [rung.name for rung in promise.rungs]
         tracks += ["a0"] if promise.channels is not None else []
-        return [f"_{output.file}-{track}.mp4" for track in tracks]
+        return [f"out/_{output.file}-{track}.mp4" for track in tracks]
     chosen = isinstance(output, SampledOutput)
-    return [output.file, f"_{output.file}.txt"] if chosen else [output.file]
+    return [f"out/{output.file}", *([f"out/_{output.file}.txt"] if chosen else [])]
+
+
+def line(recipe: Recipe, material: Material, ffmpeg: str) -> tuple[str, ...]:
+    """What is run for its one output: subtitles have a run of their own."""
+    (output,) = recipe.outputs
+    levels = raised(compile_plan(recipe, material, ffmpeg_path="", threads=1).promises)
+    argv = compile_plan(recipe, material, ffmpeg_path=ffmpeg, threads=2, levels=levels).argv
+    if not isinstance(output, SubtitlesOutput):
+        return argv
+    assert argv == ()
+    track = subtitle_tracks.chosen(output.file, output.language, material.probe)
+    return compile_decoded(material, [track], ffmpeg_path=ffmpeg, threads=2).argv
 
 
 def looked_at(source: Path, recipe: Recipe, folder: Path, ffprobe: Path) -> Material:

@@ -30,6 +30,9 @@ PictureKbps = Annotated[int, msgspec.Meta(ge=50, le=200_000)]
 #: language of its sound. Where it was filmed never.
 Metadata = Literal["strip", "keep"]
 
+#: Three letters of ISO 639-2, either of its two sets: `deu` and `ger` are the same.
+Language = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{3}$")]
+
 
 class Box(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The picture fits inside, keeps its shape and is not enlarged unless its output says so. For a

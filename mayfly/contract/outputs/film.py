@@ -9,6 +9,7 @@ import msgspec
 
 from mayfly.contract import formats
 from mayfly.contract.formats import Kind, VideoCodec
+from mayfly.contract.outputs.burn_in import BurnIn
 from mayfly.contract.outputs.fields import Box, FileName, Metadata, PictureKbps, Quality, Speed
 from mayfly.contract.outputs.sound import Sound
 
@@ -51,6 +52,8 @@ class VideoOutput(
     #: No sound when null.
     audio: Sound | None = msgspec.field(default_factory=Sound)
     metadata: Metadata = "strip"
+    #: Subtitles of the source that are drawn into the picture; none, when null.
+    burn_in: BurnIn | None = None
 
     def __post_init__(self) -> None:
         kind = formats.check_picture(self.file, self.codec)

@@ -9,6 +9,7 @@ import msgspec
 
 from mayfly.contract import formats
 from mayfly.contract.formats import Kind, VideoCodec
+from mayfly.contract.outputs.burn_in import BurnIn
 from mayfly.contract.outputs.fields import Box, FolderName, PictureKbps, Quality, Speed
 from mayfly.contract.outputs.sound import Sound
 
@@ -71,6 +72,11 @@ class LadderOutput(
     fps_max: Annotated[int, msgspec.Meta(ge=10, le=120)] = 60
     #: No sound when null.
     audio: Sound | None = msgspec.field(default_factory=Sound)
+    #: "all": every track of text that the source has, for viewers to choose from; it need not have
+    #: any.
+    subtitles: Literal["none", "all"] = "none"
+    #: Subtitles of the source that are drawn into the picture; none, when null.
+    burn_in: BurnIn | None = None
 
     def __post_init__(self) -> None:
         if self.quality is not None:

@@ -9,7 +9,7 @@ import msgspec
 
 from mayfly.contract import formats
 from mayfly.contract.formats import Kind, SoundCodec
-from mayfly.contract.outputs.fields import FileName, Metadata
+from mayfly.contract.outputs.fields import FileName, Language, Metadata
 
 
 class Loudness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,10 +23,6 @@ class Loudness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     #: No true peak that the encoder is given is higher. Of a codec that loses something its own
     #: noise comes on top; what it came to stands in the outcome.
     peak_dbtp: Annotated[float, msgspec.Meta(ge=-9, le=0)] = -1.5
-
-
-#: ISO 639-2. Both of its codes for a language do, `ger` as `deu`.
-Language = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{3}$")]
 
 
 class Sound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

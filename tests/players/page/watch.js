@@ -52,6 +52,7 @@ const players = {
       version: Hls.version,
       sizes: () => hls.levels.map((level) => [level.width, level.height]),
       choose: (index) => { hls.nextLevel = index; },
+      speak: () => { hls.subtitleDisplay = true; hls.subtitleTrack = 0; },
     };
   },
 
@@ -74,6 +75,7 @@ const players = {
         dash.updateSettings({ streaming: { abr: { autoSwitchBitrate: { video: false } } } });
         dash.setRepresentationForTypeById("video", found()[index].id);
       },
+      speak: () => { dash.enableText(true); dash.setTextTrack(0); },
     };
   },
 };
@@ -194,6 +196,15 @@ const answers = {
     player.choose(player.sizes().findIndex(([w, h]) => w === width && h === height));
     await until(10, `${width}x${height}`,
       () => video.videoWidth === width && video.videoHeight === height);
+  },
+
+  // Its subtitles, once all of them are there that the player has by the end of the film.
+  async spoken() {
+    player.speak();
+    const cues = () => [...video.textTracks].flatMap((track) =>
+      [...(track.cues ?? [])].map((cue) => [cue.startTime, cue.endTime, cue.getCueAsHTML().textContent]));
+    await until(10, "the last subtitle", () => cues().some(([, end]) => end > video.duration - 0.5));
+    return [[video.textTracks[0].language], ...cues()];
   },
 
   async end(rate) {

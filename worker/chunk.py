@@ -79,6 +79,7 @@ def encode(room: Room, seen: Seen, scope: Scope) -> Encoded:
             files += gallery.of_chunk(room, promise, listed.ticks, scope)
             continue
         if isinstance(promise.output, VideoOutput):
+            room.judge.part(promise)
             _prove(room.folder / promise.path, wanted, scope.clock.time_base[0])
         files.append((promise.path, Media(container="part", frames=len(wanted))))
     frames = f"{OUTPUTS}/{FRAMES}"

@@ -25,10 +25,11 @@ from mayfly.contract.recipe import (
 from mayfly.core import limits
 from worker import compile_ladder, compile_sound, compile_still, compile_video, containers
 from worker.compile_ladder import Cut
+from worker.compile_picture import drawn
 from worker.opening import DEMUXERS
 from worker.preflight import Material, Seen
 from worker.promise import Plan, Promise, promise
-from worker.streams import branches, scaled
+from worker.streams import branches
 
 #: Where nobody says when a frame is shown, or what it is made of is missing, ffmpeg guesses, and
 #: two may fall upon the same moment or change places: the later one comes a tick after the other.
@@ -54,7 +55,7 @@ def compile_plan(recipe: Recipe, material: Material, *, ffmpeg_path: str, thread
     )
     origin_ticks = material.origin_ticks
     promises = tuple(promise(output, material) for output in recipe.outputs)
-    pictured = [p for p in promises if p.size is not None]
+    pictured = [p for p in promises if p.drawing is not None]
     pictures: dict[str, Any] = {}
     if material.picture is not None and pictured:
         # ffmpeg turns the picture upright by itself before the first filter (-autorotate).
@@ -154,11 +155,11 @@ def all_shown(
 
 
 def _filtered(branch: Any, promise: Promise, chosen: Callable[[PosterOutput], str]) -> Any:
-    assert promise.size is not None
+    assert promise.drawing is not None
     if isinstance(promise.output, VideoOutput):
-        return scaled(branch, promise.size, bits=promise.output.bits)
+        return drawn(branch, promise.drawing, bits=promise.output.bits)
     assert isinstance(promise.output, PosterOutput)
-    return scaled(branch.filter("select", chosen(promise.output)), promise.size, full_range=True)
+    return drawn(branch.filter("select", chosen(promise.output)), promise.drawing, jpeg=True)
 
 
 def _outputs(

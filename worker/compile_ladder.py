@@ -15,8 +15,9 @@ import ffmpeg
 from mayfly.contract.plan import Grid
 from mayfly.contract.recipe import LadderOutput
 from mayfly.core import grids
+from worker.compile_picture import drawn
 from worker.rungs import SOUND, Rung, path
-from worker.streams import ANONYMOUS, branches, scaled
+from worker.streams import ANONYMOUS, branches
 
 #: Found on ffmpeg 9: with these the beginnings of all chunks are one and the same, each fragment
 #: begins at its own time, and no edit list says otherwise.
@@ -70,7 +71,7 @@ def pictures(
         steady = _since_zero(steady, cut.tick, grid.zero_ticks - cut.origin_ticks)
     even = _gridded(steady, grid, cut.first_frame, cut.end_frame)
     return {
-        path(ladder, rung.name): scaled(branch, rung.size)
+        path(ladder, rung.name): drawn(branch, rung.drawing)
         for rung, branch in zip(made, branches(even, "split", len(made)), strict=True)
     }
 

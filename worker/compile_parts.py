@@ -109,7 +109,7 @@ def compile_track(
 ) -> Plan:
     """The sound of every output, whole, from the plan's origin on. Without any, nothing to run."""
     promises = tuple(
-        dataclasses.replace(promise, size=None, rungs=())
+        dataclasses.replace(promise, drawing=None, rungs=())
         for promise in (promise(output, material, clock.grid) for output in recipe.outputs)
         if promise.channels is not None
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 from mayfly.contract.recipe import VideoOutput
 from worker import compile_codecs, containers, pace
+from worker.colour import graded
 from worker.compile_codecs import Making
 from worker.preflight import Seen
 
@@ -28,7 +29,12 @@ def encoded(
 ) -> dict[str, Any]:
     """The encoder and its clock; `later` of a chunk that is not the first."""
     assert seen.picture is not None
-    making = Making(threads=threads, rate=seen.picture.frames_per_second, later=later)
+    making = Making(
+        threads=threads,
+        rate=seen.picture.frames_per_second,
+        later=later,
+        mastered=graded(seen.picture, keep=output.hdr == "keep").mastered,
+    )
     distance = output.keyframe_seconds - _BEAT_SLACK_SECONDS
     options: dict[str, Any] = {
         **compile_codecs.told(output, making),

@@ -19,8 +19,9 @@ from mayfly.core.prediction import Encode, Source
 from worker import pace
 from worker.compile_parts import SEAM_SECONDS
 from worker.compile_still import poster_frame
+from worker.drawing import drawing
 from worker.evenness import grid_of
-from worker.picture import Size, fit
+from worker.picture import Size
 from worker.preflight import Material, Seen
 from worker.probe import Stream
 from worker.rungs import rungs_of
@@ -128,7 +129,7 @@ def _sizes(output: VideoOutput | LadderOutput, picture: Stream) -> list[Size]:
     """All pictures of an output."""
     if isinstance(output, LadderOutput):
         return [rung.size for rung in rungs_of(output, picture)]
-    return [fit(picture, output.box)]
+    return [drawing(picture, output, output.box).size]
 
 
 def _uncuttable(material: Material) -> str:

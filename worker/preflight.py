@@ -7,12 +7,18 @@ It must never be lenient where the proof would be strict: what passes here is wo
 import dataclasses
 import math
 
-from mayfly.contract.recipe import AudioOutput, GalleryOutput, LadderOutput, Recipe, VideoOutput
+from mayfly.contract.recipe import (
+    AudioOutput,
+    GalleryOutput,
+    LadderOutput,
+    Recipe,
+    VideoOutput,
+)
 from mayfly.contract.task import PutUrls, Upload
 from mayfly.core import limits
+from worker.drawing import drawing
 from worker.ends import WorkFailed
 from worker.opening import FETCHED, Opening
-from worker.picture import fit
 from worker.probe import Probe, Stream
 from worker.scan import Scan
 from worker.sniff import Sniffed
@@ -21,6 +27,9 @@ from worker.sniff import Sniffed
 #: quantisation there, and refuses to do without).
 _HEVC_SIDE_MIN = 16
 _AV1_AVERAGE_SIDE_MIN = 64
+
+#: Profiles of Dolby Vision whose pictures other decoders show in green and purple.
+_DOLBY_ALONE = (5,)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +125,8 @@ def check_probe(probe: Probe, recipe: Recipe) -> None:
     if not any(stream.codec_type in ("video", "audio") for stream in probe.streams):
         raise WorkFailed("not_media", "it holds neither a picture nor sound")
     _check_absurd(probe, picture)
+    if picture is not None and picture.dolby_vision in _DOLBY_ALONE:
+        raise WorkFailed("hdr_refused", f"it is Dolby Vision of profile {picture.dolby_vision}")
     for output in recipe.outputs:
         if not isinstance(output, AudioOutput) and picture is None:
             raise WorkFailed("no_video", f"{output.file} cannot be made")
@@ -131,7 +142,7 @@ def _check_size(output: VideoOutput, picture: Stream) -> None:
         least = _HEVC_SIDE_MIN
     if output.codec == "av1" and output.bitrate_kbps is not None:
         least = _AV1_AVERAGE_SIDE_MIN
-    size = fit(picture, output.box, enlarge=output.enlarge)
+    size = drawing(picture, output, output.box).size
     if min(size.width, size.height) < least:
         raise WorkFailed(
             "request_refused",

@@ -21,8 +21,9 @@ from mayfly.contract.recipe import (
     ThumbnailsOutput,
     VideoOutput,
 )
+from worker.drawing import Drawing, drawing
 from worker.evenness import grid_of, shown_seconds
-from worker.picture import Size, fit
+from worker.picture import Size
 from worker.preflight import Material, Seen
 from worker.probe import Stream
 from worker.rungs import Rung, rungs_of
@@ -41,7 +42,8 @@ class Promise:
     """What an output will be: the proof holds the file against it."""
 
     output: Output
-    size: Size | None = None
+    #: None: it shows no picture. Of a ladder, its first size.
+    drawing: Drawing | None = None
     #: None: no sound.
     channels: int | None = None
     #: Of a ladder: its sizes, and the frames that all of them have.
@@ -51,6 +53,11 @@ class Promise:
     sound_seconds: float = 0.0
     #: Of a preview: the ticks, from the origin on, where each of its places begins.
     places: tuple[int, ...] = ()
+
+    @property
+    def size(self) -> Size | None:
+        """Of what it shows."""
+        return self.drawing.size if self.drawing is not None else None
 
     @property
     def files(self) -> int:
@@ -96,9 +103,7 @@ def promise(output: Output, material: Seen, grid: Grid | None = None) -> Promise
     match output:
         case VideoOutput():
             assert material.picture is not None
-            sized = Promise(
-                output=output, size=fit(material.picture, output.box, enlarge=output.enlarge)
-            )
+            sized = Promise(output=output, drawing=drawing(material.picture, output, output.box))
             if output.audio is None:
                 return sized
             return dataclasses.replace(sized, channels=_channels(sized, material.sound))
@@ -107,12 +112,12 @@ def promise(output: Output, material: Seen, grid: Grid | None = None) -> Promise
             return dataclasses.replace(promised, channels=_channels(promised, material.sound))
         case PosterOutput() | StoryboardOutput() | ThumbnailsOutput():
             assert material.picture is not None
-            return Promise(output=output, size=fit(material.picture, output.box))
+            return Promise(output=output, drawing=drawing(material.picture, output, output.box))
         case PreviewOutput():
             assert material.picture is not None
             return Promise(
                 output=output,
-                size=fit(material.picture, output.box),
+                drawing=drawing(material.picture, output, output.box),
                 places=_places(output, material) if isinstance(material, Material) else (),
             )
         case LadderOutput():
@@ -124,7 +129,7 @@ def promise(output: Output, material: Seen, grid: Grid | None = None) -> Promise
                 grid = grid_of(listed, output)
             laddered = Promise(
                 output=output,
-                size=rungs[0].size,
+                drawing=rungs[0].drawing,
                 rungs=rungs,
                 grid=grid,
                 sound_seconds=shown_seconds(listed, grid) if listed else 0.0,

@@ -40,7 +40,13 @@ from worker.preflight import Material
 from worker.probe import Probe, Stream
 from worker.prober import Prober
 from worker.promise import Plan, Promise
-from worker.prove_picture import prove_coded, prove_frames, prove_length, prove_size
+from worker.prove_picture import (
+    prove_coded,
+    prove_colours,
+    prove_frames,
+    prove_length,
+    prove_size,
+)
 from worker.prove_sound import encoded_samples, prove_samples, prove_sound, prove_sound_coded
 from worker.run import Ending
 
@@ -113,7 +119,9 @@ class Judge:
             case VideoOutput():
                 assert frames is not None
                 made = self._made(promise)
-                prove_size(promise, _film(output, made, frames))
+                picture = _film(output, made, frames)
+                prove_size(promise, picture)
+                prove_colours(promise, picture)
                 prove_length(made, material.scan, frames)
                 prove_sound(promise, made, material)
                 return _media(made, samples, frames)
@@ -124,6 +132,16 @@ class Judge:
                 return _media(made, samples)
             case StoryboardOutput() | ThumbnailsOutput() | PreviewOutput() | LadderOutput():
                 return None
+
+    def part(self, promise: Promise) -> None:
+        """What a chunk made of a film is of the promised size and colours; its frames are counted
+        elsewhere. Raises WorkFailed(output_broken), Halted."""
+        probe = self._measure.probed(promise.output.file, promise.path, "mov")
+        picture = probe.picture()
+        if picture is None:
+            broken(f"{promise.output.file} has no picture")
+        prove_size(promise, picture)
+        prove_colours(promise, picture)
 
     def sounds(self, plan: Plan, material: Material, ending: Ending) -> tuple[Media | None, ...]:
         """What the sound of each output is; nothing of a ladder's. Raises

@@ -5,11 +5,11 @@ from itertools import pairwise
 
 from mayfly.contract.formats import ISO, VideoCodec
 from mayfly.contract.recipe import VideoOutput
+from worker.compile_picture import PIXELS
 from worker.made import Made, broken
 from worker.probe import Probe, Stream
 from worker.promise import Promise
 from worker.scan import Scan
-from worker.streams import PIXELS
 
 _SECONDS_OFF_MAX = 0.1
 
@@ -66,6 +66,22 @@ def prove_coded(output: VideoOutput, made: Made, picture: Stream) -> None:
     tag = _TAGS[output.codec]
     if made.kind.container in ISO and picture.codec_tag_string != tag:
         broken(f"{output.file} calls its picture {picture.codec_tag_string}, not {tag}")
+
+
+def prove_colours(promise: Promise, picture: Stream) -> None:
+    """It says of its colours what was made of them; what was left as it came says what it said.
+    Raises WorkFailed(output_broken)."""
+    assert promise.drawing is not None
+    grading = promise.drawing.grading
+    wanted = grading.wanted if grading.tonemapped else grading.told
+    pairs = (
+        (wanted.primaries, picture.color_primaries),
+        (wanted.transfer, picture.color_transfer),
+        (wanted.matrix, picture.color_space),
+    )
+    for word, found in pairs:
+        if word and found != word:
+            broken(f"the colours of {promise.output.file} are {found or 'unknown'}, not {word}")
 
 
 def prove_length(made: Made, scan: Scan, frames: int) -> None:

@@ -93,6 +93,11 @@ KNOWN: dict[str, _Known] = {
         "The source's dimensions, rate or stream count are beyond the limits",
         "Scale it down before uploading.",
     ),
+    "hdr_refused": _Known(
+        _BAD,
+        "The picture is in colours that only decoders of their owner show right",
+        "Export it as HDR10 or HLG, or in standard range.",
+    ),
     # While it is encoded.
     "time_limit": _Known(
         _BAD,

@@ -25,6 +25,10 @@ from mayfly.contract.outputs.ladder import (
     Manifest,
     Rung,
 )
+from mayfly.contract.outputs.picture import (
+    Crop,
+    Drawn,
+)
 from mayfly.contract.outputs.sound import (
     AudioOutput,
     Sound,
@@ -43,6 +47,8 @@ __all__ = [
     "LADDER_SOUND",
     "AudioOutput",
     "Box",
+    "Crop",
+    "Drawn",
     "FileName",
     "FolderName",
     "GalleryOutput",

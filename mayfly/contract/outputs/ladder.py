@@ -10,6 +10,7 @@ import msgspec
 from mayfly.contract import formats
 from mayfly.contract.formats import Kind
 from mayfly.contract.outputs.fields import Box, FolderName, PictureKbps, Speed
+from mayfly.contract.outputs.picture import Drawn
 from mayfly.contract.outputs.sound import Sound
 
 
@@ -33,7 +34,7 @@ Manifest = Literal["hls", "dash"]
 
 
 class LadderOutput(
-    msgspec.Struct,
+    Drawn,
     frozen=True,
     kw_only=True,
     forbid_unknown_fields=True,
@@ -63,6 +64,8 @@ class LadderOutput(
     audio: Sound | None = msgspec.field(default_factory=Sound)
 
     def __post_init__(self) -> None:
+        for rung in self.rungs:
+            self.check_box(rung.box)
         if self.audio is not None:
             codec = self.audio.codec or "aac"
             if codec != "aac":

@@ -7,6 +7,7 @@ there is never a URL on the line.
 """
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any
 
 import ffmpeg
@@ -25,7 +26,8 @@ from mayfly.contract.recipe import (
 from mayfly.core import limits
 from worker import compile_ladder, compile_sound, compile_still, compile_video, containers
 from worker.compile_ladder import Cut
-from worker.compile_picture import drawn
+from worker.compile_picture import Images, drawn
+from worker.ends import WorkFailed
 from worker.opening import DEMUXERS
 from worker.preflight import Material, Seen
 from worker.promise import Plan, Promise, promise
@@ -126,12 +128,16 @@ def picture_since(decoded: Any, origin_ticks: int) -> Any:
 
 
 def shown_in(
-    steady: Any, promises: Sequence[Promise], chosen: Callable[[PosterOutput], str]
+    steady: Any,
+    promises: Sequence[Promise],
+    chosen: Callable[[PosterOutput], str],
+    tick: Fraction,
+    images: Images,
 ) -> dict[str, Any]:
     """A filtered stream for each output that shows a picture, all from one decode. `chosen` selects
     the frame of a still."""
     return {
-        promise.output.file: _filtered(branch, promise, chosen)
+        promise.output.file: _filtered(branch, promise, chosen, tick, images)
         for branch, promise in zip(branches(steady, "split", len(promises)), promises, strict=True)
     }
 
@@ -140,26 +146,47 @@ def all_shown(
     steady: Any, promises: Sequence[Promise], chosen: Callable[[PosterOutput], str], cut: Cut
 ) -> dict[str, Any]:
     """A filtered stream for each picture of each output. What lives on a grid, or is chosen by the
-    frame before, is cut behind the filter that must see that; all else on the source's times."""
+    frame before, is cut behind the filter that must see that; all else on the source's times.
+    Raises WorkFailed for an image that nobody brought."""
+    images = _images(promises)
     many = [promise for promise in promises if isinstance(promise.output, SampledOutput)]
     ladders = [promise for promise in promises if promise.rungs]
     flat = [promise for promise in promises if promise not in many and not promise.rungs]
     stems = branches(steady, "split", bool(flat) + len(many) + len(ladders))
-    pictures = shown_in(cut.own(stems.pop(0)), flat, chosen) if flat else {}
+    pictures = shown_in(cut.own(stems.pop(0)), flat, chosen, cut.tick, images) if flat else {}
     for gallery in many:
-        pictures |= compile_still.sampled(stems.pop(0), gallery, cut)
+        pictures |= compile_still.sampled(stems.pop(0), gallery, cut, images)
     for ladder, stem in zip(ladders, stems, strict=True):
         assert ladder.grid is not None and isinstance(ladder.output, LadderOutput)
-        pictures |= compile_ladder.pictures(stem, ladder.output, ladder.rungs, ladder.grid, cut)
+        pictures |= compile_ladder.pictures(
+            stem, ladder.output, ladder.rungs, ladder.grid, cut, images
+        )
     return pictures
 
 
-def _filtered(branch: Any, promise: Promise, chosen: Callable[[PosterOutput], str]) -> Any:
+def _images(promises: Sequence[Promise]) -> Images:
+    """Those of all outputs. Raises WorkFailed."""
+    for one in promises:
+        wanted = isinstance(one.output, VideoOutput | LadderOutput) and one.output.watermark
+        if wanted and any(drawing.mark is None for drawing in one.drawings):
+            raise WorkFailed("worker_failed", f"{one.output.file} without its image")
+    return Images(drawing for one in promises for drawing in one.drawings)
+
+
+def _filtered(
+    branch: Any,
+    promise: Promise,
+    chosen: Callable[[PosterOutput], str],
+    tick: Fraction,
+    images: Images,
+) -> Any:
     assert promise.drawing is not None
     if isinstance(promise.output, VideoOutput):
-        return drawn(branch, promise.drawing, bits=promise.output.bits)
+        return drawn(branch, promise.drawing, tick, images, bits=promise.output.bits)
     assert isinstance(promise.output, PosterOutput)
-    return drawn(branch.filter("select", chosen(promise.output)), promise.drawing, jpeg=True)
+    return drawn(
+        branch.filter("select", chosen(promise.output)), promise.drawing, tick, images, jpeg=True
+    )
 
 
 def _outputs(

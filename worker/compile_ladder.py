@@ -15,7 +15,7 @@ import ffmpeg
 from mayfly.contract.plan import Grid
 from mayfly.contract.recipe import LadderOutput
 from mayfly.core import grids
-from worker.compile_picture import drawn
+from worker.compile_picture import Images, drawn
 from worker.rungs import SOUND, Rung, path
 from worker.streams import ANONYMOUS, branches
 
@@ -64,14 +64,19 @@ class Cut:
 
 
 def pictures(
-    steady: Any, ladder: LadderOutput, made: Sequence[Rung], grid: Grid, cut: Cut
+    steady: Any,
+    ladder: LadderOutput,
+    made: Sequence[Rung],
+    grid: Grid,
+    cut: Cut,
+    images: Images,
 ) -> dict[str, Any]:
     """A stream of each size, by its file: what the source shows at each frame of the grid."""
     if cut.origin_ticks is not None:
         steady = _since_zero(steady, cut.tick, grid.zero_ticks - cut.origin_ticks)
     even = _gridded(steady, grid, cut.first_frame, cut.end_frame)
     return {
-        path(ladder, rung.name): drawn(branch, rung.drawing)
+        path(ladder, rung.name): drawn(branch, rung.drawing, 1 / Fraction(*grid.rate), images)
         for rung, branch in zip(made, branches(even, "split", len(made)), strict=True)
     }
 

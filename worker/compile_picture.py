@@ -4,10 +4,16 @@ into the colours of its output, turned, padded. Pure.
 Each of these looks at one frame alone, so all of it comes behind the cut.
 """
 
+from collections.abc import Iterable
+from fractions import Fraction
 from typing import Any
 
+import ffmpeg
+
+from worker.assets import PIXELS_MAX
 from worker.colour import Grading
-from worker.drawing import Drawing, Part
+from worker.drawing import Drawing, Mark, Part
+from worker.streams import branches
 
 #: By the bits of a sample.
 PIXELS = {8: "yuv420p", 10: "yuv420p10le"}
@@ -22,6 +28,12 @@ _JPEG_MATRIX = "smpte170m"
 _WHITE_NITS = 100
 _PEAK = 10
 
+#: By which numbers an image is drawn onto a film that says nothing of its own: most decoders'.
+_DRAWN_IN = ("smpte170m", "bt709", "bt470bg", "bt2020nc")
+
+#: In seconds. Of a still there is one frame, which stands for all that come after it.
+_LONG_BEFORE = "-1000000/TB"
+
 _TURNS: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = {
     0: (),
     90: (("transpose", ("clock",)),),
@@ -31,8 +43,17 @@ _TURNS: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = {
 _FLIPS = {"horizontal": "hflip", "vertical": "vflip"}
 
 
-def drawn(branch: Any, drawing: Drawing, *, jpeg: bool = False, bits: int = 8) -> Any:
-    """In square pixels and in the one format that its codec's players know."""
+def drawn(
+    branch: Any,
+    drawing: Drawing,
+    tick: Fraction,
+    images: "Images",
+    *,
+    jpeg: bool = False,
+    bits: int = 8,
+) -> Any:
+    """In square pixels and in the one format that its codec's players know; the clock of the branch
+    is of so many seconds a tick."""
     grading, pixels = drawing.grading, _JPEG if jpeg else PIXELS[bits]
     if drawing.part != Part():
         branch = branch.filter("crop", **_cropped(drawing.part))
@@ -61,7 +82,61 @@ def drawn(branch: Any, drawing: Drawing, *, jpeg: bool = False, bits: int = 8) -
         top = (drawing.size.height - drawing.turned.height) // 4 * 2
         # Where colour has half as many samples, only even places are exact.
         branch = branch.filter("pad", drawing.size.width, drawing.size.height, left, top)
+    if drawing.mark is not None:
+        image = images.taken(drawing.mark)
+        branch = _marked(branch, image, drawing, tick, bits)
     return branch
+
+
+def opened(path: str, demuxer: str) -> Any:
+    """The picture of an image that was brought here, and nothing that it may name. It is not turned
+    by what it says of itself: its sides are known."""
+    guard = {"protocol_whitelist": "file", "format_whitelist": demuxer, "f": demuxer}
+    source = ffmpeg.input(
+        f"file:{path}", **guard, max_pixels=PIXELS_MAX, threads=1, noautorotate=None
+    )
+    return source["0"]
+
+
+class Images:
+    """The images of one run: each is opened once, however many pictures it is drawn onto."""
+
+    def __init__(self, drawings: Iterable[Drawing]) -> None:
+        """Of all that will be drawn."""
+        marks = [one.mark for one in drawings if one.mark is not None]
+        self._left = {
+            asset: branches(
+                opened(asset.path, asset.demuxer), "split", sum(m.asset == asset for m in marks)
+            )
+            for asset in {mark.asset: None for mark in marks}
+        }
+
+    def taken(self, mark: Mark) -> Any:
+        """One more branch of it."""
+        return self._left[mark.asset].pop(0)
+
+
+def _marked(branch: Any, image: Any, drawing: Drawing, tick: Fraction, bits: int) -> Any:
+    """With an image on each of its frames."""
+    mark, wanted = drawing.mark, drawing.grading.wanted
+    assert mark is not None
+    image = (
+        image.filter("format", "rgba")
+        .filter("colorchannelmixer", aa=f"{mark.opacity:.4f}")
+        .filter(
+            "scale", mark.size.width, mark.size.height, flags="bicubic",
+            out_color_matrix=wanted.matrix if wanted.matrix in _DRAWN_IN else _DRAWN_IN[0],
+            out_range="full" if wanted.full else "limited",
+        )
+        .filter("format", "yuva420p10le" if bits == 10 else "yuva420p")
+        # On the film's own ticks, or these would be rounded; and there before any frame of it.
+        .filter("settb", f"{tick.numerator}/{tick.denominator}")
+        .filter("setpts", _LONG_BEFORE)
+    )  # fmt: skip
+    return ffmpeg.filter(
+        [branch, image], "overlay", mark.left, mark.top,
+        eof_action="repeat", eval="init", format="yuv420p10" if bits == 10 else "yuv420",
+    )  # fmt: skip
 
 
 def _cropped(part: Part) -> dict[str, str]:

@@ -8,7 +8,7 @@ import ffmpeg
 from mayfly.contract.recipe import PosterOutput, PreviewOutput, SampledOutput, StoryboardOutput
 from mayfly.core import limits
 from worker.compile_ladder import Cut
-from worker.compile_picture import drawn
+from worker.compile_picture import Images, drawn
 from worker.preflight import Material
 from worker.promise import OUTPUTS, Promise
 from worker.sampling import sampling
@@ -67,7 +67,7 @@ def sheets(output: StoryboardOutput) -> str:
     return f"{OUTPUTS}/_{output.file}.sheets"
 
 
-def sampled(stem: Any, promise: Promise, cut: Cut) -> dict[str, Any]:
+def sampled(stem: Any, promise: Promise, cut: Cut, images: Images) -> dict[str, Any]:
     """The chosen frames of an output, and the same for the list of their moments, by the files that
     they become. What is chosen depends on the frame before, so the cut comes behind that."""
     output = promise.output
@@ -77,7 +77,7 @@ def sampled(stem: Any, promise: Promise, cut: Cut) -> dict[str, Any]:
     own = cut.own(clocked.filter("select", wanted.expression(cut.first_tick)))
     shown, listed = branches(own, "split", 2)
     return {
-        output.file: drawn(shown, promise.drawing, jpeg=True),
+        output.file: drawn(shown, promise.drawing, cut.tick, images, jpeg=True),
         moments(output): listed,
     }
 

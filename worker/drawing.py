@@ -6,15 +6,21 @@ may change its size midway. It must never know how any of it is done.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from fractions import Fraction
+from types import MappingProxyType
 
-from mayfly.contract.recipe import Box, Crop, Drawn, VideoOutput
+from mayfly.contract.recipe import Box, Crop, Drawn, LadderOutput, VideoOutput, Watermark
+from worker.assets import Asset
 from worker.colour import Grading, graded
 from worker.picture import Size, fit, shown, shrunk
 from worker.probe import Stream
 
 #: Of a share: finer than a pixel of the largest source.
 _DENOMINATOR_MAX = 10**6
+
+#: The least that there is of a side.
+_EVEN = 2
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +43,17 @@ class Part:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """An image on a frame, at a place of that."""
+
+    asset: Asset
+    size: Size
+    left: int
+    top: int
+    opacity: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Drawing:
     """One picture that comes out."""
 
@@ -49,6 +66,8 @@ class Drawing:
     #: Degrees, clockwise; then it is mirrored.
     rotate: int = 0
     flip: str | None = None
+    #: What is drawn onto all of it.
+    mark: Mark | None = None
 
     @property
     def turned(self) -> Size:
@@ -56,9 +75,17 @@ class Drawing:
         return _swapped(self.inner) if self.rotate % 180 else self.inner
 
 
-def drawing(stream: Stream, output: Drawn, box: Box, *, climbs: bool = False) -> Drawing:
+def drawing(
+    stream: Stream,
+    output: Drawn,
+    box: Box,
+    *,
+    climbs: bool = False,
+    assets: Mapping[str, Asset] = MappingProxyType({}),
+) -> Drawing:
     """How a source is drawn into a box; of a ladder, which `climbs`, a box that is larger than the
-    source becomes as small as that, in its own shape."""
+    source becomes as small as that, in its own shape. An image that is not among the `assets` is
+    not drawn: whoever compiles looks that all are."""
     part = _uncropped(output.crop)
     width, height = shown(stream)
     shape = (width * float(part.width), height * float(part.height))
@@ -76,6 +103,8 @@ def drawing(stream: Stream, output: Drawn, box: Box, *, climbs: bool = False) ->
         else:
             across, down = _covering(shape, size)
             part = part.middle(down, across) if quarter else part.middle(across, down)
+    mark = output.watermark if isinstance(output, VideoOutput | LadderOutput) else None
+    asset = assets.get(mark.image) if mark is not None else None
     return Drawing(
         size=size,
         inner=_swapped(inner) if quarter else inner,
@@ -83,7 +112,36 @@ def drawing(stream: Stream, output: Drawn, box: Box, *, climbs: bool = False) ->
         part=part,
         rotate=output.rotate,
         flip=output.flip,
+        mark=placed(mark, asset, size) if mark is not None and asset is not None else None,
     )
+
+
+def placed(wanted: Watermark, asset: Asset, frame: Size) -> Mark:
+    """Where an image comes to lie on a frame: as wide as is wanted, or as high as is room for."""
+    margin = round(frame.width * wanted.margin_fraction)
+    across, down = (max(_EVEN, side - 2 * margin) for side in (frame.width, frame.height))
+    width = min(frame.width * wanted.width_fraction, across)
+    scale = min(width / asset.size.width, down / asset.size.height)
+    size = Size(
+        min(_even(asset.size.width * scale), _even(across)),
+        min(_even(asset.size.height * scale), _even(down)),
+    )
+    right, bottom = frame.width - size.width, frame.height - size.height
+    left, top = min(margin, right), min(margin, bottom)
+    if wanted.position == "center":
+        left, top = right // 2, bottom // 2
+    if wanted.position.endswith("right"):
+        left = right - left
+    if wanted.position.startswith("bottom"):
+        top = bottom - top
+    # Where colour has half as many samples, only even places are exact.
+    return Mark(
+        asset=asset, size=size, left=left // 2 * 2, top=top // 2 * 2, opacity=wanted.opacity
+    )
+
+
+def _even(length: float) -> int:
+    return max(_EVEN, int(length) // 2 * 2)
 
 
 def _uncropped(crop: Crop | None) -> Part:

@@ -6,6 +6,7 @@ It must never be lenient where the proof would be strict: what passes here is wo
 
 import dataclasses
 import math
+from collections.abc import Mapping
 
 from mayfly.contract.recipe import (
     AudioOutput,
@@ -16,6 +17,7 @@ from mayfly.contract.recipe import (
 )
 from mayfly.contract.task import PutUrls, Upload
 from mayfly.core import limits
+from worker.assets import Asset
 from worker.drawing import drawing
 from worker.ends import WorkFailed
 from worker.opening import FETCHED, Opening
@@ -41,6 +43,8 @@ class Seen:
     picture: Stream | None
     sound: Stream | None
     opening: Opening = FETCHED
+    #: The images that its recipe draws, by name.
+    assets: Mapping[str, Asset] = dataclasses.field(default_factory=dict)
 
     @property
     def spliced(self) -> bool:

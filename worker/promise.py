@@ -60,6 +60,13 @@ class Promise:
         return self.drawing.size if self.drawing is not None else None
 
     @property
+    def drawings(self) -> tuple[Drawing, ...]:
+        """Of each picture that it shows at once."""
+        if self.rungs:
+            return tuple(rung.drawing for rung in self.rungs)
+        return (self.drawing,) if self.drawing is not None else ()
+
+    @property
     def files(self) -> int:
         """How many ffmpeg writes: each size of a ladder is one, and its sound."""
         if isinstance(self.output, SampledOutput):
@@ -103,7 +110,9 @@ def promise(output: Output, material: Seen, grid: Grid | None = None) -> Promise
     match output:
         case VideoOutput():
             assert material.picture is not None
-            sized = Promise(output=output, drawing=drawing(material.picture, output, output.box))
+            picture = material.picture
+            drawn = drawing(picture, output, output.box, assets=material.assets)
+            sized = Promise(output=output, drawing=drawn)
             if output.audio is None:
                 return sized
             return dataclasses.replace(sized, channels=_channels(sized, material.sound))
@@ -122,7 +131,7 @@ def promise(output: Output, material: Seen, grid: Grid | None = None) -> Promise
             )
         case LadderOutput():
             assert material.picture is not None
-            rungs = rungs_of(output, material.picture)
+            rungs = rungs_of(output, material.picture, material.assets)
             listed = material if isinstance(material, Material) else None
             if grid is None:
                 assert listed is not None

@@ -1,9 +1,12 @@
 """Which sizes a ladder comes to with a source, and where ffmpeg writes them. Pure."""
 
 import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from mayfly.contract import recipe
 from mayfly.contract.recipe import LadderOutput
+from worker.assets import Asset
 from worker.drawing import Drawing, drawing
 from worker.picture import Size
 from worker.probe import Stream
@@ -27,12 +30,15 @@ class Rung:
         return self.drawing.size
 
 
-def rungs_of(ladder: LadderOutput, picture: Stream) -> tuple[Rung, ...]:
+def rungs_of(
+    ladder: LadderOutput, picture: Stream, assets: Mapping[str, Asset] = MappingProxyType({})
+) -> tuple[Rung, ...]:
     """In the recipe's order. Boxes above the source come to the source's own size, and of those of
     one size the smallest box is kept, whose cap is meant for it: so the source's size is there,
     whichever it is, and nothing twice."""
     fitted = [
-        (drawing(picture, ladder, wanted.box, climbs=True), wanted) for wanted in ladder.rungs
+        (drawing(picture, ladder, wanted.box, climbs=True, assets=assets), wanted)
+        for wanted in ladder.rungs
     ]
     kept: dict[Size, recipe.Rung] = {}
     for its, wanted in fitted:

@@ -28,6 +28,7 @@ from mayfly.contract.outputs.ladder import (
 from mayfly.contract.outputs.picture import (
     Crop,
     Drawn,
+    Watermark,
 )
 from mayfly.contract.outputs.sound import (
     AudioOutput,
@@ -67,6 +68,8 @@ __all__ = [
     "StoryboardOutput",
     "ThumbnailsOutput",
     "VideoOutput",
+    "Watermark",
+    "assets_of",
 ]
 
 Output = VideoOutput | AudioOutput | PosterOutput | SampledOutput | LadderOutput
@@ -77,3 +80,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     outputs: Annotated[tuple[Output, ...], msgspec.Meta(min_length=1, max_length=16)]
     version: Version = 1
+
+
+def assets_of(recipe: Recipe) -> tuple[str, ...]:
+    """The names of all images that a recipe draws, each once."""
+    shown = [o for o in recipe.outputs if isinstance(o, VideoOutput | LadderOutput)]
+    return tuple(sorted({o.watermark.image for o in shown if o.watermark is not None}))

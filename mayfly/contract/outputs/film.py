@@ -10,7 +10,7 @@ import msgspec
 from mayfly.contract import formats
 from mayfly.contract.formats import Kind, VideoCodec
 from mayfly.contract.outputs.fields import Box, FileName, PictureKbps, Speed
-from mayfly.contract.outputs.picture import Drawn
+from mayfly.contract.outputs.picture import Drawn, Watermark
 from mayfly.contract.outputs.sound import Sound
 
 
@@ -43,6 +43,8 @@ class VideoOutput(
     #: What becomes of a source of high dynamic range: what every screen shows (`tonemap`), or what
     #: it is (`keep`), which takes ten bits and a codec whose players know it.
     hdr: Literal["tonemap", "keep"] = "tonemap"
+    #: An image on every frame; none when null.
+    watermark: Watermark | None = None
     speed: Speed = "medium"
     #: The longest distance of two keyframes: how coarse a seek is.
     keyframe_seconds: Annotated[float, msgspec.Meta(ge=0.5, le=10)] = 2.0
@@ -54,6 +56,8 @@ class VideoOutput(
     def __post_init__(self) -> None:
         kind = formats.check_picture(self.file, self.codec)
         self.check_box(self.box)
+        if self.hdr == "keep" and self.watermark is not None:
+            raise ValueError("an image is drawn in standard range: leave hdr or watermark out")
         if self.hdr == "keep" and (self.codec == "h264" or self.bits != 10):
             raise ValueError(
                 "high dynamic range is kept in 10 bits of hevc, av1 or vp9: take these, or leave"

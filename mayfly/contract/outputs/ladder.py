@@ -10,7 +10,7 @@ import msgspec
 from mayfly.contract import formats
 from mayfly.contract.formats import Kind
 from mayfly.contract.outputs.fields import Box, FolderName, PictureKbps, Speed
-from mayfly.contract.outputs.picture import Drawn
+from mayfly.contract.outputs.picture import Drawn, Watermark
 from mayfly.contract.outputs.sound import Sound
 
 
@@ -55,6 +55,8 @@ class LadderOutput(
     #: What is larger than the source is not made; of several that come to one size, the one whose
     #: box is the smallest.
     rungs: Annotated[tuple[Rung, ...], msgspec.Meta(min_length=1, max_length=8)]
+    #: An image on every frame of every size; none when null.
+    watermark: Watermark | None = None
     speed: Speed = "medium"
     #: Rounded to whole frames: 4 s of 29.97 a second are 120 frames, 4.004 s.
     segment_seconds: Annotated[float, msgspec.Meta(ge=2, le=10)] = 4.0

@@ -43,6 +43,25 @@ Fit = Literal["inside", "pad", "fill"]
 Turn = Literal[0, 90, 180, 270]
 
 
+#: The name of an image, under `assets/` in the stack's bucket.
+AssetName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\.(png|jpg|webp)$")]
+
+Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right", "center"]
+
+
+class Watermark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An image that is drawn onto every frame. Its shape stays what it is."""
+
+    image: AssetName
+    position: Corner = "bottom-right"
+    #: How wide it is, of the width of the film.
+    width_fraction: Annotated[float, msgspec.Meta(ge=0.01, le=1)] = 0.15
+    #: How far it is from both sides of its corner, of the width of the film.
+    margin_fraction: Annotated[float, msgspec.Meta(ge=0, le=0.25)] = 0.02
+    #: 1 hides what is behind it, as far as the image itself does.
+    opacity: Annotated[float, msgspec.Meta(ge=0.05, le=1)] = 1
+
+
 class Drawn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An output that shows pictures. First it is cropped, then turned, then mirrored, then brought
     into its box."""

@@ -6,6 +6,7 @@ user typed becomes an option, a filter or a path, but for file names of the reci
 there is never a URL on the line.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
@@ -32,6 +33,7 @@ from worker.opening import DEMUXERS
 from worker.preflight import Material, Seen
 from worker.promise import Plan, Promise, promise
 from worker.streams import branches
+from worker.thinning import slower
 
 #: Where nobody says when a frame is shown, or what it is made of is missing, ffmpeg guesses, and
 #: two may fall upon the same moment or change places: the later one comes a tick after the other.
@@ -151,9 +153,17 @@ def all_shown(
     images = _images(promises)
     many = [promise for promise in promises if isinstance(promise.output, SampledOutput)]
     ladders = [promise for promise in promises if promise.rungs]
-    flat = [promise for promise in promises if promise not in many and not promise.rungs]
-    stems = branches(steady, "split", bool(flat) + len(many) + len(ladders))
-    pictures = shown_in(cut.own(stems.pop(0)), flat, chosen, cut.tick, images) if flat else {}
+    thinned = [promise for promise in promises if promise.thinning is not None]
+    apart = [*many, *ladders, *thinned]
+    flat = [promise for promise in promises if promise not in apart]
+    stems = branches(steady, "split", bool(flat) + len(apart))
+    show = functools.partial(shown_in, chosen=chosen, tick=cut.tick, images=images)
+    pictures = show(cut.own(stems.pop(0)), flat) if flat else {}
+    for film in thinned:
+        assert film.thinning is not None
+        clocked = stems.pop().filter("settb", f"{cut.tick.numerator}/{cut.tick.denominator}")
+        kept = clocked.filter("select", film.thinning.expression())
+        pictures |= show(cut.own(kept), [film])
     for gallery in many:
         pictures |= compile_still.sampled(stems.pop(0), gallery, cut, images)
     for ladder, stem in zip(ladders, stems, strict=True):
@@ -200,7 +210,9 @@ def _outputs(
     match output:
         case VideoOutput():
             streams = [pictures[output.file]]
-            options = compile_video.encoded(output, material, threads)
+            assert material.picture is not None
+            picture = slower(material.picture, promise.thinning)
+            options = compile_video.encoded(output, picture, threads)
             if promise.channels is not None:
                 streams.append(sounds[output.file])
                 options |= compile_sound.encoder(promise)

@@ -33,6 +33,7 @@ from worker.ends import WorkFailed
 from worker.preflight import Seen
 from worker.promise import OUTPUTS, Plan, Promise, promise
 from worker.streams import ANONYMOUS, branches
+from worker.thinning import slower
 
 # No file of a recipe can have these names, which begin with no letter or digit.
 
@@ -70,7 +71,7 @@ def compile_chunk(
     assert material.picture is not None
     promises = tuple(
         dataclasses.replace(
-            promise(output, material, scope.clock.grid),
+            promise(output, material, scope.clock),
             channels=None,
             places=_places(output, recipe, scope),
         )
@@ -110,7 +111,7 @@ def compile_track(
     """The sound of every output, whole, from the plan's origin on. Without any, nothing to run."""
     promises = tuple(
         dataclasses.replace(promise, drawing=None, rungs=())
-        for promise in (promise(output, material, clock.grid) for output in recipe.outputs)
+        for promise in (promise(output, material, clock) for output in recipe.outputs)
         if promise.channels is not None
     )
     if material.sound is None or not promises:
@@ -288,7 +289,8 @@ def _picture(
         return ffmpeg.output(stream, target, **compile_still.jpeg(promise.output))
     assert isinstance(promise.output, VideoOutput) and material.picture is not None
     early = {}
-    if depth := pace.depth(promise.output, material.picture):
+    picture = slower(material.picture, promise.thinning)
+    if depth := pace.depth(promise.output, picture):
         step = scope.clock.frame_ticks
         first = f"STARTPTS-{depth * step}+{step}*N"
         early = {"bsf:v": f"setts=pts=PTS:dts=if(lt(DTS\\,STARTPTS)\\,{first}\\,DTS)"}
@@ -296,7 +298,7 @@ def _picture(
         stream,
         target,
         **early,
-        **compile_video.encoded(promise.output, material, threads, later=scope.number > 0),
+        **compile_video.encoded(promise.output, picture, threads, later=scope.number > 0),
         format="mp4",
         movflags=containers.FRAGMENTS,
         fragment_index=scope.number * _FRAGMENTS_MAX + 1,

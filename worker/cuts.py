@@ -16,7 +16,7 @@ from mayfly.contract.plan import Grid, Plan
 from mayfly.contract.recipe import LadderOutput, PosterOutput, PreviewOutput, Recipe, VideoOutput
 from mayfly.core import grids, limits, parts, prediction, sizing
 from mayfly.core.prediction import Encode, Source
-from worker import pace
+from worker import pace, thinning
 from worker.compile_parts import SEAM_SECONDS
 from worker.compile_still import poster_frame
 from worker.drawing import drawing
@@ -27,6 +27,7 @@ from worker.probe import Stream
 from worker.rungs import rungs_of
 from worker.sampling import places_of
 from worker.scan import Scan
+from worker.thinning import own_grid
 
 #: Beyond the longest distance of two keyframes: B-frames are shown before what they are made of.
 _MARGIN_SECONDS = 1.0
@@ -76,8 +77,12 @@ def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
         return Whole()
     seconds = policy.chunk_seconds or _media_seconds(work, material.scan.span_seconds(), policy)
     grid = grid_of(material, ladder) if ladder else None
+    own = own_grid(material) if thinning.wanted(recipe) else None
+    least = _FRAMES_MIN * thinning.most(recipe, own)
     boundaries = (
-        _segment_starts(material, grid, seconds) if grid else _boundaries(material, seconds)
+        _segment_starts(material, grid, seconds, least)
+        if grid
+        else _boundaries(material, seconds, least)
     )
     if not boundaries:
         return Whole("there is no place to cut it")
@@ -87,6 +92,7 @@ def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
         margin_seconds=round(margin, 3),
         frame_ticks=pace.frame_ticks(material),
         grid=grid,
+        own=own,
         boundaries=boundaries,
         stills=tuple(
             scan.ticks[poster_frame(output, material)]
@@ -164,7 +170,7 @@ def _media_seconds(work: float, span: float, policy: Policy) -> float:
     return min(max(wanted, limits.WORK_SECONDS_MIN), limits.WORK_SECONDS_MAX) * span / work
 
 
-def _segment_starts(material: Material, grid: Grid, seconds: float) -> tuple[int, ...]:
+def _segment_starts(material: Material, grid: Grid, seconds: float, least: int) -> tuple[int, ...]:
     """Ticks at which segments of the grid begin, about so far apart."""
     scan = material.scan
     last = grids.frame_of(scan.ticks[-1], grid, scan.tick)
@@ -176,21 +182,21 @@ def _segment_starts(material: Material, grid: Grid, seconds: float) -> tuple[int
         segment = round(number * count / chunks)
         tick = grids.tick_of(segment * grid.segment_frames, grid, scan.tick)
         is_chunk = last - segment * grid.segment_frames >= _FRAMES_MIN
-        if is_chunk and _is_seam(scan, found[-1] if found else None, tick):
+        if is_chunk and _is_seam(scan, found[-1] if found else None, tick, least):
             found.append(tick)
     return tuple(found[: limits.CHUNKS_MAX - 1])
 
 
-def _is_seam(scan: Scan, before: int | None, tick: int) -> bool:
+def _is_seam(scan: Scan, before: int | None, tick: int, least: int) -> bool:
     """Whether both chunks have frames enough of their own, and see each other's."""
     at = bisect_left(scan.ticks, tick)
     last = 0 if before is None else bisect_left(scan.ticks, before)
-    is_chunk = at - last >= _FRAMES_MIN and scan.frames - at >= _FRAMES_MIN
+    is_chunk = at - last >= least and scan.frames - at >= least
     # A seam at which neither side sees a frame of the other is proven by nobody.
     return is_chunk and (scan.ticks[at] - scan.ticks[at - 1]) * scan.tick <= SEAM_SECONDS
 
 
-def _boundaries(material: Material, seconds: float) -> tuple[int, ...]:
+def _boundaries(material: Material, seconds: float, least: int) -> tuple[int, ...]:
     """Ticks of frames, about so far apart; of keyframes where one is near."""
     scan = material.scan
     step = seconds / float(scan.tick)
@@ -202,7 +208,7 @@ def _boundaries(material: Material, seconds: float) -> tuple[int, ...]:
     for number in range(1, count):
         wanted = first + number * (end - first) / count
         at = bisect_left(scan.ticks, _near_key(scan.key_ticks, wanted, step / 4))
-        if _is_seam(scan, found[-1] if found else None, scan.ticks[at]):
+        if _is_seam(scan, found[-1] if found else None, scan.ticks[at], least):
             found.append(scan.ticks[at])
     return tuple(found[: limits.CHUNKS_MAX - 1])
 

@@ -20,7 +20,7 @@ from mayfly.contract.recipe import LadderOutput, SampledOutput, VideoOutput
 from mayfly.contract.report import Artifact, Media
 from mayfly.contract.task import Fetch, Input
 from mayfly.core import grids, ladders, limits
-from worker import boxes, bringing, gallery, ladder, ladder_ready, seams
+from worker import boxes, bringing, gallery, ladder, ladder_ready, seams, thinning
 from worker.compile_parts import FRAMES, PACKETS, compile_join, seam_ticks
 from worker.ends import Doubted, WorkFailed
 from worker.ladder_ready import Share
@@ -71,14 +71,16 @@ class Joining:
                 continue
             brought = [part for part in self.parts if part.file == output.file]
             promise = Promise(output=output)
+            shown = packets
             if isinstance(output, VideoOutput):
-                shown_at = array("q", (tick * self.clock.time_base[0] for tick in packets))
+                shown = thinning.kept(thinning.joined(output, self.clock), packets)
+                shown_at = array("q", (tick * self.clock.time_base[0] for tick in shown))
                 cpu_seconds += self._join(promise, brought, shown_at)
             else:
                 self._bring(_only(brought, output.file), promise.path)
             sounds = [part.samples for part in brought if part.kind == "audio"]
             expected = Expected(
-                frames=frames,
+                frames=len(shown),
                 begins=packets[0] * Fraction(*self.clock.time_base),
                 samples=sounds[0] if sounds else None,
             )

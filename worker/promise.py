@@ -7,7 +7,7 @@ It must never know how: no option and no filter is named here.
 import dataclasses
 
 from mayfly.contract.formats import SoundCodec
-from mayfly.contract.plan import Grid
+from mayfly.contract.plan import Grid, PlanClock
 from mayfly.contract.recipe import (
     LADDER_SOUND,
     AudioOutput,
@@ -27,7 +27,8 @@ from worker.picture import Size
 from worker.preflight import Material, Seen
 from worker.probe import Stream
 from worker.rungs import Rung, rungs_of
-from worker.sampling import places_of
+from worker.sampling import Sampling, places_of
+from worker.thinning import joined, own_grid, thinning
 
 #: Where the outputs go, beneath the attempt's folder.
 OUTPUTS = "out"
@@ -51,6 +52,8 @@ class Promise:
     grid: Grid | None = None
     #: Of a ladder's sound: no shorter than this.
     sound_seconds: float = 0.0
+    #: Of a film that is quicker than it shall be: which frames it keeps; None: all.
+    thinning: Sampling | None = None
     #: Of a preview: the ticks, from the origin on, where each of its places begins.
     places: tuple[int, ...] = ()
 
@@ -104,15 +107,17 @@ class Plan:
     promises: tuple[Promise, ...]
 
 
-def promise(output: Output, material: Seen, grid: Grid | None = None) -> Promise:
-    """What becomes of an output with this source; a ladder's grid is the plan's, where there is
-    one."""
+def promise(output: Output, material: Seen, clock: PlanClock | None = None) -> Promise:
+    """What becomes of an output with this source; the grids of a ladder and of a quick film
+    are the plan's, where there is one."""
     match output:
         case VideoOutput():
             assert material.picture is not None
             picture = material.picture
             drawn = drawing(picture, output, output.box, assets=material.assets)
-            sized = Promise(output=output, drawing=drawn)
+            sized = Promise(
+                output=output, drawing=drawn, thinning=_thinning(output, material, clock)
+            )
             if output.audio is None:
                 return sized
             return dataclasses.replace(sized, channels=_channels(sized, material.sound))
@@ -133,6 +138,7 @@ def promise(output: Output, material: Seen, grid: Grid | None = None) -> Promise
             assert material.picture is not None
             rungs = rungs_of(output, material.picture, material.assets)
             listed = material if isinstance(material, Material) else None
+            grid = clock.grid if clock is not None else None
             if grid is None:
                 assert listed is not None
                 grid = grid_of(listed, output)
@@ -146,6 +152,18 @@ def promise(output: Output, material: Seen, grid: Grid | None = None) -> Promise
             if output.audio is None:
                 return laddered
             return dataclasses.replace(laddered, channels=_channels(laddered, material.sound))
+
+
+def _thinning(output: VideoOutput, material: Seen, clock: PlanClock | None) -> Sampling | None:
+    if output.fps_max is None:
+        return None
+    if clock is not None:
+        return joined(output, clock)
+    assert isinstance(material, Material)
+    origin = material.origin_ticks
+    if origin is None:
+        return None
+    return thinning(output, own_grid(material), material.scan.tick, origin)
 
 
 def _places(output: PreviewOutput, material: Material) -> tuple[int, ...]:

@@ -41,6 +41,7 @@ from worker.probe import Probe, Stream
 from worker.prober import Prober
 from worker.promise import Plan, Promise
 from worker.prove_picture import (
+    kept_of,
     prove_coded,
     prove_colours,
     prove_frames,
@@ -119,12 +120,13 @@ class Judge:
             case VideoOutput():
                 assert frames is not None
                 made = self._made(promise)
-                picture = _film(output, made, frames)
+                scan, count = kept_of(promise, made, material, frames)
+                picture = _film(output, made, count)
                 prove_size(promise, picture)
                 prove_colours(promise, picture)
-                prove_length(made, material.scan, frames)
+                prove_length(made, scan, count)
                 prove_sound(promise, made, material)
-                return _media(made, samples, frames)
+                return _media(made, samples, count)
             case AudioOutput():
                 made = self._made(promise)
                 prove_built(made)

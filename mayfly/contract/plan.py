@@ -33,6 +33,8 @@ class PlanClock(msgspec.Struct, frozen=True, kw_only=True):
     frame_ticks: int = 1
     #: Where a ladder comes of it.
     grid: Grid | None = None
+    #: Where the source's own frames lie, if a film shall keep only some of them.
+    own: Grid | None = None
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +78,7 @@ class Plan(PlanClock, frozen=True, kw_only=True):
             margin_seconds=self.margin_seconds,
             frame_ticks=self.frame_ticks,
             grid=self.grid,
+            own=self.own,
         )
 
     def scope(self, number: int) -> Scope:

@@ -1,6 +1,7 @@
 """Whatever somebody writes for an output is either refused with a sentence, or becomes a command
 line that ffmpeg runs to its end, with no option on it that the recipe language does not own."""
 
+import dataclasses
 import subprocess
 import tempfile
 from pathlib import Path
@@ -12,13 +13,15 @@ from hypothesis import strategies as st
 
 from mayfly.contract import wire
 from mayfly.contract.formats import VIDEO_FILES
-from mayfly.contract.recipe import Recipe, SampledOutput
+from mayfly.contract.recipe import Recipe, SampledOutput, assets_of
 from tests.worker.clips import Clips
 from worker import preflight
+from worker.assets import Asset
 from worker.compile import compile_plan
 from worker.ends import WorkFailed
 from worker.halt import Halt
 from worker.opening import SOURCE
+from worker.picture import Size
 from worker.preflight import Material
 from worker.prober import Prober
 
@@ -88,6 +91,25 @@ _SOUND = st.fixed_dictionaries(
 _BOX = st.fixed_dictionaries(
     {"width": st.sampled_from([16, 18, 64, 127, 200]), "height": st.sampled_from([16, 64, 99])}
 )
+_SHARES = st.sampled_from([0, 0.1, 0.45, 0.9, 1, -0.1, "iw"])
+_DRAWN: dict[str, st.SearchStrategy[Any]] = {
+    "crop": st.none()
+    | st.fixed_dictionaries(
+        {}, optional={f"{side}_fraction": _SHARES for side in ("left", "top", "right", "bottom")}
+    ),
+    "rotate": st.sampled_from([0, 90, 180, 270, 45, "90,hflip"]),
+    "flip": st.sampled_from([None, "horizontal", "vertical", "x"]),
+    "fit": st.sampled_from(["inside", "pad", "fill", "stretch"]),
+}
+_MARK = st.fixed_dictionaries(
+    {"image": st.sampled_from(["logo.png", "logo.png", "../logo.png", "a,b.png", "[x].png"])},
+    optional={
+        "position": st.sampled_from(["top-left", "center", "bottom-right", "W-w:0"]),
+        "width_fraction": st.sampled_from([0.01, 0.5, 1, 2]),
+        "margin_fraction": st.sampled_from([0, 0.25, 0.3]),
+        "opacity": st.sampled_from([0.05, 1, 0]),
+    },
+)
 _VIDEO = st.fixed_dictionaries(
     {"kind": st.just("video"), "box": _BOX, "file": _NAMES},
     optional={
@@ -101,6 +123,10 @@ _VIDEO = st.fixed_dictionaries(
         "fragmented": st.booleans(),
         "keyframe_seconds": st.sampled_from([0.5, 2, 10, 11]),
         "audio": _SOUND | st.none(),
+        "hdr": st.sampled_from(["tonemap", "keep", "clip"]),
+        "fps_max": st.sampled_from([None, 1, 10, 24, 120, 0, 121, "30"]),
+        "watermark": st.none() | _MARK,
+        **_DRAWN,
     },
 )
 _AUDIO = st.fixed_dictionaries(
@@ -115,6 +141,7 @@ _GALLERY = st.fixed_dictionaries(
         "columns": st.sampled_from([0, 1, 5, 20, 21]),
         "rows": st.sampled_from([1, 20, "x"]),
         "quality": st.sampled_from([1, 2, 31, 32]),
+        **_DRAWN,
     },
 )
 _PREVIEW = st.fixed_dictionaries(
@@ -124,6 +151,7 @@ _PREVIEW = st.fixed_dictionaries(
         "seconds": _NUMBERS,
         "fps": st.sampled_from([4, 10, 25, 7, "x"]),
         "places": st.sampled_from([0, 1, 3, 8, 9]),
+        **_DRAWN,
     },
 )
 
@@ -145,6 +173,15 @@ def _likely(draw: st.DrawFn) -> dict[str, Any]:
             "channels_max": draw(st.integers(1, 8)),
         },
     }
+    if draw(st.booleans()):
+        output |= {
+            "crop": {"left_fraction": draw(st.sampled_from([0, 0.1, 0.45]))},
+            "rotate": draw(st.sampled_from([0, 90, 180, 270])),
+            "flip": draw(st.sampled_from([None, "horizontal", "vertical"])),
+            "fit": draw(st.sampled_from(["inside", "pad", "fill"])),
+            "fps_max": draw(st.sampled_from([None, 1, 10, 30])),
+            "watermark": draw(st.none() | st.just({"image": "logo.png", "opacity": 0.5})),
+        }
     rate = draw(st.sampled_from(["crf", "capped", "bitrate_kbps", ""]))
     if rate == "capped":
         return {**output, "maxrate_kbps": 90, "crf": draw(st.integers(1, 51))}
@@ -170,7 +207,7 @@ def three(made: Clips) -> Path:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_a_recipe_is_refused_or_runs(
-    output: dict[str, Any], three: Path, ffmpeg: Path, ffprobe: Path
+    output: dict[str, Any], three: Path, made: Clips, ffmpeg: Path, ffprobe: Path
 ) -> None:
     try:
         recipe = wire.convert(Recipe, {"outputs": [output]})
@@ -182,18 +219,29 @@ def test_a_recipe_is_refused_or_runs(
         folder = Path(name)
         try:
             material = looked_at(three, recipe, folder, ffprobe)
+            material = dataclasses.replace(material, assets=drawn(recipe, folder, made))
         except WorkFailed as failed:
             assert failed.code == "request_refused"
             return
         argv = compile_plan(recipe, material, ffmpeg_path=str(ffmpeg), threads=2).argv
         targets = [f"file:out/{name}" for name in written(recipe)]
-        behind = argv[argv.index("-i") + 2 :]
+        # The last input is an image, where one is drawn; the others are the recipe's own.
+        last = len(argv) - 1 - argv[::-1].index("-i")
+        behind = argv[last + 2 :]
         assert [word for word in behind if word.startswith("file:")] == targets
         behind = tuple(word for word in behind if word not in targets)
         assert {word for word in behind[::2] if word.startswith("-")} <= OWNED
         assert all(word.startswith("-") for word in behind[::2]), behind
         ran = subprocess.run(argv, cwd=folder, check=False, capture_output=True, text=True)
         assert ran.returncode == 0, ran.stderr[-2000:]
+
+
+def drawn(recipe: Recipe, folder: Path, made: Clips) -> dict[str, Asset]:
+    """The images of a recipe, brought."""
+    logo = made.make("logo.png", "-f", "lavfi", "-i", "testsrc=s=30x20", "-frames:v", "1")
+    (folder / "in/asset-0").write_bytes(logo.read_bytes())
+    asset = Asset(path="in/asset-0", demuxer="png_pipe", size=Size(30, 20))
+    return dict.fromkeys(assets_of(recipe), asset)
 
 
 def written(recipe: Recipe) -> list[str]:

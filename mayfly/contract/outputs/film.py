@@ -43,6 +43,8 @@ class VideoOutput(
     #: What becomes of a source of high dynamic range: what every screen shows (`tonemap`), or what
     #: it is (`keep`), which takes ten bits and a codec whose players know it.
     hdr: Literal["tonemap", "keep"] = "tonemap"
+    #: Of a quicker source every second frame is kept, or third …; all of them when null.
+    fps_max: Annotated[int, msgspec.Meta(ge=1, le=120)] | None = None
     #: An image on every frame; none when null.
     watermark: Watermark | None = None
     speed: Speed = "medium"

@@ -34,13 +34,20 @@ _DRAWN_IN = ("smpte170m", "bt709", "bt470bg", "bt2020nc")
 #: In seconds. Of a still there is one frame, which stands for all that come after it.
 _LONG_BEFORE = "-1000000/TB"
 
+#: `vflip` turns nothing over but the order in which lines are read, and x265 falls over it: `copy`
+#: writes them as they are shown.
+_OVER = (("vflip", ()), ("copy", ()))
 _TURNS: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = {
     0: (),
     90: (("transpose", ("clock",)),),
-    180: (("hflip", ()), ("vflip", ())),
+    180: (("hflip", ()), *_OVER),
     270: (("transpose", ("cclock",)),),
 }
-_FLIPS = {"horizontal": "hflip", "vertical": "vflip"}
+_FLIPS: dict[str | None, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    None: (),
+    "horizontal": (("hflip", ()),),
+    "vertical": _OVER,
+}
 
 
 def drawn(
@@ -73,10 +80,8 @@ def drawn(
     if grading.mastered is not None:
         # The encoder is told; of all outputs ffmpeg hands it to the first that has a frame.
         branch = branch.filter("sidedata", "delete")
-    for name, arguments in _TURNS[drawing.rotate]:
+    for name, arguments in (*_TURNS[drawing.rotate], *_FLIPS[drawing.flip]):
         branch = branch.filter(name, *arguments)
-    if drawing.flip is not None:
-        branch = branch.filter(_FLIPS[drawing.flip])
     if drawing.turned != drawing.size:
         left = (drawing.size.width - drawing.turned.width) // 4 * 2
         top = (drawing.size.height - drawing.turned.height) // 4 * 2

@@ -247,6 +247,20 @@ def test_a_crop_is_of_the_upright_picture(rig: Rig, made: Clips, ffmpeg: Path) -
 
 
 @pytest.mark.worker
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "vp9"])
+def test_every_encoder_takes_a_picture_that_was_turned_over(
+    codec: Any, rig: Rig, made: Clips, ffmpeg: Path
+) -> None:
+    """x265 fell over lines that are read from below."""
+    file = "film.mkv" if codec == "av1" else "film.mp4"
+    fields: dict[str, Any] = {"file": file, "codec": codec, "bits": 10, "speed": "ultrafast"}
+    video = VideoOutput(box=HD, flip="vertical", crf=8, audio=None, **fields)
+    made_of = Film(rig, film(made).read_bytes(), video, chunk_seconds=3600)
+    assert kinds(made_of.begin())[-1] == "Encoded"
+    assert named(quarters(ffmpeg, made_of.stored("encode")[file])) == "cdab"
+
+
+@pytest.mark.worker
 def test_what_is_around_a_padded_picture_is_black(rig: Rig, made: Clips, ffmpeg: Path) -> None:
     fields: dict[str, Any] = {"box": SQUARE, "fit": "pad"}
     outputs = (

@@ -19,9 +19,8 @@ from mayfly.core.prediction import Encode, Source
 from worker import pace, thinning
 from worker.compile_parts import SEAM_SECONDS
 from worker.compile_still import poster_frame
-from worker.drawing import drawing
+from worker.drawing import Drawing, drawing
 from worker.evenness import grid_of
-from worker.picture import Size
 from worker.preflight import Material, Seen
 from worker.probe import Stream
 from worker.rungs import rungs_of
@@ -94,23 +93,29 @@ def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
         grid=grid,
         own=own,
         boundaries=boundaries,
-        stills=tuple(
-            scan.ticks[poster_frame(output, material)]
-            for output in recipe.outputs
-            if isinstance(output, PosterOutput)
-        )
-        + tuple(
-            origin_ticks + place
-            for output in recipe.outputs
-            if isinstance(output, PreviewOutput)
-            for place in places_of(
-                output, [scan.ticks[0] - origin_ticks, scan.ticks[-1] - origin_ticks], scan.tick
-            )
-        ),
+        stills=_stills(material, recipe, origin_ticks),
         predicted_seconds=work,
         audio_tracks=1,  # which lists the packets, too, and has nothing else to do without sound
     )
     return Whole(flaw) if (flaw := parts.flaw(plan)) else plan
+
+
+def _stills(material: Material, recipe: Recipe, origin_ticks: int) -> tuple[int, ...]:
+    """The moments of posters, then those at which the places of previews begin."""
+    scan = material.scan
+    shown = [scan.ticks[0] - origin_ticks, scan.ticks[-1] - origin_ticks]
+    posters = [
+        scan.ticks[poster_frame(output, material)]
+        for output in recipe.outputs
+        if isinstance(output, PosterOutput)
+    ]
+    previews = [
+        origin_ticks + place
+        for output in recipe.outputs
+        if isinstance(output, PreviewOutput)
+        for place in places_of(output, shown, scan.tick)
+    ]
+    return (*posters, *previews)
 
 
 def predicted_seconds(seen: Seen, recipe: Recipe, frames: int, threads: int) -> float:
@@ -119,10 +124,15 @@ def predicted_seconds(seen: Seen, recipe: Recipe, frames: int, threads: int) -> 
     if picture is None:
         return 0.0
     encodes = [
-        Encode(codec=output.codec, speed=output.speed, pixels=size.width * size.height)
+        Encode(
+            codec=output.codec,
+            speed=output.speed,
+            pixels=its.size.width * its.size.height,
+            tonemapped=its.grading.tonemapped,
+        )
         for output in recipe.outputs
         if isinstance(output, VideoOutput | LadderOutput)
-        for size in _sizes(output, picture)
+        for its in _drawings(output, picture)
     ]
     if not encodes:
         return 0.0
@@ -131,11 +141,11 @@ def predicted_seconds(seen: Seen, recipe: Recipe, frames: int, threads: int) -> 
     return round(prediction.seconds(source, encodes, threads), 3)
 
 
-def _sizes(output: VideoOutput | LadderOutput, picture: Stream) -> list[Size]:
+def _drawings(output: VideoOutput | LadderOutput, picture: Stream) -> list[Drawing]:
     """All pictures of an output."""
     if isinstance(output, LadderOutput):
-        return [rung.size for rung in rungs_of(output, picture)]
-    return [drawing(picture, output, output.box).size]
+        return [rung.drawing for rung in rungs_of(output, picture)]
+    return [drawing(picture, output, output.box)]
 
 
 def _uncuttable(material: Material) -> str:

@@ -29,6 +29,13 @@ Workers = Annotated[
     typer.Option(min=1, max=64, help="The most workers at once. Default: the template's."),
 ]
 
+Images = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--asset", metavar="NAME=FILE", help="An image that the recipe draws. May be repeated."
+    ),
+]
+
 ChunkSeconds = Annotated[
     int | None,
     typer.Option(min=1, max=86400, help="Media seconds of a chunk. Default: as the work asks."),
@@ -145,6 +152,7 @@ def encode(
         Path, typer.Option("--out", help="The folder for the outputs; same names are replaced.")
     ],
     preset: options.PresetOrFile = None,
+    asset: Images = None,
     workers: Workers = None,
     chunk_seconds: ChunkSeconds = None,
     as_json: options.AsJson = False,
@@ -156,13 +164,14 @@ def encode(
     JSON: {"job_id", "outcome", "receipt", "files"}.
     """
     with speaking(as_json) as voice:
-        from console import submitting
+        from console import imaging, submitting
 
-        path = submitting.checked_file(file)
+        path, images = submitting.checked_file(file), imaging.checked(asset or [])
         make_folder(out)
         own = own_preset(preset)
         with laptop(voice, workers, chunk_seconds) as (cloud, _):
             at = reach.of_laptop(cloud)
+            imaging.keep(at, images)
             _encode(voice, at, path, named(at, own) or preset, out)
 
 

@@ -12,7 +12,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.permission import allow
-from infra.storage import UPLOADS, WORK
+from infra.storage import ASSETS, UPLOADS, WORK
 from mayfly.core import limits
 
 _ONE_KEY_EACH = (
@@ -21,7 +21,7 @@ _ONE_KEY_EACH = (
 
 
 class Signer(Construct):
-    """Read sources and control objects, write attempts; for the two functions only."""
+    """Read sources, images and control objects, write attempts; for the two functions only."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, trusted: Sequence[iam.Role], bucket: s3.Bucket
@@ -41,6 +41,13 @@ class Signer(Construct):
             actions=["s3:GetObject", "s3:GetObjectVersion"],
             on=[bucket.arn_for_objects(f"{UPLOADS}*"), bucket.arn_for_objects(f"{WORK}*")],
             wildcard_because=_ONE_KEY_EACH,
+        )
+        allow(
+            self.role,
+            "ReadImages",
+            actions=["s3:GetObject"],
+            on=[bucket.arn_for_objects(f"{ASSETS}*")],
+            wildcard_because="Users name the images that their recipes draw.",
         )
         allow(
             self.role,

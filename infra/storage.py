@@ -21,6 +21,7 @@ UPLOADS = "uploads/"
 WORK = "work/"
 OUTPUTS = "outputs/"
 PRESETS = "presets/"
+ASSETS = "assets/"
 
 
 class Storage(Construct):

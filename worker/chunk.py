@@ -9,7 +9,7 @@ from mayfly.contract.plan import Scope
 from mayfly.contract.recipe import LadderOutput, SampledOutput, VideoOutput
 from mayfly.contract.report import Media
 from mayfly.core import grids
-from worker import boxes, cuts, gallery, ladder, lists, scoring, seams
+from worker import boxes, cuts, gallery, ladder, lists, scoring, seams, thinning
 from worker.compile_parts import FRAMES, HASHED, LISTED, compile_chunk, seam_ticks
 from worker.early import Sent
 from worker.ends import WorkFailed
@@ -79,7 +79,9 @@ def encode(room: Room, seen: Seen, scope: Scope) -> Encoded:
             files += gallery.of_chunk(room, promise, listed.ticks, scope)
             continue
         if isinstance(promise.output, VideoOutput):
-            _prove(room.folder / promise.path, wanted, scope.clock.time_base[0])
+            room.judge.part(promise)
+            kept = _kept(promise, wanted, listed.ticks, scope)
+            _prove(room.folder / promise.path, kept, scope.clock.time_base[0])
         files.append((promise.path, Media(container="part", frames=len(wanted))))
     files += scoring.of_chunk(room, seen, scope)
     frames = f"{OUTPUTS}/{FRAMES}"
@@ -91,6 +93,15 @@ def encode(room: Room, seen: Seen, scope: Scope) -> Encoded:
         cpu_seconds=ending.cpu_seconds,
         predicted_seconds=cuts.predicted_seconds(seen, room.recipe, len(wanted), settings.threads),
     )
+
+
+def _kept(
+    promise: Promise, wanted: "array[int]", listed: "array[int]", scope: Scope
+) -> "array[int]":
+    """Those of the interval's frames that a film keeps."""
+    start = seams.since_origin(scope.start_ticks, scope)
+    before = None if start is None else max((t for t in listed if t < start), default=None)
+    return thinning.kept(promise.thinning, wanted, before)
 
 
 def _climb(room: Room, promise: Promise, scope: Scope, sent: Sent) -> str:

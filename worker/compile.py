@@ -6,7 +6,9 @@ user typed becomes an option, a filter or a path, but for file names of the reci
 there is never a URL on the line.
 """
 
+import functools
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any
 
 import ffmpeg
@@ -26,10 +28,13 @@ from mayfly.contract.recipe import (
 from mayfly.core import limits
 from worker import burnt, compile_ladder, compile_sound, compile_still, compile_video, containers
 from worker.compile_ladder import Cut
+from worker.compile_picture import Images, drawn
+from worker.ends import WorkFailed
 from worker.opening import DEMUXERS
 from worker.preflight import Material, Seen
 from worker.promise import Plan, Promise, promise
-from worker.streams import branches, scaled
+from worker.streams import branches
+from worker.thinning import slower
 
 #: Where nobody says when a frame is shown, or what it is made of is missing, ffmpeg guesses, and
 #: two may fall upon the same moment or change places: the later one comes a tick after the other.
@@ -64,7 +69,7 @@ def compile_plan(
         return Plan(argv=(), promises=())
     source = opened(material, threads)
     origin_ticks = material.origin_ticks
-    pictured = [p for p in promises if p.size is not None]
+    pictured = [p for p in promises if p.drawing is not None]
     pictures: dict[str, Any] = {}
     if material.picture is not None and pictured:
         # ffmpeg turns the picture upright by itself before the first filter (-autorotate).
@@ -151,12 +156,16 @@ def picture_since(decoded: Any, origin_ticks: int) -> Any:
 
 
 def shown_in(
-    steady: Any, promises: Sequence[Promise], chosen: Callable[[PosterOutput], str]
+    steady: Any,
+    promises: Sequence[Promise],
+    chosen: Callable[[PosterOutput], str],
+    tick: Fraction,
+    images: Images,
 ) -> dict[str, Any]:
     """A filtered stream for each output that shows a picture, all from one decode. `chosen` selects
     the frame of a still."""
     return {
-        promise.output.file: _filtered(branch, promise, chosen)
+        promise.output.file: _filtered(branch, promise, chosen, tick, images)
         for branch, promise in zip(branches(steady, "split", len(promises)), promises, strict=True)
     }
 
@@ -165,27 +174,58 @@ def all_shown(
     steady: Any, promises: Sequence[Promise], chosen: Callable[[PosterOutput], str], cut: Cut
 ) -> dict[str, Any]:
     """A filtered stream for each picture of each output. What lives on a grid, or is chosen by the
-    frame before, is cut behind the filter that must see that; all else on the source's times."""
+    frame before, is cut behind the filter that must see that; all else on the source's times.
+    Raises WorkFailed for an image that nobody brought."""
+    images = _images(promises)
     many = [promise for promise in promises if isinstance(promise.output, SampledOutput)]
     ladders = [promise for promise in promises if promise.rungs]
-    flat = [promise for promise in promises if promise not in many and not promise.rungs]
-    stems = branches(steady, "split", bool(flat) + len(many) + len(ladders))
-    pictures = shown_in(cut.own(stems.pop(0)), flat, chosen) if flat else {}
+    thinned = [promise for promise in promises if promise.thinning is not None]
+    apart = [*many, *ladders, *thinned]
+    flat = [promise for promise in promises if promise not in apart]
+    stems = branches(steady, "split", bool(flat) + len(apart))
+    show = functools.partial(shown_in, chosen=chosen, tick=cut.tick, images=images)
+    pictures = show(cut.own(stems.pop(0)), flat) if flat else {}
+    for film in thinned:
+        assert film.thinning is not None
+        clocked = stems.pop().filter("settb", f"{cut.tick.numerator}/{cut.tick.denominator}")
+        kept = clocked.filter("select", film.thinning.expression())
+        pictures |= show(cut.own(kept), [film])
     for gallery in many:
-        pictures |= compile_still.sampled(stems.pop(0), gallery, cut)
+        pictures |= compile_still.sampled(stems.pop(0), gallery, cut, images)
     for ladder, stem in zip(ladders, stems, strict=True):
         assert ladder.grid is not None and isinstance(ladder.output, LadderOutput)
-        pictures |= compile_ladder.pictures(stem, ladder.output, ladder.rungs, ladder.grid, cut)
+        pictures |= compile_ladder.pictures(
+            stem, ladder.output, ladder.rungs, ladder.grid, cut, images
+        )
     return pictures
 
 
-def _filtered(branch: Any, promise: Promise, chosen: Callable[[PosterOutput], str]) -> Any:
-    assert promise.size is not None
+def _images(promises: Sequence[Promise]) -> Images:
+    """Those of all outputs. Raises WorkFailed."""
+    for one in promises:
+        wanted = isinstance(one.output, VideoOutput | LadderOutput) and one.output.watermark
+        if wanted and any(drawing.mark is None for drawing in one.drawings):
+            raise WorkFailed("worker_failed", f"{one.output.file} without its image")
+    return Images(drawing for one in promises for drawing in one.drawings)
+
+
+def _filtered(
+    branch: Any,
+    promise: Promise,
+    chosen: Callable[[PosterOutput], str],
+    tick: Fraction,
+    images: Images,
+) -> Any:
+    assert promise.drawing is not None
     if isinstance(promise.output, VideoOutput):
-        film = scaled(branch, promise.size, bits=promise.output.bits)
-        return film if promise.output.burn_in is None else burnt.drawn(film, promise.size)
+        film = drawn(branch, promise.drawing, tick, images, bits=promise.output.bits)
+        if promise.output.burn_in is None:
+            return film
+        return burnt.drawn(film, promise.drawing.size)
     assert isinstance(promise.output, PosterOutput)
-    return scaled(branch.filter("select", chosen(promise.output)), promise.size, full_range=True)
+    return drawn(
+        branch.filter("select", chosen(promise.output)), promise.drawing, tick, images, jpeg=True
+    )
 
 
 def _outputs(
@@ -199,7 +239,9 @@ def _outputs(
     match output:
         case VideoOutput():
             streams = [pictures[output.file]]
-            options = compile_video.encoded(output, material, threads)
+            assert material.picture is not None
+            picture = slower(material.picture, promise.thinning)
+            options = compile_video.encoded(output, picture, threads)
             if promise.channels is not None:
                 streams += sounds[output.file]
                 options |= compile_sound.encoder(promise)

@@ -6,12 +6,13 @@ begin. Threads are part of a task's size and never left to the machine: bytes de
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 from mayfly.contract.formats import VideoCodec
 from mayfly.contract.recipe import Speed, VideoOutput
+from worker.colour import Mastered
 
 #: What a player has buffered of a capped film before it begins, in seconds of the cap. A file is
 #: loaded ahead further than a ladder's segment, and with more room the cap hurts less.
@@ -70,6 +71,8 @@ class Making:
     buffer_seconds: int = _BUFFER_SECONDS
     #: Its keyframes come by their numbers, so many frames apart, and nowhere else (`g`).
     even: bool = False
+    #: Of a picture of high dynamic range.
+    mastered: Mastered | None = None
 
     @property
     def fps(self) -> Fraction:
@@ -119,6 +122,12 @@ def _hevc(output: VideoOutput, making: Making) -> dict[str, Any]:
         more["lossless"] = 1
     if making.later and output.maxrate_kbps is not None:
         more["vbv-init"] = float(_full(output))
+    if making.mastered is not None:
+        units = [round(point * 50_000) for point in making.mastered.points]
+        bright = [round(nits * 10_000) for nits in making.mastered.luminance]
+        more["master-display"] = _screen(units, bright)
+        if making.mastered.light is not None:
+            more["max-cll"] = _listed(making.mastered.light)
     return {
         "c:v": "libx265",
         "preset": output.speed,
@@ -131,7 +140,7 @@ def _hevc(output: VideoOutput, making: Making) -> dict[str, Any]:
 
 
 def _av1(output: VideoOutput, making: Making) -> dict[str, Any]:
-    more = {
+    more: dict[str, object] = {
         # A level and no count: about so many processors are busy. It does not change the bytes.
         "lp": next(
             (n for n, most in ((1, 1), (2, 2), (3, 4), (4, 8)) if making.threads <= most), 5
@@ -146,6 +155,13 @@ def _av1(output: VideoOutput, making: Making) -> dict[str, Any]:
         more["enable-force-key-frames"] = 1
     if output.lossless:
         more["lossless"] = 1
+    if making.mastered is not None:
+        points = [f"{float(point):.5f}" for point in making.mastered.points]
+        more["mastering-display"] = _screen(
+            points, [f"{float(nits):.4f}" for nits in making.mastered.luminance]
+        )
+        if making.mastered.light is not None:
+            more["content-light"] = _listed(making.mastered.light)
     # It takes a factor of 0 for none at all.
     rate = {"crf": 1} if output.lossless else _rate(output, making)
     return {
@@ -210,3 +226,14 @@ def _occupied(output: VideoOutput, making: Making) -> dict[str, Any]:
 
 def _joined(more: Mapping[str, object]) -> str:
     return ":".join(f"{name}={value}" for name, value in more.items())
+
+
+def _screen(points: Sequence[object], bright: Sequence[object]) -> str:
+    """As both encoders want it, in units of their own."""
+    pairs = [_listed(points[at : at + 2]) for at in range(0, len(points), 2)]
+    words = zip(("G", "B", "R", "WP"), pairs, strict=True)
+    return "".join(f"{name}({pair})" for name, pair in words) + f"L({_listed(bright)})"
+
+
+def _listed(numbers: Sequence[object]) -> str:
+    return ",".join(map(str, numbers))

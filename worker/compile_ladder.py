@@ -17,9 +17,9 @@ from mayfly.contract.recipe import LadderOutput, VideoOutput
 from mayfly.core import grids
 from worker import burnt, compile_codecs, containers, pace
 from worker.compile_codecs import Making
-from worker.picture import Size
+from worker.compile_picture import Images, drawn
 from worker.rungs import SOUND, Rung, path
-from worker.streams import ANONYMOUS, branches, scaled
+from worker.streams import ANONYMOUS, branches
 
 #: Found on ffmpeg 9: with these the beginnings of all chunks are one and the same, each fragment
 #: begins at its own time, and no edit list says otherwise.
@@ -57,21 +57,26 @@ class Cut:
 
 
 def pictures(
-    steady: Any, ladder: LadderOutput, made: Sequence[Rung], grid: Grid, cut: Cut
+    steady: Any,
+    ladder: LadderOutput,
+    made: Sequence[Rung],
+    grid: Grid,
+    cut: Cut,
+    images: Images,
 ) -> dict[str, Any]:
     """A stream of each size, by its file: what the source shows at each frame of the grid."""
     if cut.origin_ticks is not None:
         steady = _since_zero(steady, cut.tick, grid.zero_ticks - cut.origin_ticks)
     even = _gridded(steady, grid, cut.first_frame, cut.end_frame)
     return {
-        path(ladder, rung.name): _of_size(branch, ladder, rung.size)
+        path(ladder, rung.name): _of_rung(branch, ladder, rung, 1 / Fraction(*grid.rate), images)
         for rung, branch in zip(made, branches(even, "split", len(made)), strict=True)
     }
 
 
-def _of_size(branch: Any, ladder: LadderOutput, size: Size) -> Any:
-    sized = scaled(branch, size, bits=ladder.bits)
-    return sized if ladder.burn_in is None else burnt.drawn(sized, size)
+def _of_rung(branch: Any, ladder: LadderOutput, rung: Rung, tick: Fraction, images: Images) -> Any:
+    sized = drawn(branch, rung.drawing, tick, images, bits=ladder.bits)
+    return sized if ladder.burn_in is None else burnt.drawn(sized, rung.size)
 
 
 def _since_zero(steady: Any, tick: Fraction, late_ticks: int) -> Any:

@@ -36,6 +36,7 @@ from worker.ends import WorkFailed
 from worker.preflight import Seen
 from worker.promise import OUTPUTS, Plan, Promise, promise
 from worker.streams import ANONYMOUS, branches
+from worker.thinning import slower
 
 # No file of a recipe can have these names, which begin with no letter or digit.
 
@@ -87,7 +88,7 @@ def interval(
     assert material.picture is not None
     promises = tuple(
         dataclasses.replace(
-            promise(output, material, scope.clock.grid),
+            promise(output, material, scope.clock),
             tracks=(),
             places=_places(output, recipe, scope),
         )
@@ -149,9 +150,11 @@ def compile_track(
 
 def promised_sounds(recipe: Recipe, material: Seen, clock: PlanClock) -> tuple[Promise, ...]:
     """Of every output that has sound, that alone."""
-    promises = (promise(output, material, clock.grid) for output in recipe.outputs)
+    promises = (promise(output, material, clock) for output in recipe.outputs)
     return tuple(
-        dataclasses.replace(promise, size=None, rungs=()) for promise in promises if promise.tracks
+        dataclasses.replace(promise, drawing=None, rungs=())
+        for promise in promises
+        if promise.tracks
     )
 
 
@@ -333,7 +336,8 @@ def _picture(
         return ffmpeg.output(stream, target, **compile_still.jpeg(promise.output))
     assert isinstance(promise.output, VideoOutput) and material.picture is not None
     early = {}
-    if depth := pace.depth(promise.output, material.picture):
+    picture = slower(material.picture, promise.thinning)
+    if depth := pace.depth(promise.output, picture):
         step = scope.clock.frame_ticks
         first = f"STARTPTS-{depth * step}+{step}*N"
         early = {"bsf:v": f"setts=pts=PTS:dts=if(lt(DTS\\,STARTPTS)\\,{first}\\,DTS)"}
@@ -341,7 +345,7 @@ def _picture(
         stream,
         target,
         **early,
-        **compile_video.encoded(promise.output, material, threads, later=scope.number > 0),
+        **compile_video.encoded(promise.output, picture, threads, later=scope.number > 0),
         format="mp4",
         movflags=containers.FRAGMENTS,
         fragment_index=scope.number * _FRAGMENTS_MAX + 1,

@@ -8,10 +8,11 @@ import ffmpeg
 from mayfly.contract.recipe import PosterOutput, PreviewOutput, SampledOutput, StoryboardOutput
 from mayfly.core import limits
 from worker.compile_ladder import Cut
+from worker.compile_picture import Images, drawn
 from worker.preflight import Material
 from worker.promise import OUTPUTS, Promise
 from worker.sampling import sampling
-from worker.streams import branches, scaled
+from worker.streams import branches
 
 #: A file of pictures has no clock, and its demuxer invents one.
 _RAW = {"format": "mjpeg", "c:v": "mjpeg", "fps_mode:v": "passthrough", "threads": 1}
@@ -66,17 +67,17 @@ def sheets(output: StoryboardOutput) -> str:
     return f"{OUTPUTS}/_{output.file}.sheets"
 
 
-def sampled(stem: Any, promise: Promise, cut: Cut) -> dict[str, Any]:
+def sampled(stem: Any, promise: Promise, cut: Cut, images: Images) -> dict[str, Any]:
     """The chosen frames of an output, and the same for the list of their moments, by the files that
     they become. What is chosen depends on the frame before, so the cut comes behind that."""
     output = promise.output
-    assert isinstance(output, SampledOutput) and promise.size is not None
+    assert isinstance(output, SampledOutput) and promise.drawing is not None
     wanted = sampling(output, cut.tick, promise.places)
     clocked = stem.filter("settb", f"{cut.tick.numerator}/{cut.tick.denominator}")
     own = cut.own(clocked.filter("select", wanted.expression(cut.first_tick)))
     shown, listed = branches(own, "split", 2)
     return {
-        output.file: scaled(shown, promise.size, full_range=True),
+        output.file: drawn(shown, promise.drawing, cut.tick, images, jpeg=True),
         moments(output): listed,
     }
 

@@ -5,8 +5,10 @@ from typing import Any
 
 from mayfly.contract.recipe import VideoOutput
 from worker import compile_codecs, containers, pace
+from worker.colour import graded
 from worker.compile_codecs import Making
 from worker.preflight import Seen
+from worker.probe import Stream
 
 #: Where ffprobe sees that a frame holds two fields.
 _INTERLACED = ("tt", "bb", "tb", "bt")
@@ -24,11 +26,15 @@ def steady(decoded: Any, material: Seen) -> Any:
 
 
 def encoded(
-    output: VideoOutput, seen: Seen, threads: int, *, later: bool = False
+    output: VideoOutput, picture: Stream, threads: int, *, later: bool = False
 ) -> dict[str, Any]:
-    """The encoder and its clock; `later` of a chunk that is not the first."""
-    assert seen.picture is not None
-    making = Making(threads=threads, rate=seen.picture.frames_per_second, later=later)
+    """The encoder of such a picture, and its clock; `later` of a chunk that is not the first."""
+    making = Making(
+        threads=threads,
+        rate=picture.frames_per_second,
+        later=later,
+        mastered=graded(picture, keep=output.hdr == "keep").mastered,
+    )
     distance = output.keyframe_seconds - _BEAT_SLACK_SECONDS
     options: dict[str, Any] = {
         **compile_codecs.told(output, making),
@@ -42,6 +48,6 @@ def encoded(
         # Sound that begins late must not end the encode for want of a buffer.
         "max_muxing_queue_size": 9999,
     }
-    if (frames := pace.keyframe_distance(output, seen.picture)) is not None:
+    if (frames := pace.keyframe_distance(output, picture)) is not None:
         options["g"] = frames  # the same beat, for the encoder's own planning
     return options

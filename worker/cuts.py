@@ -16,16 +16,18 @@ from mayfly.contract.plan import Grid, Plan, PlanClock
 from mayfly.contract.recipe import LadderOutput, PosterOutput, PreviewOutput, Recipe, VideoOutput
 from mayfly.core import grids, limits, parts, prediction, sizing
 from mayfly.core.prediction import Encode, Source
-from worker import pace
+from worker import pace, thinning
 from worker.compile_parts import SEAM_SECONDS
 from worker.compile_still import poster_frame
+from worker.drawing import Drawing, drawing
 from worker.evenness import grid_of
-from worker.picture import Size, fit
+from worker.picture import Size
 from worker.preflight import Material, Seen
 from worker.probe import Stream
 from worker.rungs import rungs_of
 from worker.sampling import places_of
 from worker.scan import Scan
+from worker.thinning import own_grid
 
 #: Beyond the longest distance of two keyframes: B-frames are shown before what they are made of.
 _MARGIN_SECONDS = 1.0
@@ -76,8 +78,11 @@ def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
         # Each chunk would need all of the source's subtitles, which lie scattered through it.
         return Whole("subtitles are drawn into its pictures")
     seconds = policy.chunk_seconds or _media_seconds(work, material.scan.span_seconds(), policy)
+    least = _FRAMES_MIN * thinning.most(recipe, clock.own)
     boundaries = (
-        _segment_starts(material, grid, seconds) if grid else _boundaries(material, seconds)
+        _segment_starts(material, grid, seconds, least)
+        if grid
+        else _boundaries(material, seconds, least)
     )
     if not boundaries:
         return Whole("there is no place to cut it")
@@ -87,20 +92,9 @@ def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
         margin_seconds=margin,
         frame_ticks=clock.frame_ticks,
         grid=grid,
+        own=clock.own,
         boundaries=boundaries,
-        stills=tuple(
-            scan.ticks[poster_frame(output, material)]
-            for output in recipe.outputs
-            if isinstance(output, PosterOutput)
-        )
-        + tuple(
-            origin_ticks + place
-            for output in recipe.outputs
-            if isinstance(output, PreviewOutput)
-            for place in places_of(
-                output, [scan.ticks[0] - origin_ticks, scan.ticks[-1] - origin_ticks], scan.tick
-            )
-        ),
+        stills=_stills(material, recipe, origin_ticks),
         predicted_seconds=work,
         audio_tracks=1,  # which lists the packets, too, and has nothing else to do without sound
     )
@@ -118,7 +112,26 @@ def clock_of(material: Material, recipe: Recipe) -> PlanClock:
         margin_seconds=round(_gap_seconds(material) + _MARGIN_SECONDS, 3),
         frame_ticks=pace.frame_ticks(material),
         grid=grid_of(material, ladder) if ladder else None,
+        own=own_grid(material) if thinning.wanted(recipe) else None,
     )
+
+
+def _stills(material: Material, recipe: Recipe, origin_ticks: int) -> tuple[int, ...]:
+    """The moments of posters, then those at which the places of previews begin."""
+    scan = material.scan
+    shown = [scan.ticks[0] - origin_ticks, scan.ticks[-1] - origin_ticks]
+    posters = [
+        scan.ticks[poster_frame(output, material)]
+        for output in recipe.outputs
+        if isinstance(output, PosterOutput)
+    ]
+    previews = [
+        origin_ticks + place
+        for output in recipe.outputs
+        if isinstance(output, PreviewOutput)
+        for place in places_of(output, shown, scan.tick)
+    ]
+    return (*posters, *previews)
 
 
 def predicted_seconds(seen: Seen, recipe: Recipe, frames: int, threads: int) -> float:
@@ -127,10 +140,15 @@ def predicted_seconds(seen: Seen, recipe: Recipe, frames: int, threads: int) -> 
     if picture is None:
         return 0.0
     encodes = [
-        Encode(codec=output.codec, speed=output.speed, pixels=size.width * size.height)
+        Encode(
+            codec=output.codec,
+            speed=output.speed,
+            pixels=its.size.width * its.size.height,
+            tonemapped=its.grading.tonemapped,
+        )
         for output in recipe.outputs
         if isinstance(output, VideoOutput | LadderOutput)
-        for size in _sizes(output, picture)
+        for its in _drawings(output, picture)
     ]
     if not encodes:
         return 0.0
@@ -139,16 +157,16 @@ def predicted_seconds(seen: Seen, recipe: Recipe, frames: int, threads: int) -> 
     return round(prediction.seconds(source, encodes, threads), 3)
 
 
-def _sizes(output: VideoOutput | LadderOutput, picture: Stream) -> list[Size]:
+def _drawings(output: VideoOutput | LadderOutput, picture: Stream) -> list[Drawing]:
     """All pictures of an output."""
     if isinstance(output, LadderOutput):
-        return [rung.size for rung in rungs_of(output, picture)]
-    return [size_of(output, picture)]
+        return [rung.drawing for rung in rungs_of(output, picture)]
+    return [drawing(picture, output, output.box)]
 
 
 def size_of(output: VideoOutput, picture: Stream) -> Size:
     """Of a film."""
-    return fit(picture, output.box, enlarge=output.enlarge)
+    return drawing(picture, output, output.box).size
 
 
 def _draws_subtitles(recipe: Recipe) -> bool:
@@ -191,7 +209,7 @@ def _media_seconds(work: float, span: float, policy: Policy) -> float:
     return min(max(wanted, limits.WORK_SECONDS_MIN), limits.WORK_SECONDS_MAX) * span / work
 
 
-def _segment_starts(material: Material, grid: Grid, seconds: float) -> tuple[int, ...]:
+def _segment_starts(material: Material, grid: Grid, seconds: float, least: int) -> tuple[int, ...]:
     """Ticks at which segments of the grid begin, about so far apart."""
     scan = material.scan
     last = grids.frame_of(scan.ticks[-1], grid, scan.tick)
@@ -203,21 +221,21 @@ def _segment_starts(material: Material, grid: Grid, seconds: float) -> tuple[int
         segment = round(number * count / chunks)
         tick = grids.tick_of(segment * grid.segment_frames, grid, scan.tick)
         is_chunk = last - segment * grid.segment_frames >= _FRAMES_MIN
-        if is_chunk and _is_seam(scan, found[-1] if found else None, tick):
+        if is_chunk and _is_seam(scan, found[-1] if found else None, tick, least):
             found.append(tick)
     return tuple(found[: limits.CHUNKS_MAX - 1])
 
 
-def _is_seam(scan: Scan, before: int | None, tick: int) -> bool:
+def _is_seam(scan: Scan, before: int | None, tick: int, least: int) -> bool:
     """Whether both chunks have frames enough of their own, and see each other's."""
     at = bisect_left(scan.ticks, tick)
     last = 0 if before is None else bisect_left(scan.ticks, before)
-    is_chunk = at - last >= _FRAMES_MIN and scan.frames - at >= _FRAMES_MIN
+    is_chunk = at - last >= least and scan.frames - at >= least
     # A seam at which neither side sees a frame of the other is proven by nobody.
     return is_chunk and (scan.ticks[at] - scan.ticks[at - 1]) * scan.tick <= SEAM_SECONDS
 
 
-def _boundaries(material: Material, seconds: float) -> tuple[int, ...]:
+def _boundaries(material: Material, seconds: float, least: int) -> tuple[int, ...]:
     """Ticks of frames, about so far apart; of keyframes where one is near."""
     scan = material.scan
     step = seconds / float(scan.tick)
@@ -229,7 +247,7 @@ def _boundaries(material: Material, seconds: float) -> tuple[int, ...]:
     for number in range(1, count):
         wanted = first + number * (end - first) / count
         at = bisect_left(scan.ticks, _near_key(scan.key_ticks, wanted, step / 4))
-        if _is_seam(scan, found[-1] if found else None, scan.ticks[at]):
+        if _is_seam(scan, found[-1] if found else None, scan.ticks[at], least):
             found.append(scan.ticks[at])
     return tuple(found[: limits.CHUNKS_MAX - 1])
 

@@ -39,7 +39,7 @@ _UNKNOWN = Fraction(25)
 
 def grid_of(material: Material, ladder: LadderOutput) -> Grid:
     """The grid of a source. The same source and recipe give the same."""
-    own = _own_rate(material)
+    own = own_rate(material)
     rate = own / math.ceil(own / ladder.fps_max)
     return Grid(
         rate=(rate.numerator, rate.denominator),
@@ -48,21 +48,7 @@ def grid_of(material: Material, ladder: LadderOutput) -> Grid:
     )
 
 
-def last_frame(material: Material, grid: Grid) -> int:
-    """The frame that shows the source's last one; 0 when nobody knows."""
-    scan = material.scan
-    if material.origin_ticks is None:
-        return 0
-    return grids.frame_of(scan.ticks[-1], grid, scan.tick)
-
-
-def shown_seconds(material: Material, grid: Grid) -> float:
-    """How long the grid shows all frames of a source, its last one once; 0 when nobody knows."""
-    frame = last_frame(material, grid)
-    return float((frame + 1) / Fraction(*grid.rate)) if frame else 0.0
-
-
-def _own_rate(material: Material) -> Fraction:
+def own_rate(material: Material) -> Fraction:
     """Frames a second of the source itself, as evenly as they come."""
     said = _said(material)
     scan = material.scan
@@ -80,6 +66,20 @@ def _own_rate(material: Material) -> Fraction:
     usual = Fraction(sum(alike), len(alike)) * scan.tick
     enough = [rate for rate in _NOMINAL if rate >= _SLACK / usual]
     return min(enough or _NOMINAL[-1:], key=lambda rate: abs(rate - 1 / usual))
+
+
+def last_frame(material: Material, grid: Grid) -> int:
+    """The frame that shows the source's last one; 0 when nobody knows."""
+    scan = material.scan
+    if material.origin_ticks is None:
+        return 0
+    return grids.frame_of(scan.ticks[-1], grid, scan.tick)
+
+
+def shown_seconds(material: Material, grid: Grid) -> float:
+    """How long the grid shows all frames of a source, its last one once; 0 when nobody knows."""
+    frame = last_frame(material, grid)
+    return float((frame + 1) / Fraction(*grid.rate)) if frame else 0.0
 
 
 def _said(material: Material) -> Fraction | None:

@@ -46,6 +46,8 @@ class Fetcher:
     halt: Halt
     #: Where it is, asked anew at every try: grants are renewed meanwhile.
     granted: Callable[[], Fetch]
+    #: More than this is not brought; None: as much as the disk holds.
+    bytes_max: int | None = None
 
     def fetch(self, path: Path, size_bytes: int | None) -> int:
         """The number of bytes. Raises WorkFailed, Halted."""
@@ -77,6 +79,9 @@ class Fetcher:
                 if progress.have and response.status == 200:
                     progress.have = 0  # it does not resume: from the start
                 size = progress.version.settle(response, progress.have)
+                if self.bytes_max is not None and size > self.bytes_max:
+                    detail = f"{size} bytes, at most {self.bytes_max}"
+                    raise WorkFailed("source_too_large", detail)
                 self._copy(response, file, progress, size)
         except http.Refused as refused:
             raise WorkFailed("source_refused", str(refused)) from None

@@ -2,6 +2,8 @@
 them at every try. It must never be printed.
 """
 
+from collections.abc import Mapping
+
 from mayfly.contract.task import Fetch, Grants, Task, Upload
 from worker.clock import WorkerClock
 
@@ -11,7 +13,7 @@ class HeldGrants:
 
     def __init__(self, task: Task, clock: WorkerClock) -> None:
         self._clock = clock
-        urls = (task.source.fetch, task.upload, task.control, task.inputs)
+        urls = (task.source.fetch, task.upload, task.control, task.inputs, task.assets)
         self._held = (*urls, task.grants_end_at)
 
     @property
@@ -34,12 +36,17 @@ class HeldGrants:
         """Where to read what a finish joins."""
         return self._held[3]
 
+    @property
+    def assets(self) -> Mapping[str, Fetch]:
+        """Where to read the images that the recipe draws, by name."""
+        return self._held[4]
+
     def renew(self, grants: Grants) -> bool:
         """True when these live longer than those held."""
         ends = self._held[-1]
         if ends is not None and grants.grants_end_at <= ends:
             return False
-        urls = (grants.source, grants.upload, grants.control, grants.inputs)
+        urls = (grants.source, grants.upload, grants.control, grants.inputs, grants.assets)
         self._held = (*urls, grants.grants_end_at)
         return True
 

@@ -29,7 +29,18 @@ from mayfly.contract.recipe import (
 from mayfly.contract.report import Artifact, Media, Scored, SoundTrack
 from mayfly.contract.task import Fetch, Input
 from mayfly.core import grids, ladders, limits
-from worker import boxes, bringing, gallery, ladder, ladder_ready, scoring, seams, subtitles, words
+from worker import (
+    boxes,
+    bringing,
+    gallery,
+    ladder,
+    ladder_ready,
+    scoring,
+    seams,
+    subtitles,
+    thinning,
+    words,
+)
 from worker.compile_parts import FRAMES, PACKETS, compile_join, seam_ticks
 from worker.ends import Doubted, WorkFailed
 from worker.ladder_ready import Share
@@ -79,24 +90,9 @@ class Joining:
                 else:
                     files.append(made)
                 continue
-            brought = [part for part in self.parts if part.file == output.file]
-            promise = Promise(output=output, tags=self._tags(output))
-            if isinstance(output, SubtitlesOutput):
-                self._bring(_only(brought, output.file), promise.path)
-                files.append((promise.path, subtitles.delivered(room, output)))
-                continue
-            if isinstance(output, VideoOutput):
-                shown_at = array("q", (tick * self.clock.time_base[0] for tick in packets))
-                cpu_seconds += self._join(promise, brought, shown_at)
-            else:
-                self._bring(_only(brought, output.file), promise.path)
-            sounds = [part for part in brought if part.kind == "audio"]
-            expected = Expected(
-                frames=frames,
-                begins=packets[0] * Fraction(*self.clock.time_base),
-                sounds=_told(sounds[0]) if sounds else (),
-            )
-            files.append((promise.path, room.judge.joined(promise, expected)))
+            file, seconds = self._file(output, packets)
+            files.append(file)
+            cpu_seconds += seconds
         stored = (*ready, *room.store(files, published=True))
         count = sum(part.file == FRAMES for part in self.parts)
         note = f"Encoded in {count} chunks; each of {frames} frames is there once, every seam fits."
@@ -112,6 +108,27 @@ class Joining:
                 quality=self._scored(),
             ),
         )
+
+    def _file(self, output: Output, packets: "array[int]") -> tuple[tuple[str, Media], float]:
+        """An output that is one file, where it lies, and the CPU seconds of joining it."""
+        brought = [part for part in self.parts if part.file == output.file]
+        promise, seconds, shown = Promise(output=output, tags=self._tags(output)), 0.0, packets
+        if isinstance(output, SubtitlesOutput):
+            self._bring(_only(brought, output.file), promise.path)
+            return (promise.path, subtitles.delivered(self.room, output)), seconds
+        if isinstance(output, VideoOutput):
+            shown = thinning.kept(thinning.joined(output, self.clock), packets)
+            shown_at = array("q", (tick * self.clock.time_base[0] for tick in shown))
+            seconds = self._join(promise, brought, shown_at)
+        else:
+            self._bring(_only(brought, output.file), promise.path)
+        sounds = [part for part in brought if part.kind == "audio"]
+        expected = Expected(
+            frames=len(shown),
+            begins=packets[0] * Fraction(*self.clock.time_base),
+            sounds=_told(sounds[0]) if sounds else (),
+        )
+        return (promise.path, self.room.judge.joined(promise, expected)), seconds
 
     def _tags(self, output: Output) -> dict[str, str]:
         """What the source says of itself, as who read all of it has told."""

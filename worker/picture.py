@@ -29,12 +29,14 @@ def shown(stream: Stream) -> tuple[float, float]:
     return (height, width) if round(stream.rotation / 90) % 2 else (width, height)
 
 
-def fit(stream: Stream, box: Box, *, enlarge: bool = False) -> Size:
-    """The largest picture of the same shape in the box (turned for portrait), not enlarged unless
+def fit(
+    shape: tuple[float, float], box: Box | Size, *, enlarge: bool = False, turn: bool = True
+) -> Size:
+    """The largest picture of that shape in the box (turned for portrait), not enlarged unless
     somebody wants that."""
-    width, height = shown(stream)
+    width, height = shape
     across, down = box.width, box.height
-    if height > width:
+    if turn and height > width:
         across, down = min(across, down), max(across, down)
     scale = min(across / width, down / height)
     if enlarge and scale > 1:
@@ -44,6 +46,15 @@ def fit(stream: Stream, box: Box, *, enlarge: bool = False) -> Size:
         _even(width * scale, min(across, int(width))),
         _even(height * scale, min(down, int(height))),
     )
+
+
+def shrunk(shape: tuple[float, float], box: Box, *, cover: bool) -> Size:
+    """A box of the same shape, so small that a picture need not be enlarged to fit inside, or to
+    cover it."""
+    width, height = shape
+    larger = (box.width / width, box.height / height)
+    scale = max(1.0, max(larger) if cover else min(larger))
+    return Size(_even(box.width / scale, box.width), _even(box.height / scale, box.height))
 
 
 def _even(length: float, length_max: int) -> int:

@@ -6,6 +6,7 @@ It must never be lenient where the proof would be strict: what passes here is wo
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from fractions import Fraction
 
 from mayfly.contract.recipe import (
@@ -20,9 +21,10 @@ from mayfly.contract.recipe import (
 from mayfly.contract.task import PutUrls, Upload
 from mayfly.core import limits
 from worker import subtitle_tracks, tracks, words
+from worker.assets import Asset
+from worker.drawing import drawing
 from worker.ends import WorkFailed
 from worker.opening import FETCHED, Opening
-from worker.picture import fit
 from worker.probe import Probe, Stream
 from worker.scan import Scan
 from worker.sniff import Sniffed
@@ -34,6 +36,9 @@ _AV1_AVERAGE_SIDE_MIN = 64
 #: libvmaf halves a picture four times, and says nothing of what is 16 high.
 _VMAF_SIDE_MIN = 32
 
+#: Profiles of Dolby Vision whose pictures other decoders show in green and purple.
+_DOLBY_ALONE = (5,)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
@@ -44,6 +49,8 @@ class Seen:
     picture: Stream | None
     sound: Stream | None
     opening: Opening = FETCHED
+    #: The images that its recipe draws, by name.
+    assets: Mapping[str, Asset] = dataclasses.field(default_factory=dict)
 
     @property
     def spliced(self) -> bool:
@@ -133,6 +140,8 @@ def check_probe(probe: Probe, recipe: Recipe) -> None:
     if not any(stream.codec_type in ("video", "audio") for stream in probe.streams):
         raise WorkFailed("not_media", "it holds neither a picture nor sound")
     _check_absurd(probe, picture)
+    if picture is not None and picture.dolby_vision in _DOLBY_ALONE:
+        raise WorkFailed("hdr_refused", f"it is Dolby Vision of profile {picture.dolby_vision}")
     for output in recipe.outputs:
         speaks, language = subtitle_tracks.wanted(output)
         if speaks:
@@ -170,9 +179,9 @@ def _check_sizes(output: VideoOutput | LadderOutput, picture: Stream) -> None:
     if output.codec == "hevc":
         least = max(least, _HEVC_SIDE_MIN)
     if isinstance(output, LadderOutput):
-        sizes = [fit(picture, rung.box) for rung in output.rungs]
+        sizes = [drawing(picture, output, rung.box).size for rung in output.rungs]
     else:
-        sizes = [fit(picture, output.box, enlarge=output.enlarge)]
+        sizes = [drawing(picture, output, output.box).size]
         if output.codec == "av1" and output.bitrate_kbps is not None:
             least = _AV1_AVERAGE_SIDE_MIN
     for size in sizes:

@@ -11,9 +11,23 @@ from mayfly.contract.report import Media
 
 
 class SideData(msgspec.Struct, frozen=True, kw_only=True):
-    """Of a stream's side data, the display matrix."""
+    """Of what lies beside a stream or a frame: which way up it is, which kind of Dolby Vision, and
+    on which screen it was made."""
 
     rotation: float = 0.0
+    dv_profile: int | None = None
+    red_x: str = ""
+    red_y: str = ""
+    green_x: str = ""
+    green_y: str = ""
+    blue_x: str = ""
+    blue_y: str = ""
+    white_point_x: str = ""
+    white_point_y: str = ""
+    min_luminance: str = ""
+    max_luminance: str = ""
+    max_content: int = 0
+    max_average: int = 0
 
 
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +42,10 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     height: int = 0
     sample_aspect_ratio: str = ""
     pix_fmt: str = ""
+    color_range: str = ""
+    color_space: str = ""
+    color_transfer: str = ""
+    color_primaries: str = ""
     field_order: str = ""
     #: How many frames a decoder holds back, since some are shown later than they are decoded.
     has_b_frames: int = 0
@@ -65,6 +83,11 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
         return next((side.rotation for side in self.side_data_list if side.rotation), 0.0)
 
     @property
+    def dolby_vision(self) -> int | None:
+        """Its profile; None of what is none."""
+        return next((s.dv_profile for s in self.side_data_list if s.dv_profile is not None), None)
+
+    @property
     def tick(self) -> Fraction:
         """Seconds of a tick of its clock."""
         above, _, below = self.time_base.partition("/")
@@ -84,6 +107,18 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     duration: float | None = None
     nb_streams: int = 0
     tags: dict[str, str] = {}
+
+
+class Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """What lies beside one frame."""
+
+    side_data_list: tuple[SideData, ...] = ()
+
+
+class Frames(msgspec.Struct, frozen=True, kw_only=True):
+    """Some frames, decoded."""
+
+    frames: tuple[Beside, ...] = ()
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,11 +12,12 @@ import msgspec
 
 from mayfly.core import limits
 from worker import words
+from worker.colour import is_hdr
 from worker.ends import WorkFailed
 from worker.ffmpeg_words import last_words
 from worker.halt import Halt
 from worker.opening import Opening, of_file
-from worker.probe import Probe
+from worker.probe import Frames, Probe
 from worker.run import Bounds, Ending, Fate, run
 from worker.scan import PacketReader, Scan
 
@@ -28,11 +29,17 @@ _SCAN_SECONDS_MAX = 4000
 _MEMORY_BYTES_MAX = 1 << 30
 _STREAM_FIELDS = (
     "index,codec_type,codec_name,profile,codec_tag_string,width,height,sample_aspect_ratio,pix_fmt,"
+    "color_range,color_space,color_transfer,color_primaries,"
     "field_order,has_b_frames,avg_frame_rate,r_frame_rate,time_base,start_time,duration,nb_frames,"
     "nb_read_packets,sample_fmt,sample_rate,channels"
 )
+#: Of its screen, and how bright it becomes.
+_MASTERED = (
+    "red_x,red_y,green_x,green_y,blue_x,blue_y,white_point_x,white_point_y,min_luminance,"
+    "max_luminance,max_content,max_average"
+)
 _SHOWN = (
-    f"stream={_STREAM_FIELDS}:stream_disposition:stream_side_data=rotation"
+    f"stream={_STREAM_FIELDS}:stream_disposition:stream_side_data=rotation,dv_profile"
     ":format=format_name,start_time,duration,nb_streams"
 )
 #: Of a source, what may be kept of it (a stranger's tags can be megabytes); of our own file, all.
@@ -53,7 +60,7 @@ class Prober:
         """A file of the folder; with a demuxer named, one of our own outputs, whose packets are
         counted. Raises WorkFailed(not_media), Halted."""
         if not demuxer:
-            return self._described(of_file(name), folder, halt)
+            return self.look(of_file(name), folder=folder, halt=halt)
         guard = ("-format_whitelist", demuxer, "-f", demuxer, "-count_packets")
         # Who counts packets reads the file, and an output may be as large as a source.
         return self._described(of_file(name), folder, halt, guard, seconds=_SCAN_SECONDS_MAX)
@@ -61,7 +68,31 @@ class Prober:
     def look(self, opening: Opening, *, folder: Path, halt: Halt) -> Probe:
         """A source, wherever it is. Raises WorkFailed(not_media), Halted, and what kept it from
         being read."""
-        return self._described(opening, folder, halt)
+        return self._mastered(self._described(opening, folder, halt), opening, folder, halt)
+
+    def _mastered(self, probe: Probe, opening: Opening, folder: Path, halt: Halt) -> Probe:
+        """Of a picture of high dynamic range, with what its first frame alone tells of it."""
+        picture = probe.picture()
+        if picture is None or not is_hdr(picture):
+            return probe
+        lines: list[bytes] = []
+        ending = self._run(
+            ["-select_streams", str(picture.index), "-read_intervals", "%+#1", "-show_frames",
+             "-show_entries", f"frame_side_data={_MASTERED}", "-of", "json=compact=1"],
+            opening, folder, halt, lines.append,
+            seconds=_PROBE_SECONDS_MAX, printed=_PROBE_BYTES_MAX,
+        )  # fmt: skip
+        opening.check()
+        if ending.fate is not Fate.SUCCEEDED:
+            return probe
+        try:
+            found = msgspec.json.decode(b"\n".join(lines), type=Frames, strict=False)
+        except msgspec.DecodeError:
+            return probe
+        beside = tuple(one for frame in found.frames for one in frame.side_data_list)
+        more = msgspec.structs.replace(picture, side_data_list=(*picture.side_data_list, *beside))
+        streams = tuple(more if one is picture else one for one in probe.streams)
+        return msgspec.structs.replace(probe, streams=streams)
 
     def _described(
         self,

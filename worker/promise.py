@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from mayfly.contract.formats import Kind, SoundCodec
-from mayfly.contract.plan import Grid
+from mayfly.contract.plan import Grid, PlanClock
 from mayfly.contract.recipe import (
     LADDER_SOUND,
     AudioOutput,
@@ -24,11 +24,13 @@ from mayfly.contract.recipe import (
     VideoOutput,
 )
 from worker import tracks, words
+from worker.drawing import Drawing, drawing
 from worker.evenness import grid_of, shown_seconds
-from worker.picture import Size, fit
+from worker.picture import Size
 from worker.preflight import Material, Seen
 from worker.rungs import Rung, rungs_of
-from worker.sampling import places_of
+from worker.sampling import Sampling, places_of
+from worker.thinning import joined, own_grid, thinning
 from worker.tracks import Chosen
 
 #: Where the outputs go, beneath the attempt's folder.
@@ -44,7 +46,8 @@ class Promise:
     """What an output will be: the proof holds the file against it."""
 
     output: Output
-    size: Size | None = None
+    #: None: it shows no picture. Of a ladder, its first size.
+    drawing: Drawing | None = None
     #: What the file says of itself.
     tags: Mapping[str, str] = dataclasses.field(default_factory=dict)
     #: Its sound, the default first.
@@ -54,6 +57,8 @@ class Promise:
     grid: Grid | None = None
     #: Of a ladder's sound: no shorter than this.
     sound_seconds: float = 0.0
+    #: Of a film that is quicker than it shall be: which frames it keeps; None: all.
+    thinning: Sampling | None = None
     #: Of a preview: the ticks, from the origin on, where each of its places begins.
     places: tuple[int, ...] = ()
 
@@ -61,6 +66,18 @@ class Promise:
     def channels(self) -> int | None:
         """Of the first sound track; None: no sound."""
         return self.tracks[0].channels if self.tracks else None
+
+    @property
+    def size(self) -> Size | None:
+        """Of what it shows."""
+        return self.drawing.size if self.drawing is not None else None
+
+    @property
+    def drawings(self) -> tuple[Drawing, ...]:
+        """Of each picture that it shows at once."""
+        if self.rungs:
+            return tuple(rung.drawing for rung in self.rungs)
+        return (self.drawing,) if self.drawing is not None else ()
 
     @property
     def files(self) -> int:
@@ -113,15 +130,18 @@ class Plan:
     promises: tuple[Promise, ...]
 
 
-def promise(output: Output, material: Seen, grid: Grid | None = None) -> Promise:
-    """What becomes of an output with this source; a ladder's grid is the plan's, where there is
-    one."""
+def promise(output: Output, material: Seen, clock: PlanClock | None = None) -> Promise:
+    """What becomes of an output with this source; the grids of a ladder and of a quick film
+    are the plan's, where there is one."""
     match output:
         case VideoOutput():
             assert material.picture is not None
+            picture = material.picture
+            drawn = drawing(picture, output, output.box, assets=material.assets)
             sized = Promise(
                 output=output,
-                size=fit(material.picture, output.box, enlarge=output.enlarge),
+                drawing=drawn,
+                thinning=_thinning(output, material, clock),
                 tags=_tags(output, material),
             )
             if output.audio is None:
@@ -134,24 +154,25 @@ def promise(output: Output, material: Seen, grid: Grid | None = None) -> Promise
             return Promise(output=output)
         case PosterOutput() | StoryboardOutput() | ThumbnailsOutput():
             assert material.picture is not None
-            return Promise(output=output, size=fit(material.picture, output.box))
+            return Promise(output=output, drawing=drawing(material.picture, output, output.box))
         case PreviewOutput():
             assert material.picture is not None
             return Promise(
                 output=output,
-                size=fit(material.picture, output.box),
+                drawing=drawing(material.picture, output, output.box),
                 places=_places(output, material) if isinstance(material, Material) else (),
             )
         case LadderOutput():
             assert material.picture is not None
-            rungs = rungs_of(output, material.picture)
+            rungs = rungs_of(output, material.picture, material.assets)
             listed = material if isinstance(material, Material) else None
+            grid = clock.grid if clock is not None else None
             if grid is None:
                 assert listed is not None
                 grid = grid_of(listed, output)
             laddered = Promise(
                 output=output,
-                size=rungs[0].size,
+                drawing=rungs[0].drawing,
                 rungs=rungs,
                 grid=grid,
                 sound_seconds=shown_seconds(listed, grid) if listed else 0.0,
@@ -163,6 +184,18 @@ def promise(output: Output, material: Seen, grid: Grid | None = None) -> Promise
 
 def _tags(output: VideoOutput | AudioOutput, material: Seen) -> dict[str, str]:
     return words.kept(material.probe.tags) if output.metadata == "keep" else {}
+
+
+def _thinning(output: VideoOutput, material: Seen, clock: PlanClock | None) -> Sampling | None:
+    if output.fps_max is None:
+        return None
+    if clock is not None:
+        return joined(output, clock)
+    assert isinstance(material, Material)
+    origin = material.origin_ticks
+    if origin is None:
+        return None
+    return thinning(output, own_grid(material), material.scan.tick, origin)
 
 
 def _places(output: PreviewOutput, material: Material) -> tuple[int, ...]:

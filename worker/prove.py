@@ -42,7 +42,14 @@ from worker.preflight import Material
 from worker.probe import Probe, Stream
 from worker.prober import Prober
 from worker.promise import Plan, Promise
-from worker.prove_picture import prove_coded, prove_frames, prove_length, prove_size
+from worker.prove_picture import (
+    kept_of,
+    prove_coded,
+    prove_colours,
+    prove_frames,
+    prove_length,
+    prove_size,
+)
 from worker.prove_sound import (
     encoded_samples,
     prove_samples,
@@ -129,11 +136,14 @@ class Judge:
             case VideoOutput():
                 assert frames is not None
                 made = self._made(promise)
-                prove_size(promise, _film(output, made, frames))
-                prove_length(made, material.scan, frames)
+                scan, count = kept_of(promise, made, material, frames)
+                picture = _film(output, made, count)
+                prove_size(promise, picture)
+                prove_colours(promise, picture)
+                prove_length(made, scan, count)
                 prove_sound(promise, made, material)
                 prove_told(made, promise.tags, promise.tracks)
-                return _media(made, samples, frames)
+                return _media(made, samples, count)
             case AudioOutput():
                 made = self._made(promise)
                 prove_built(made)
@@ -144,6 +154,16 @@ class Judge:
                 return None
             case SubtitlesOutput():
                 raise TypeError(f"{output.file} is none of ffmpeg's.")
+
+    def part(self, promise: Promise) -> None:
+        """What a chunk made of a film is of the promised size and colours; its frames are counted
+        elsewhere. Raises WorkFailed(output_broken), Halted."""
+        probe = self._measure.probed(promise.output.file, promise.path, "mov")
+        picture = probe.picture()
+        if picture is None:
+            broken(f"{promise.output.file} has no picture")
+        prove_size(promise, picture)
+        prove_colours(promise, picture)
 
     def sounds(self, plan: Plan, material: Material, ending: Ending) -> tuple[Media | None, ...]:
         """What the sound of each output is; nothing of a ladder's. Raises

@@ -1,16 +1,20 @@
 """The proof of a picture: its codec, profile and depth, its size, how many frames it has and how
 long it is shown. Pure."""
 
+import dataclasses
 import re
+from array import array
 from itertools import pairwise
 
 from mayfly.contract.formats import ISO, VideoCodec
 from mayfly.contract.recipe import VideoOutput
+from worker.compile_picture import PIXELS
 from worker.made import Made, broken
+from worker.preflight import Material
 from worker.probe import Probe, Stream
 from worker.promise import Promise
 from worker.scan import Scan
-from worker.streams import PIXELS
+from worker.thinning import kept
 
 _SECONDS_OFF_MAX = 0.1
 
@@ -96,6 +100,38 @@ def prove_named(
         wanted = _LOSSLESS_H264_NAME
     if not re.fullmatch(wanted, said):
         broken(f"{file} calls its picture {said}, which is not {codec} in {bits} bits")
+
+
+def prove_colours(promise: Promise, picture: Stream) -> None:
+    """It says of its colours what was made of them; what was left as it came says what it said.
+    Raises WorkFailed(output_broken)."""
+    assert promise.drawing is not None
+    grading = promise.drawing.grading
+    wanted = grading.wanted if grading.tonemapped else grading.told
+    pairs = (
+        (wanted.primaries, picture.color_primaries),
+        (wanted.transfer, picture.color_transfer),
+        (wanted.matrix, picture.color_space),
+    )
+    for word, found in pairs:
+        if word and found != word:
+            broken(f"the colours of {promise.output.file} are {found or 'unknown'}, not {word}")
+
+
+def kept_of(promise: Promise, made: Made, material: Material, frames: int) -> tuple[Scan, int]:
+    """What of the source's packets a film keeps, and how many pictures that are. Where its decoder
+    gave fewer pictures than there are packets, so many may be missing, too."""
+    scan, origin = material.scan, material.origin_ticks
+    if promise.thinning is None or origin is None:
+        return scan, frames
+    since = kept(promise.thinning, array("q", (tick - origin for tick in scan.ticks)))
+    ticks = array("q", (tick + origin for tick in since))
+    left = dataclasses.replace(scan, ticks=ticks, frames=len(ticks))
+    picture, missing = made.probe.picture(), abs(scan.frames - frames)
+    found = picture.nb_read_packets if picture is not None else None
+    if missing and found is not None and 0 < len(ticks) - found <= missing:
+        return left, found
+    return left, len(ticks)
 
 
 def prove_length(made: Made, scan: Scan, frames: int) -> None:

@@ -8,19 +8,21 @@ import contextlib
 import dataclasses
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mayfly.contract.plan import Decided
-from mayfly.contract.recipe import Recipe
+from mayfly.contract.recipe import Recipe, assets_of
 from mayfly.contract.report import Artifact, Media
 from mayfly.contract.settings import WorkerSettings
 from mayfly.contract.task import Fetch, PostForm
 from mayfly.core import limits, quality
-from worker import early, loopback, preflight, run, sniff
+from worker import assets, early, images, loopback, preflight, run, sniff
+from worker.assets import Asset
 from worker.deliver import Deliverer, Stored
 from worker.early import Sent, Track
+from worker.ends import WorkFailed
 from worker.fetch import Fetcher
 from worker.ffmpeg_words import ProgressReader, meaning
 from worker.http import HostRule
@@ -78,13 +80,24 @@ class Room:
         """Who proves what was made."""
         return Judge(prober=self.prober, folder=self.folder, halt=self.order.halt)
 
-    def fetch(self, granted: Callable[[], Fetch], path: str, size_bytes: int | None) -> Path:
+    def fetch(
+        self,
+        granted: Callable[[], Fetch],
+        path: str,
+        size_bytes: int | None,
+        *,
+        bytes_max: int | None = None,
+    ) -> Path:
         """One file, to a path beneath the folder. Raises WorkFailed, Halted."""
         target = self.folder / path
         order = self.order
-        Fetcher(rule=self._rule, grants=order.grants, halt=order.halt, granted=granted).fetch(
-            target, size_bytes
-        )
+        Fetcher(
+            rule=self._rule,
+            grants=order.grants,
+            halt=order.halt,
+            granted=granted,
+            bytes_max=bytes_max,
+        ).fetch(target, size_bytes)
         return target
 
     def source(self) -> Material:
@@ -95,7 +108,28 @@ class Room:
         probe = self.prober.probe(SOURCE, folder=self.folder, halt=order.halt)
         preflight.check_probe(probe, recipe)
         scan = self.prober.scan(SOURCE, probe, folder=self.folder, halt=order.halt)
-        return preflight.check_scan(probe, scan, recipe)
+        material = preflight.check_scan(probe, scan, recipe)
+        return dataclasses.replace(material, assets=self._assets())
+
+    def _assets(self) -> Mapping[str, Asset]:
+        """The images that the recipe draws, brought and looked at; none of a task of sound alone.
+        Raises WorkFailed, Halted."""
+        order = self.order
+        names = () if order.task.kind == "audio" else assets_of(order.task.recipe)
+
+        def fetch(name: str, path: str) -> None:
+            granted = order.grants.assets
+            if name not in granted:
+                raise WorkFailed("asset_missing", "the task brings no URL for it")
+            self.fetch(lambda: order.grants.assets[name], path, None, bytes_max=assets.BYTES_MAX)
+
+        return images.bring(
+            names,
+            fetch,
+            lambda plan: self.run(plan, None),
+            folder=self.folder,
+            ffmpeg_path=self.settings.ffmpeg,
+        )
 
     def empty_outputs(self) -> None:
         """What was made so far is of no use."""
@@ -121,7 +155,8 @@ class Room:
         with loopback.serving(ranges) as served:
             opening = of_loopback(served.url, served.check)
             probe = self.prober.look(opening, folder=self.folder, halt=order.halt)
-            yield preflight.check_seen(probe, self.recipe, opening)
+            seen = preflight.check_seen(probe, self.recipe, opening)
+            yield dataclasses.replace(seen, assets=self._assets())
         toll = ranges.toll
         _LOG.info(
             "%d of the source's %d bytes were read, in %d GETs.",

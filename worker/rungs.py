@@ -1,10 +1,14 @@
 """Which sizes a ladder comes to with a source, and where ffmpeg writes them. Pure."""
 
 import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from mayfly.contract import recipe
 from mayfly.contract.recipe import LadderOutput
-from worker.picture import Size, fit
+from worker.assets import Asset
+from worker.drawing import Drawing, drawing
+from worker.picture import Size
 from worker.probe import Stream
 
 #: The name of the sound's track.
@@ -17,24 +21,34 @@ class Rung:
 
     #: Its track.
     name: str
-    size: Size
+    drawing: Drawing
     wanted: recipe.Rung
 
+    @property
+    def size(self) -> Size:
+        """Of all of it."""
+        return self.drawing.size
 
-def rungs_of(ladder: LadderOutput, picture: Stream) -> tuple[Rung, ...]:
+
+def rungs_of(
+    ladder: LadderOutput, picture: Stream, assets: Mapping[str, Asset] = MappingProxyType({})
+) -> tuple[Rung, ...]:
     """In the recipe's order. Boxes above the source come to the source's own size, and of those of
     one size the smallest box is kept, whose cap is meant for it: so the source's size is there,
     whichever it is, and nothing twice."""
-    fitted = [(fit(picture, wanted.box), wanted) for wanted in ladder.rungs]
+    fitted = [
+        (drawing(picture, ladder, wanted.box, climbs=True, assets=assets), wanted)
+        for wanted in ladder.rungs
+    ]
     kept: dict[Size, recipe.Rung] = {}
-    for size, wanted in fitted:
-        other = kept.get(size)
+    for its, wanted in fitted:
+        other = kept.get(its.size)
         if other is None or _area(wanted) < _area(other):
-            kept[size] = wanted
-    in_order = [pair for pair in fitted if kept[pair[0]] is pair[1]]
+            kept[its.size] = wanted
+    in_order = [pair for pair in fitted if kept[pair[0].size] is pair[1]]
     return tuple(
-        Rung(name=f"v{number}", size=size, wanted=wanted)
-        for number, (size, wanted) in enumerate(in_order)
+        Rung(name=f"v{number}", drawing=its, wanted=wanted)
+        for number, (its, wanted) in enumerate(in_order)
     )
 
 

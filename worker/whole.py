@@ -91,7 +91,7 @@ def _first(room: Room, seen: Seen, scan: Scan) -> Done | None:
     """The first chunk, unless the source is not to be cut."""
     recipe = room.recipe
     listed = preflight.check_scan(seen.probe, scan, recipe)
-    material = dataclasses.replace(listed, opening=seen.opening)
+    material = dataclasses.replace(listed, opening=seen.opening, assets=seen.assets)
     room, _ = searching.settled(room, material)
     found = _decide(room, material)
     if isinstance(found, cuts.Whole):

@@ -108,6 +108,21 @@ KNOWN: dict[str, _Known] = {
         "The source's dimensions, rate or stream count are beyond the limits",
         "Scale it down before uploading.",
     ),
+    "hdr_refused": _Known(
+        _BAD,
+        "The picture is in colours that only decoders of their owner show right",
+        "Export it as HDR10 or HLG, or in standard range.",
+    ),
+    "asset_missing": _Known(
+        _BAD,
+        "An image that the recipe draws is not there",
+        "Store it under assets/ in the stack's bucket, or correct its name in the recipe.",
+    ),
+    "asset_refused": _Known(
+        _BAD,
+        "An image that the recipe draws cannot be used",
+        "Store one still PNG, JPEG or WebP of at most 10 MB and 4096x4096 pixels instead.",
+    ),
     # While it is encoded.
     "time_limit": _Known(
         _BAD,

@@ -56,6 +56,8 @@ class PlanClock(msgspec.Struct, frozen=True, kw_only=True):
     grid: Grid | None = None
     #: Where a recipe asks for a quality.
     quality: Decided | None = None
+    #: Where the source's own frames lie, if a film shall keep only some of them.
+    own: Grid | None = None
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +102,7 @@ class Plan(PlanClock, frozen=True, kw_only=True):
             frame_ticks=self.frame_ticks,
             grid=self.grid,
             quality=self.quality,
+            own=self.own,
         )
 
     def scope(self, number: int) -> Scope:

@@ -29,6 +29,11 @@ from mayfly.contract.outputs.ladder import (
     Manifest,
     Rung,
 )
+from mayfly.contract.outputs.picture import (
+    Crop,
+    Drawn,
+    Watermark,
+)
 from mayfly.contract.outputs.sound import (
     AudioOutput,
     Loudness,
@@ -50,6 +55,8 @@ __all__ = [
     "AudioOutput",
     "Box",
     "BurnIn",
+    "Crop",
+    "Drawn",
     "FileName",
     "FolderName",
     "GalleryOutput",
@@ -73,6 +80,8 @@ __all__ = [
     "SubtitlesOutput",
     "ThumbnailsOutput",
     "VideoOutput",
+    "Watermark",
+    "assets_of",
 ]
 
 Output = VideoOutput | AudioOutput | PosterOutput | SampledOutput | LadderOutput | SubtitlesOutput
@@ -83,3 +92,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     outputs: Annotated[tuple[Output, ...], msgspec.Meta(min_length=1, max_length=16)]
     version: Version = 1
+
+
+def assets_of(recipe: Recipe) -> tuple[str, ...]:
+    """The names of all images that a recipe draws, each once."""
+    shown = [o for o in recipe.outputs if isinstance(o, VideoOutput | LadderOutput)]
+    return tuple(sorted({o.watermark.image for o in shown if o.watermark is not None}))

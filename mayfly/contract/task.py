@@ -82,6 +82,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     track: int | None = None
     #: Of a finish: where its `Inputs` are.
     inputs: Fetch | None = None
+    #: The images that the recipe draws, by name.
+    assets: dict[str, Fetch] = {}
     version: Version = 1
 
 
@@ -139,6 +141,8 @@ class Grants(msgspec.Struct, frozen=True, kw_only=True):
     grants_end_at: float
     #: Of a finish.
     inputs: Fetch | None = None
+    #: The images that the recipe draws, by name.
+    assets: dict[str, Fetch] = {}
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,8 @@ from mayfly.core.parts import FINISH_TASK
 UPLOADS, WORK, OUTPUTS = "uploads/", "work/", "outputs/"
 #: Recipes that users gave names to.
 PRESETS = "presets/"
+#: Images that recipes draw.
+ASSETS = "assets/"
 
 
 def work_prefix(job_id: str, task_id: str) -> str:
@@ -45,6 +47,11 @@ def folder_of_upload(key: str) -> str:
 def preset_key(name: str) -> str:
     """Where a user's preset is."""
     return f"{PRESETS}{name}.json"
+
+
+def asset_key(name: str) -> str:
+    """Where an image is that recipes draw."""
+    return f"{ASSETS}{name}"
 
 
 def preset_of_key(key: str) -> str | None:

@@ -53,6 +53,8 @@ def flaw(plan: Plan) -> str:
         return "ticks beyond 64 bits"
     if plan.quality is not None and (why := _flaw_of_quality(plan.quality)):
         return why
+    if plan.own is not None and (said := _flaw_of_frames(plan.own)):
+        return said
     return "" if plan.grid is None else _flaw_of_grid(plan, plan.grid)
 
 
@@ -68,13 +70,10 @@ def _flaw_of_quality(decided: Decided) -> str:
 
 def _flaw_of_grid(plan: Plan, grid: Grid) -> str:
     """Cuts lie where segments begin, and nowhere else."""
-    numerator, denominator = grid.rate
-    if not (0 < numerator <= limits.TIMESCALE_MAX and 0 < denominator <= limits.TIMESCALE_MAX):
-        return f"a grid of {numerator}/{denominator} frames a second"
+    if said := _flaw_of_frames(grid):
+        return said
     if not 1 <= grid.segment_frames <= limits.SEGMENT_FRAMES_MAX:
         return f"segments of {grid.segment_frames} frames"
-    if abs(grid.zero_ticks) > limits.TICKS_MAX:
-        return "ticks beyond 64 bits"
     segments = [grids.segment_at(cut, plan.clock) for cut in plan.boundaries]
     # The last one's number is not known here, but a chunk has at least one.
     if segments[0] < 1 or segments[-1] >= SEGMENTS_MAX - 1:
@@ -83,6 +82,13 @@ def _flaw_of_grid(plan: Plan, grid: Grid) -> str:
     if starts != plan.boundaries:
         return "cuts inside of a segment"
     return ""
+
+
+def _flaw_of_frames(grid: Grid) -> str:
+    numerator, denominator = grid.rate
+    if not (0 < numerator <= limits.TIMESCALE_MAX and 0 < denominator <= limits.TIMESCALE_MAX):
+        return f"a grid of {numerator}/{denominator} frames a second"
+    return "ticks beyond 64 bits" if abs(grid.zero_ticks) > limits.TICKS_MAX else ""
 
 
 def count(plan: Plan) -> int:

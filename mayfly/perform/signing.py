@@ -5,8 +5,8 @@ Signed just before they are needed, by the signer role, for this task's keys alo
 
 import msgspec
 
-from mayfly.contract.recipe import Recipe
-from mayfly.contract.task import Grants, Source, Task
+from mayfly.contract.recipe import Recipe, assets_of
+from mayfly.contract.task import Fetch, Grants, Source, Task
 from mayfly.core import limits, naming
 from mayfly.core.rows import JobSpec, TaskRow
 from mayfly.perform import joining
@@ -17,8 +17,8 @@ _PUBLISHED = ("encode", "finish")
 
 
 def grants(world: World, task: TaskRow, spec: JobSpec) -> Grants:
-    """URLs for the source (pinned), the attempts' prefix, the control object and, for a finish, the
-    list of what it joins, which is written anew."""
+    """URLs for the source (pinned), the attempts' prefix, the control object, the images that the
+    recipe draws and, for a finish, the list of what it joins, which is written anew."""
     assert spec.source is not None, "an adopted task brings its own URLs"
     bucket = world.settings.bucket
     source = spec.source
@@ -39,7 +39,17 @@ def grants(world: World, task: TaskRow, spec: JobSpec) -> Grants:
         control=world.signer.get(bucket, naming.control_key(task.job_id, task.task_id)),
         grants_end_at=end_at,
         inputs=inputs,
+        assets=_assets(world, task, spec),
     )
+
+
+def _assets(world: World, task: TaskRow, spec: JobSpec) -> dict[str, Fetch]:
+    """The images that the recipe draws, for tasks that may draw."""
+    if task.kind == "audio":
+        return {}
+    names = assets_of(msgspec.json.decode(spec.recipe, type=Recipe))
+    bucket = world.settings.bucket
+    return {name: world.signer.get(bucket, naming.asset_key(name)) for name in names}
 
 
 def task_message(world: World, task: TaskRow, spec: JobSpec) -> Task:
@@ -62,4 +72,5 @@ def task_message(world: World, task: TaskRow, spec: JobSpec) -> Task:
         plan_clock=spec.clock,
         track=task.number if task.kind == "audio" else None,
         inputs=signed.inputs,
+        assets=signed.assets,
     )

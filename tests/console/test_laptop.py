@@ -44,6 +44,15 @@ def test_encode_has_a_clip_cut_for_so_many_workers(
     assert config.chunk_seconds == 4
 
 
+@pytest.mark.parametrize("named", ["logo.png", "logo.gif=x", "../logo.png=x", "=x", "a.png="])
+def test_an_image_has_a_name_that_recipes_can_call_it(
+    named: str, run: Run, chosen: list[cloud.Options], clip: Path, tmp_path: Path
+) -> None:
+    ended = run("local", "encode", clip, "--out", tmp_path, "--asset", named)
+    assert ended.exit_code == 2
+    assert not chosen, "nothing was started for it"
+
+
 def test_up_takes_it_too(run: Run, chosen: list[cloud.Options]) -> None:
     assert run("local", "up", "--chunk-seconds", 30).exit_code == 0
     assert Config.from_context(chosen[0].template_settings()).chunk_seconds == 30

@@ -141,6 +141,7 @@ def test_a_leaked_grant_can_read_sources_and_write_attempts_at_most(template: Te
     assert template.powers(signer_arn(template).replace(".Arn>", ">")) == {
         ("s3:GetObject", f"{bucket}/uploads/*", ""),
         ("s3:GetObjectVersion", f"{bucket}/uploads/*", ""),
+        ("s3:GetObject", f"{bucket}/assets/*", ""),
         ("s3:GetObject", f"{bucket}/work/*", ""),
         ("s3:GetObjectVersion", f"{bucket}/work/*", ""),
         ("s3:PutObject", f"{bucket}/work/*", ""),

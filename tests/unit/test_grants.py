@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from mayfly.contract import wire
+from mayfly.contract.recipe import Recipe, VideoOutput, Watermark
 from mayfly.contract.report import Artifact, Media
 from mayfly.contract.task import Control, Fetch, Grants, PostForm, Source, Task, read_inputs
 from mayfly.core import limits
@@ -70,6 +71,22 @@ def test_a_task_gets_its_source_pinned_its_own_prefix_and_its_control_object(
 ) -> None:
     assert signing.grants(world, a_task(), SPEC) == grants()
     assert ("media", "work/job1/encode/", limits.POST_BYTES_MAX) in signer.asked
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [("encode", ["logo.png"]), ("chunk", ["logo.png"]), ("audio", [])],
+)  # fmt: skip
+def test_who_draws_an_image_may_read_that_one(
+    kind: Any, names: list[str], world: World, signer: PlainSigner
+) -> None:
+    marked = Recipe(outputs=(VideoOutput(watermark=Watermark(image="logo.png")),))
+    spec = msgspec.structs.replace(SPEC, recipe=msgspec.json.encode(marked).decode())
+    task = a_task(kind=kind, number=0)
+    given = {name: Fetch(url=f"https://media/assets/{name}?&") for name in names}
+    assert signing.grants(world, task, spec).assets == given
+    assert signing.task_message(world, task, spec).assets == given
+    assert any(str(key).startswith("assets/") for key in signer.asked) is bool(names)
 
 
 def test_a_message_says_all_that_a_worker_needs(world: World) -> None:

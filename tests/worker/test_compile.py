@@ -33,7 +33,8 @@ INPUT = f"{GUARD} -max_pixels 67108864 -protocol_whitelist file -threads 2 -i fi
 
 
 def material(**changed: Any) -> Material:
-    shown = {"avg_frame_rate": "25/1", **changed.pop("picture", {})}
+    said = {"color_space": "bt709", "color_transfer": "bt709", "color_primaries": "bt709"}
+    shown = {"avg_frame_rate": "25/1", **said, **changed.pop("picture", {})}
     picture = Stream(
         index=0, codec_type="video", codec_name="h264", width=1920, height=1080, **shown
     )
@@ -90,7 +91,7 @@ def test_a_poster_is_chosen_by_its_moment_on_the_one_clock() -> None:
     assert line(PosterOutput(at_fraction=0.5)) == (
         f"{HEAD} {INPUT} -filter_complex [0:0]setpts=PTS-(250)[s0];"
         "[s0]select=gte(t\\,1.980000)[s1];"
-        "[s1]scale=1280:720:flags=bicubic:out_range=full[s2];[s2]setsar=1[s3];"
+        "[s1]scale=1280:720:flags=bicubic:out_color_matrix=smpte170m:out_range=full[s2];[s2]setsar=1[s3];"
         "[s3]format=yuvj420p[s4] -map [s4] -f image2 -c:v mjpeg -fps_mode:v passthrough "
         "-frames:v 1 -map_metadata -1 -q:v 3 -threads 1 -update 1 file:out/poster.jpg"
     )
@@ -103,7 +104,7 @@ def test_pictures_every_few_seconds_are_chosen_by_the_frame_before() -> None:
         "[s1]select=gte(pts\\,0)*not(gte(prev_pts\\,0)*"
         "eq(floor((pts-0)*1/50)\\,floor((prev_pts-0)*1/50)))[s2];"
         "[s2]split=2[s3][s4];"
-        "[s3]scale=160:90:flags=bicubic:out_range=full[s5];[s5]setsar=1[s6];"
+        "[s3]scale=160:90:flags=bicubic:out_color_matrix=smpte170m:out_range=full[s5];[s5]setsar=1[s6];"
         "[s6]format=yuvj420p[s7];"
         "[s4]crop=h=min(16\\,ih):w=min(16\\,iw):x=0:y=0[s8] "
         "-map [s7] -f mjpeg -c:v mjpeg -enc_time_base:v demux -fps_mode:v passthrough "

@@ -1,6 +1,7 @@
 """Whatever somebody writes for an output is either refused with a sentence, or becomes a command
 line that ffmpeg runs to its end, with no option on it that the recipe language does not own."""
 
+import dataclasses
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -13,10 +14,11 @@ from hypothesis import strategies as st
 
 from mayfly.contract import wire
 from mayfly.contract.formats import CRF_MAX, VIDEO_FILES, VideoCodec
-from mayfly.contract.recipe import LadderOutput, Recipe, SampledOutput, SubtitlesOutput
+from mayfly.contract.recipe import LadderOutput, Recipe, SampledOutput, SubtitlesOutput, assets_of
 from tests.worker.clips import Clips
 from tests.worker.spoken import PLAIN, subrip
 from worker import burnt, preflight, subtitle_tracks
+from worker.assets import Asset
 from worker.compile import compile_plan
 from worker.compile_sound import Levels
 from worker.compile_subtitles import DECODED, PASSED, compile_decoded
@@ -115,6 +117,25 @@ _METADATA = st.sampled_from(["strip", "keep", "title"])
 _BOX = st.fixed_dictionaries(
     {"width": st.sampled_from([16, 18, 64, 127, 200]), "height": st.sampled_from([16, 64, 99])}
 )
+_SHARES = st.sampled_from([0, 0.1, 0.2, 0.333, 0.45, 0.45, 0.9, "iw"])
+_DRAWN: dict[str, st.SearchStrategy[Any]] = {
+    "crop": st.none()
+    | st.fixed_dictionaries(
+        {}, optional={f"{side}_fraction": _SHARES for side in ("left", "top", "right", "bottom")}
+    ),
+    "rotate": st.sampled_from([0, 90, 180, 270, 0, 90, 180, 270, "90,hflip"]),
+    "flip": st.sampled_from([None, None, "horizontal", "vertical", "horizontal", "x"]),
+    "fit": st.sampled_from(["inside", "pad", "fill", "inside", "pad", "fill", "stretch"]),
+}
+_MARK = st.fixed_dictionaries(
+    {"image": st.sampled_from(["logo.png", "logo.png", "../logo.png", "a,b.png", "[x].png"])},
+    optional={
+        "position": st.sampled_from(["top-left", "center", "bottom-right", "W-w:0"]),
+        "width_fraction": st.sampled_from([0.01, 0.5, 1, 2]),
+        "margin_fraction": st.sampled_from([0, 0.25, 0.3]),
+        "opacity": st.sampled_from([0.05, 1, 0]),
+    },
+)
 _VIDEO = st.fixed_dictionaries(
     {"kind": st.just("video"), "box": _BOX, "file": _NAMES},
     optional={
@@ -131,6 +152,10 @@ _VIDEO = st.fixed_dictionaries(
         "audio": _SOUND | st.none(),
         "metadata": _METADATA,
         "burn_in": st.sampled_from([None, {}, {"language": "eng"}, {"language": "x:y"}, {"x": 1}]),
+        "hdr": st.sampled_from(["tonemap", "tonemap", "keep", "clip"]),
+        "fps_max": st.sampled_from([None, 1, 10, 24, 120, 0, 121, "30"]),
+        "watermark": st.none() | _MARK,
+        **_DRAWN,
     },
 )
 _AUDIO = st.fixed_dictionaries(
@@ -145,6 +170,7 @@ _GALLERY = st.fixed_dictionaries(
         "columns": st.sampled_from([0, 1, 5, 20, 21]),
         "rows": st.sampled_from([1, 20, "x"]),
         "quality": st.sampled_from([1, 2, 31, 32]),
+        **_DRAWN,
     },
 )
 _PREVIEW = st.fixed_dictionaries(
@@ -154,6 +180,7 @@ _PREVIEW = st.fixed_dictionaries(
         "seconds": _NUMBERS,
         "fps": st.sampled_from([4, 10, 25, 7, "x"]),
         "places": st.sampled_from([0, 1, 3, 8, 9]),
+        **_DRAWN,
     },
 )
 _RUNG = st.fixed_dictionaries(
@@ -207,6 +234,15 @@ def _likely(draw: st.DrawFn) -> dict[str, Any]:
         "metadata": draw(st.sampled_from(["strip", "keep"])),
         "burn_in": draw(st.sampled_from([None, {}])),
     }
+    if draw(st.booleans()):
+        output |= {
+            "crop": {"left_fraction": draw(st.sampled_from([0, 0.1, 0.45]))},
+            "rotate": draw(st.sampled_from([0, 90, 180, 270])),
+            "flip": draw(st.sampled_from([None, "horizontal", "vertical"])),
+            "fit": draw(st.sampled_from(["inside", "pad", "fill"])),
+            "fps_max": draw(st.sampled_from([None, 1, 10, 30])),
+            "watermark": draw(st.none() | st.just({"image": "logo.png", "opacity": 0.5})),
+        }
     rate = draw(st.sampled_from(["crf", "capped", "bitrate_kbps", "quality", ""]))
     if rate == "capped":
         return {**output, "maxrate_kbps": 90, "crf": draw(st.integers(1, 51))}
@@ -251,14 +287,17 @@ def three(made: Clips, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.timeout(300)
 @given(
-    output=_VIDEO
-    | _AUDIO
-    | _GALLERY
-    | _PREVIEW
-    | _SUBTITLES
-    | _LADDER
-    | _likely()
-    | _likely_ladder()
+    output=st.one_of(
+        _VIDEO,
+        _AUDIO,
+        _GALLERY,
+        _PREVIEW,
+        _SUBTITLES,
+        _LADDER,
+        _likely(),
+        _likely(),
+        _likely_ladder(),
+    )
 )
 @settings(
     max_examples=40,
@@ -266,7 +305,7 @@ def three(made: Clips, tmp_path_factory: pytest.TempPathFactory) -> Path:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_a_recipe_is_refused_or_runs(
-    output: dict[str, Any], three: Path, ffmpeg: Path, ffprobe: Path
+    output: dict[str, Any], three: Path, made: Clips, ffmpeg: Path, ffprobe: Path
 ) -> None:
     try:
         recipe = wire.convert(Recipe, {"outputs": [output]})
@@ -278,6 +317,7 @@ def test_a_recipe_is_refused_or_runs(
         folder = Path(name)
         try:
             material = looked_at(three, recipe, folder, ffprobe)
+            material = dataclasses.replace(material, assets=drawn(recipe, folder, made))
         except WorkFailed as failed:
             assert failed.code in ("request_refused", "no_audio", "no_subtitles")
             return
@@ -286,13 +326,23 @@ def test_a_recipe_is_refused_or_runs(
             for size in sizes(promise):
                 (folder / burnt.path(size)).write_text(burnt.written([], size))
         targets = [f"file:{name}" for name in written(recipe, material)]
-        behind = argv[argv.index("-i") + 2 :]
+        # The last input is an image, where one is drawn; the others are the recipe's own.
+        last = len(argv) - 1 - argv[::-1].index("-i")
+        behind = argv[last + 2 :]
         assert [word for word in behind if word.startswith("file:")] == targets
         behind = tuple(word for word in behind if word not in targets)
         assert {word for word in behind[::2] if word.startswith("-")} <= OWNED
         assert all(word.startswith("-") for word in behind[::2]), behind
         ran = subprocess.run(argv, cwd=folder, check=False, capture_output=True, text=True)
         assert ran.returncode == 0, ran.stderr[-2000:]
+
+
+def drawn(recipe: Recipe, folder: Path, made: Clips) -> dict[str, Asset]:
+    """The images of a recipe, brought."""
+    logo = made.make("logo.png", "-f", "lavfi", "-i", "testsrc=s=30x20", "-frames:v", "1")
+    (folder / "in/asset-0").write_bytes(logo.read_bytes())
+    asset = Asset(path="in/asset-0", demuxer="png_pipe", size=Size(30, 20))
+    return dict.fromkeys(assets_of(recipe), asset)
 
 
 def raised(promises: Sequence[Promise]) -> Levels:

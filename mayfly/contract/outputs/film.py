@@ -11,11 +11,12 @@ from mayfly.contract import formats
 from mayfly.contract.formats import Kind, VideoCodec
 from mayfly.contract.outputs.burn_in import BurnIn
 from mayfly.contract.outputs.fields import Box, FileName, Metadata, PictureKbps, Quality, Speed
+from mayfly.contract.outputs.picture import Drawn, Watermark
 from mayfly.contract.outputs.sound import Sound
 
 
 class VideoOutput(
-    msgspec.Struct,
+    Drawn,
     frozen=True,
     kw_only=True,
     forbid_unknown_fields=True,
@@ -44,6 +45,13 @@ class VideoOutput(
     bitrate_kbps: PictureKbps | None = None
     #: Of each sample of the picture. Ten band less in skies, and fewer players show them.
     bits: Literal[8, 10] = 8
+    #: What becomes of a source of high dynamic range: what every screen shows (`tonemap`), or what
+    #: it is (`keep`), which takes ten bits and a codec whose players know it.
+    hdr: Literal["tonemap", "keep"] = "tonemap"
+    #: Of a quicker source every second frame is kept, or third …; all of them when null.
+    fps_max: Annotated[int, msgspec.Meta(ge=1, le=120)] | None = None
+    #: An image on every frame; none when null.
+    watermark: Watermark | None = None
     speed: Speed = "medium"
     #: The longest distance of two keyframes: how coarse a seek is.
     keyframe_seconds: Annotated[float, msgspec.Meta(ge=0.5, le=10)] = 2.0
@@ -57,6 +65,14 @@ class VideoOutput(
 
     def __post_init__(self) -> None:
         kind = formats.check_picture(self.file, self.codec)
+        self.check_box(self.box)
+        if self.hdr == "keep" and self.watermark is not None:
+            raise ValueError("an image is drawn in standard range: leave hdr or watermark out")
+        if self.hdr == "keep" and (self.codec == "h264" or self.bits != 10):
+            raise ValueError(
+                "high dynamic range is kept in 10 bits of hevc, av1 or vp9: take these, or leave"
+                " hdr out"
+            )
         if self.audio is not None:
             codec = self.audio.codec_in(kind)
             formats.check_sound(self.file, kind, codec, self.audio.bitrate_kbps)

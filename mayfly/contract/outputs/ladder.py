@@ -11,6 +11,7 @@ from mayfly.contract import formats
 from mayfly.contract.formats import Kind, VideoCodec
 from mayfly.contract.outputs.burn_in import BurnIn
 from mayfly.contract.outputs.fields import Box, FolderName, PictureKbps, Quality, Speed
+from mayfly.contract.outputs.picture import Drawn, Watermark
 from mayfly.contract.outputs.sound import Sound
 
 
@@ -35,7 +36,7 @@ Manifest = Literal["hls", "dash"]
 
 
 class LadderOutput(
-    msgspec.Struct,
+    Drawn,
     frozen=True,
     kw_only=True,
     forbid_unknown_fields=True,
@@ -65,6 +66,8 @@ class LadderOutput(
     #: A rung is not made that looks less than this better than the one below it, both seen at the
     #: size of the largest; null: all are.
     vmaf_apart: Annotated[float, msgspec.Meta(ge=0.1, le=20)] | None = None
+    #: An image on every frame of every size; none when null.
+    watermark: Watermark | None = None
     speed: Speed = "medium"
     #: Rounded to whole frames: 4 s of 29.97 a second are 120 frames, 4.004 s.
     segment_seconds: Annotated[float, msgspec.Meta(ge=2, le=10)] = 4.0
@@ -86,6 +89,8 @@ class LadderOutput(
             raise ValueError(f"{self.codec} takes a crf from 1 to {most}")
         if (self.codec, self.bits) == ("h264", 10):
             raise ValueError("browsers show h264 in 8 bits only: take hevc, av1 or vp9")
+        for rung in self.rungs:
+            self.check_box(rung.box)
         if self.audio is not None:
             codec = self.audio.codec or "aac"
             if codec != "aac":

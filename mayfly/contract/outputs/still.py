@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from mayfly.contract.outputs.fields import Box, FileName, FolderName
+from mayfly.contract.outputs.picture import Drawn
 
 #: What browsers on telephones still decode into one picture.
 SHEET_SIDE_MAX = 8192
@@ -17,7 +18,7 @@ PREVIEW_PIXELS_MAX = 50_000_000
 
 
 class PosterOutput(
-    msgspec.Struct,
+    Drawn,
     frozen=True,
     kw_only=True,
     forbid_unknown_fields=True,
@@ -33,13 +34,16 @@ class PosterOutput(
     #: ffmpeg's JPEG quantiser: 2 is best, 31 smallest.
     quality: Annotated[int, msgspec.Meta(ge=2, le=31)] = 3
 
+    def __post_init__(self) -> None:
+        self.check_box(self.box)
+
 
 #: Between two pictures of a storyboard or of thumbnails.
 EverySeconds = Annotated[int, msgspec.Meta(ge=1, le=3600)]
 
 
 class StoryboardOutput(
-    msgspec.Struct,
+    Drawn,
     frozen=True,
     kw_only=True,
     forbid_unknown_fields=True,
@@ -62,6 +66,7 @@ class StoryboardOutput(
     quality: Annotated[int, msgspec.Meta(ge=2, le=31)] = 5
 
     def __post_init__(self) -> None:
+        self.check_box(self.box)
         # A portrait's box is turned, so its longer side may count for both.
         side = max(self.box.width, self.box.height) * max(self.columns, self.rows)
         if side > SHEET_SIDE_MAX:
@@ -72,7 +77,7 @@ class StoryboardOutput(
 
 
 class ThumbnailsOutput(
-    msgspec.Struct,
+    Drawn,
     frozen=True,
     kw_only=True,
     forbid_unknown_fields=True,
@@ -88,9 +93,12 @@ class ThumbnailsOutput(
     #: ffmpeg's JPEG quantiser: 2 is best, 31 smallest.
     quality: Annotated[int, msgspec.Meta(ge=2, le=31)] = 3
 
+    def __post_init__(self) -> None:
+        self.check_box(self.box)
+
 
 class PreviewOutput(
-    msgspec.Struct,
+    Drawn,
     frozen=True,
     kw_only=True,
     forbid_unknown_fields=True,
@@ -110,6 +118,7 @@ class PreviewOutput(
     box: Box = msgspec.field(default_factory=lambda: Box(width=320, height=180))
 
     def __post_init__(self) -> None:
+        self.check_box(self.box)
         if not self.file.endswith((".gif", ".webp")):
             raise ValueError(f"{self.file} says by its end what it is to be: .gif or .webp")
         # A GIF's colours are chosen out of all of its pictures, which lie in memory for that.

@@ -1,0 +1,56 @@
+"""Photographs that a folder of uploads holds become one film, on the whole system."""
+
+from pathlib import Path
+
+import pytest
+
+from local.tools import ffmpeg_path
+from tests.e2e.conftest import Stage
+from tests.photographs import Camera, exif, grey, tagged
+from tests.worker.showing import shown
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+
+#: What each photograph is: in the order of time, not of names; the camera's counter began anew.
+_KINDS = ("jpg", "jpg", "png", "webp", "jpg", "jpg")
+_SIZES = ("320x240", "320x240", "640x480", "320x240", "240x320", "480x270")
+
+
+def trip(camera: Camera) -> dict[str, bytes]:
+    """Thirty photographs of mixed sizes and kinds, a broken one, and something else."""
+    found = {}
+    for number in range(30):
+        kind, size = _KINDS[number % 6], _SIZES[number % 6]
+        body = camera.shoot(number, size=size, kind=kind)
+        # Those that stand upright are stored so, or lie and say how they are to be turned.
+        turned = 6 if size == "240x320" else 1
+        taken = f"2024:05:01 10:{number:02d}:00"
+        name = f"IMG_{(number + 9985) % 10_000:04d}.{kind}"
+        found[name] = tagged(body, exif(orientation=turned, taken=taken))
+    found["IMG_5000.jpg"] = camera.shoot(3)[:500]
+    found["notes.txt"] = b"sunny"
+    return found
+
+
+def test_a_folder_of_mixed_photographs_becomes_one_film(stage: Stage, tmp_path: Path) -> None:
+    photographs = trip(Camera(ffmpeg_path(), tmp_path))
+    for name, body in photographs.items():
+        key = f"uploads/holiday/trip/{name}"
+        stage.s3.put_object(Bucket=stage.bucket, Key=key, Body=body)
+    folder = f"s3://{stage.bucket}/uploads/holiday/trip/"
+    stage.request(source=folder, preset="timelapse", request_id="trip")
+    outcome = stage.outcome_of(folder)
+
+    assert outcome.state == "succeeded", outcome.failure
+    film, poster = outcome.outputs
+    assert film.key.startswith("outputs/holiday/trip/timelapse/") and poster.file == "poster.jpg"
+    assert (film.media.frames, film.media.width, film.media.height) == (30, 320, 240)
+    assert film.media.duration_seconds == pytest.approx(30 / 24, abs=0.01)
+    assert "Made of 30 of 31 photographs" in outcome.note
+    assert "IMG_5000.jpg" in outcome.note and "1 other file" in outcome.note
+    body = stage.s3.get_object(Bucket=stage.bucket, Key=film.key)["Body"].read()
+    tones = shown(ffmpeg_path(), body, "320x240")
+    assert len(tones) == 30
+    # As the camera took them, which is lighter and lighter, whatever its counter said.
+    middles = [tones[number].lower_right for number in range(30) if _SIZES[number % 6][:3] != "240"]
+    assert middles == sorted(middles) and middles[-1] > middles[0] + grey(20) - grey(0)

@@ -31,6 +31,10 @@ _TURNS: dict[int, tuple[tuple[str, dict[str, int]], ...]] = {
     8: (("transpose", {"dir": 2}),),
 }
 
+#: Between matrices and ranges ffmpeg rounds down at each step: by bicubic alone a grey of a JPEG or
+#: WebP comes out up to 2.4 of 255 too dark, with these two it is within 0.8, for a tenth of its time.
+_FLAGS = "bicubic+accurate_rnd+full_chroma_int"
+
 #: Of a picture between the two runs: a line of text, then the bytes of 4:2:0 as they are.
 FRAME_DEMUXER = "image2"
 
@@ -52,7 +56,7 @@ def compile_photograph(
         format_whitelist=photo.demuxer,
         f=photo.demuxer,
         noautorotate=None,
-        err_detect="explode",  # half a JPEG is a picture to a lenient decoder
+        **_strict(photo),
         max_pixels=limits.SOURCE_PIXELS_MAX,
         threads=1,
     )
@@ -64,8 +68,7 @@ def compile_photograph(
             "scale",
             place.size.width,
             place.size.height,
-            # Without the second, each conversion of range makes all of it one step darker.
-            flags="bicubic+accurate_rnd",
+            flags=_FLAGS,
             out_color_matrix="bt709",
             out_range="limited",
         )
@@ -79,6 +82,12 @@ def compile_photograph(
         stream, f"file:{target}", **{"frames:v": 1, "c:v": "pgmyuv"}, f="image2", update=1
     )
     return Plan(argv=command(ffmpeg_path, 1, ("-xerror",), [output]), promises=())
+
+
+def _strict(photo: Photo) -> dict[str, str]:
+    """Half a JPEG is a picture to a lenient decoder. That of TIFF takes each tag that it does not
+    know for an error then; whether such a file is whole, its strips have told (`photograph`)."""
+    return {} if photo.demuxer == "tiff_pipe" else {"err_detect": "explode"}
 
 
 def compile_sequence(

@@ -19,6 +19,9 @@ _ENTRIES_MAX = 1000
 _ORIENTATION, _CHANGED, _EXIF = 0x0112, 0x0132, 0x8769
 _TAKEN, _SUBSECONDS = 0x9003, 0x9291
 _WIDTH, _HEIGHT = 0x0100, 0x0101
+#: Where the strips or tiles of a TIFF's picture begin, and how long they are.
+_PIECES = ((0x0111, 0x0117), (0x0144, 0x0145))
+_PIECES_MAX = 100_000
 _ASCII, _SHORT, _LONG = 2, 3, 4
 _VALUE_BYTES_MAX = 64
 
@@ -38,6 +41,8 @@ class Exif:
     #: Of a TIFF's own picture; 0: not said.
     width: int = 0
     height: int = 0
+    #: Of the same: the byte behind its last piece.
+    end: int = 0
 
 
 NOTHING = Exif()
@@ -59,7 +64,12 @@ def read_exif(read: Read) -> Exif:
         taken_us=_moment(moment, inner.text(_SUBSECONDS)),
         width=top.number(_WIDTH) or 0,
         height=top.number(_HEIGHT) or 0,
+        end=max(_end(top.numbers(at), top.numbers(length)) for at, length in _PIECES),
     )
+
+
+def _end(starts: tuple[int, ...], lengths: tuple[int, ...]) -> int:
+    return max((at + length for at, length in zip(starts, lengths, strict=False)), default=0)
 
 
 class _Folder:
@@ -81,12 +91,21 @@ class _Folder:
 
     def number(self, tag: int) -> int | None:
         """One whole number."""
+        found = self.numbers(tag)
+        return found[0] if len(found) == 1 else None
+
+    def numbers(self, tag: int) -> tuple[int, ...]:
+        """Whole numbers; none where it has others."""
         kind, length, value = self._entries.get(tag, (0, 0, b""))
-        if length != 1 or kind not in (_SHORT, _LONG):
-            return None
+        if kind not in (_SHORT, _LONG) or not 0 < length <= _PIECES_MAX:
+            return ()
         code, size = ("H", 2) if kind == _SHORT else ("I", 4)
-        found: int = struct.unpack(f"{self._order}{code}", value[:size])[0]
-        return found
+        if length * size > 4:
+            (offset,) = struct.unpack(f"{self._order}I", value)
+            value = self._read(offset, length * size)
+        if len(value) < length * size:
+            return ()
+        return struct.unpack(f"{self._order}{length}{code}", value[: length * size])
 
     def text(self, tag: int) -> bytes:
         """Text of some characters; nothing where it is none."""

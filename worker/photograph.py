@@ -78,6 +78,8 @@ def _of_kind(read: Read) -> Photo:
         return _webp(read)
     if head[:4] in (b"II*\0", b"MM\0*"):
         said = exif.read_exif(read)
+        if said.end and not read(said.end - 1, 1):
+            raise Unusable("it ends before its own strips do")
         return _photo(_TIFF, said.width, said.height, said)
     if head[4:8] == b"ftyp":
         raise Unusable("it is HEIC or AVIF, whatever its name says")

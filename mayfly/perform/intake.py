@@ -40,8 +40,9 @@ def take_upload(world: World, source: SourceObject, *, standing: bool = False) -
         pool = _pool(world, recipe, None)
         folder = naming.folder_of_ready(source.key)
         if folder is not None:
-            found = _set(world, recipe, lambda: photographs.in_folder(world, folder))
-            meant = msgspec.structs.replace(found, sequencer=source.sequencer)
+            found = _set(recipe, lambda: photographs.in_folder(world, folder))
+            photographs.keep(world, found)
+            meant = msgspec.structs.replace(found.source, sequencer=source.sequencer)
             standing = True
         elif recipe.timelapse is not None:
             raise _NO_SET
@@ -62,40 +63,43 @@ def _of_upload(world: World, key: str) -> tuple[str, Recipe]:
     return presets_of_users.resolved(world, Request(source=key))
 
 
-def source_of(world: World, request: Request, recipe: Recipe) -> SourceObject | None:
-    """What stands in the bucket of that which a request names; None where it is not there. The
-    photographs of a time-lapse are remembered from now on. Raises Refusal, Temporary."""
+def found_of(world: World, request: Request, recipe: Recipe) -> Found | None:
+    """What stands in the bucket of that which a request names; None where it is not there. Raises
+    Refusal, Temporary."""
+    bucket = world.settings.bucket
     if request.sources:
         keys = [_key(world, "sources", source) for source in request.sources]
-        return _set(world, recipe, lambda: photographs.listed(world, keys))
+        return _set(recipe, lambda: photographs.listed(world, keys))
     key = _key(world, "source", request.asked_for)
+    if key == naming.UPLOADS:
+        raise Refusal("source", f"all of {key}", f"a folder under {key}")
     if key.endswith("/"):
-        if key == naming.UPLOADS:
-            raise Refusal("source", f"all of {key}", f"a folder under {key}")
-        return _set(world, recipe, lambda: photographs.in_folder(world, key))
+        return _set(recipe, lambda: photographs.in_folder(world, key))
     if recipe.timelapse is not None:
         raise _NO_SET
-    seen = world.store.head(world.settings.bucket, key)
+    seen = world.store.head(bucket, key)
     if seen is None:
         return None
-    return SourceObject(
-        bucket=world.settings.bucket,
-        key=key,
-        etag=seen.etag,
-        size_bytes=seen.size_bytes,
-        version_id=seen.version_id,
+    return Found(
+        source=SourceObject(
+            bucket=bucket,
+            key=key,
+            etag=seen.etag,
+            size_bytes=seen.size_bytes,
+            version_id=seen.version_id,
+        )
     )
 
 
-def _set(world: World, recipe: Recipe, find: Callable[[], Found]) -> SourceObject:
+def _set(recipe: Recipe, find: Callable[[], Found]) -> Found:
     if recipe.timelapse is None:
         raise Refusal(
             "recipe", "photographs and no timelapse", "the preset timelapse, or one with timelapse"
         )
     found = find()
+    assert found.roll is not None
     photographs.check_length(recipe.timelapse, len(found.roll.exposures))
-    photographs.keep(world, found)
-    return found.source
+    return found
 
 
 def take_request(world: World, request: Request, body: bytes) -> tuple[str, Sequence[Command]]:
@@ -103,12 +107,13 @@ def take_request(world: World, request: Request, body: bytes) -> tuple[str, Sequ
     try:
         preset, recipe = presets_of_users.resolved(world, request)
         pool = _pool(world, recipe, request.pool)
-        source = source_of(world, request, recipe)
+        found = found_of(world, request, recipe)
     except Refusal as refusal:
         return take_refusal(world, str(refusal), body, request)
-    if source is None:
+    if found is None:
         return _refuse(world, _unfit(world, body, failure("source_missing"), request))
-    accepted = _accepted(world, request, source, preset, recipe, pool)
+    photographs.keep(world, found)
+    accepted = _accepted(world, request, found.source, preset, recipe, pool)
     return _take(world, dataclasses.replace(accepted, standing=True))
 
 

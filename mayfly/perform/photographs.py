@@ -37,10 +37,10 @@ _MAY_BE = "JPEG, PNG, WebP or TIFF: set the camera to them, or convert these"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """The photographs that a request means."""
+    """What a request means, as it stands in the bucket; `roll` where it is photographs."""
 
     source: SourceObject
-    roll: Roll
+    roll: Roll | None = None
 
 
 def in_folder(world: World, folder: str) -> Found:
@@ -77,6 +77,8 @@ def listed(world: World, keys: Sequence[str]) -> Found:
 
 def keep(world: World, found: Found) -> None:
     """Remembers which they are, before a job is opened that needs them. Raises Temporary."""
+    if found.roll is None:
+        return
     body = packed.pack(wire.encode(found.roll))
     key = naming.roll_key(found.source.etag)
     world.store.write(world.settings.bucket, key, body, content_type="application/gzip")

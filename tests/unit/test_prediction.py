@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from mayfly.contract import presets
-from mayfly.contract.recipe import AudioOutput, Box, PosterOutput, Recipe, VideoOutput
+from mayfly.contract.recipe import AudioOutput, Box, PosterOutput, Recipe, Timelapse, VideoOutput
 from mayfly.core import prediction
 from mayfly.core.prediction import DECODE_MS, ENCODE_MS, Encode, Source
 
@@ -84,3 +84,11 @@ def test_bytes_tell_little_and_of_sound_and_stills_nothing() -> None:
     assert prediction.guessed_seconds(huge, 10**9, 0.5, 2) == prediction.guessed_seconds(
         full, 10**9, 0.5, 2
     )
+
+
+def test_photographs_are_opened_one_by_one_and_that_is_counted() -> None:
+    video = VideoOutput(audio=None)
+    film, lapse = Recipe(outputs=(video,)), Recipe(outputs=(video,), timelapse=Timelapse())
+    source = Source(codec="h264", pixels=1280 * 720, frames=100)
+    more = prediction.recipe_seconds(lapse, source, 1) - prediction.recipe_seconds(film, source, 1)
+    assert more == pytest.approx(prediction.PHOTOGRAPH_MS / 10)

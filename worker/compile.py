@@ -142,9 +142,13 @@ def all_shown(
     frame before, is cut behind the filter that must see that; all else on the source's times."""
     many = [promise for promise in promises if isinstance(promise.output, SampledOutput)]
     ladders = [promise for promise in promises if promise.rungs]
-    flat = [promise for promise in promises if promise not in many and not promise.rungs]
-    stems = branches(steady, "split", bool(flat) + len(many) + len(ladders))
+    quick = [promise for promise in promises if promise.quick is not None]
+    others = [*many, *ladders, *quick]
+    flat = [promise for promise in promises if promise not in others]
+    stems = branches(steady, "split", bool(flat) + len(others))
     pictures = shown_in(cut.own(stems.pop(0)), flat, chosen) if flat else {}
+    for film in quick:
+        pictures[film.output.file] = compile_video.sped(stems.pop(0), film, cut.tick)
     for gallery in many:
         pictures |= compile_still.sampled(stems.pop(0), gallery, cut)
     for ladder, stem in zip(ladders, stems, strict=True):

@@ -32,7 +32,7 @@ _TURNS: dict[int, tuple[tuple[str, dict[str, int]], ...]] = {
 }
 
 #: Between matrices and ranges ffmpeg rounds down at each step: by bicubic alone a grey of a JPEG or
-#: WebP comes out up to 2.4 of 255 too dark, with these two it is within 0.8, for a tenth of its time.
+#: WebP comes out up to 2.4 of 255 too dark, with these two within 0.8, for a tenth of its time.
 _FLAGS = "bicubic+accurate_rnd+full_chroma_int"
 
 #: Of a picture between the two runs: a line of text, then the bytes of 4:2:0 as they are.

@@ -1,12 +1,15 @@
 """Compiles a picture that keeps its own times: from fields to frames, the encoder and its clock.
 Pure."""
 
+from fractions import Fraction
 from typing import Any
 
 from mayfly.contract.recipe import VideoOutput
 from worker import compile_codecs, containers, pace
 from worker.compile_codecs import Making
 from worker.preflight import Seen
+from worker.promise import Promise
+from worker.streams import scaled
 
 #: Where ffprobe sees that a frame holds two fields.
 _INTERLACED = ("tt", "bb", "tb", "bt")
@@ -21,6 +24,15 @@ def steady(decoded: Any, material: Seen) -> Any:
         return decoded
     # One frame for one frame, and only those that say they are interlaced.
     return decoded.filter("bwdif", mode="send_frame", parity="auto", deint="interlaced")
+
+
+def sped(steady: Any, promise: Promise, tick: Fraction) -> Any:
+    """The chosen frames, each at its new moment. Of a whole source only: `cuts` has it so."""
+    quick, output = promise.quick, promise.output
+    assert quick is not None and promise.size is not None and isinstance(output, VideoOutput)
+    clocked = steady.filter("settb", f"{tick.numerator}/{tick.denominator}")
+    chosen = clocked.filter("select", quick.sampling.expression())
+    return scaled(chosen.filter("setpts", quick.moment()), promise.size, bits=output.bits)
 
 
 def encoded(

@@ -63,6 +63,8 @@ def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
     ladder = next((one for one in recipe.outputs if isinstance(one, LadderOutput)), None)
     if not videos and ladder is None:
         return Whole()
+    if any(video.speedup is not None for video in videos):
+        return Whole("a film that is sped up is made in one piece")
     if why := _uncuttable(material):
         return Whole(why)
     scan, origin_ticks = material.scan, material.origin_ticks
@@ -112,7 +114,11 @@ def predicted_seconds(seen: Seen, recipe: Recipe, frames: int, threads: int) -> 
     if picture is None:
         return 0.0
     encodes = [
-        Encode(codec=output.codec, speed=output.speed, pixels=size.width * size.height)
+        Encode(
+            codec=output.codec,
+            speed=output.speed,
+            pixels=size.width * size.height / prediction.speedup_of(output),
+        )
         for output in recipe.outputs
         if isinstance(output, VideoOutput | LadderOutput)
         for size in _sizes(output, picture)

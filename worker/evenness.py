@@ -39,7 +39,7 @@ _UNKNOWN = Fraction(25)
 
 def grid_of(material: Material, ladder: LadderOutput) -> Grid:
     """The grid of a source. The same source and recipe give the same."""
-    own = _own_rate(material)
+    own = own_rate(material)
     rate = own / math.ceil(own / ladder.fps_max)
     return Grid(
         rate=(rate.numerator, rate.denominator),
@@ -62,7 +62,7 @@ def shown_seconds(material: Material, grid: Grid) -> float:
     return float((frame + 1) / Fraction(*grid.rate)) if frame else 0.0
 
 
-def _own_rate(material: Material) -> Fraction:
+def own_rate(material: Material) -> Fraction:
     """Frames a second of the source itself, as evenly as they come."""
     said = _said(material)
     scan = material.scan

@@ -27,6 +27,7 @@ from worker.preflight import Material, Seen
 from worker.probe import Stream
 from worker.rungs import Rung, rungs_of
 from worker.sampling import places_of
+from worker.speeding import Quick, quick_of
 
 #: Where the outputs go, beneath the attempt's folder.
 OUTPUTS = "out"
@@ -49,6 +50,8 @@ class Promise:
     grid: Grid | None = None
     #: Of a ladder's sound: no shorter than this.
     sound_seconds: float = 0.0
+    #: Of a film that is sped up: its frames.
+    quick: Quick | None = None
     #: Of a preview: the ticks, from the origin on, where each of its places begins.
     places: tuple[int, ...] = ()
 
@@ -97,7 +100,9 @@ def promise(output: Output, material: Seen, grid: Grid | None = None) -> Promise
         case VideoOutput():
             assert material.picture is not None
             sized = Promise(
-                output=output, size=fit(material.picture, output.box, enlarge=output.enlarge)
+                output=output,
+                size=fit(material.picture, output.box, enlarge=output.enlarge),
+                quick=quick_of(output, material) if isinstance(material, Material) else None,
             )
             if output.audio is None:
                 return sized

@@ -40,7 +40,13 @@ from worker.preflight import Material
 from worker.probe import Probe, Stream
 from worker.prober import Prober
 from worker.promise import Plan, Promise
-from worker.prove_picture import prove_coded, prove_frames, prove_length, prove_size
+from worker.prove_picture import (
+    prove_coded,
+    prove_frames,
+    prove_length,
+    prove_pace,
+    prove_size,
+)
 from worker.prove_sound import encoded_samples, prove_samples, prove_sound, prove_sound_coded
 from worker.run import Ending
 
@@ -113,8 +119,11 @@ class Judge:
             case VideoOutput():
                 assert frames is not None
                 made = self._made(promise)
+                if promise.quick is not None:
+                    frames = prove_pace(promise, made, material, frames)
+                else:
+                    prove_length(made, material.scan, frames)
                 prove_size(promise, _film(output, made, frames))
-                prove_length(made, material.scan, frames)
                 prove_sound(promise, made, material)
                 return _media(made, samples, frames)
             case AudioOutput():

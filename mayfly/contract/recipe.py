@@ -90,3 +90,5 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         for output in self.outputs:
             if isinstance(output, AudioOutput):
                 raise ValueError(f"photographs have no sound: leave {output.file} out")
+            if isinstance(output, VideoOutput) and output.speedup is not None:
+                raise ValueError("speedup is of a video; photographs have fps or seconds")

@@ -121,7 +121,7 @@ def recipe_seconds(recipe: Recipe, source: Source, threads: float) -> float:
         Encode(
             codec=output.codec,
             speed=output.speed,
-            pixels=min(box.width * box.height, source.pixels),
+            pixels=min(box.width * box.height, source.pixels) / speedup_of(output),
         )
         for output in recipe.outputs
         if isinstance(output, VideoOutput | LadderOutput)
@@ -138,6 +138,11 @@ def guessed_seconds(
     frames = size_bytes * 8 / bits_per_pixel / _GUESSED_PIXELS
     source = Source(codec="h264", pixels=_GUESSED_PIXELS, frames=frames)
     return recipe_seconds(recipe, source, threads)
+
+
+def speedup_of(output: VideoOutput | LadderOutput) -> int:
+    """Of so many frames one is encoded."""
+    return (output.speedup or 1) if isinstance(output, VideoOutput) else 1
 
 
 def _boxes(output: VideoOutput | LadderOutput) -> list[Box]:

@@ -100,6 +100,7 @@ _VIDEO = st.fixed_dictionaries(
         "enlarge": st.booleans(),
         "fragmented": st.booleans(),
         "keyframe_seconds": st.sampled_from([0.5, 2, 10, 11]),
+        "speedup": _NUMBERS,
         "audio": _SOUND | st.none(),
     },
 )
@@ -145,6 +146,8 @@ def _likely(draw: st.DrawFn) -> dict[str, Any]:
             "channels_max": draw(st.integers(1, 8)),
         },
     }
+    if draw(st.integers(0, 4)) == 0:
+        output |= {"speedup": draw(st.integers(2, 1000)), "audio": None}
     rate = draw(st.sampled_from(["crf", "capped", "bitrate_kbps", ""]))
     if rate == "capped":
         return {**output, "maxrate_kbps": 90, "crf": draw(st.integers(1, 51))}

@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mayfly.contract import report, wire
 from mayfly.contract.photographs import Photograph, Photographs
+from mayfly.contract.recipe import Timelapse
 from mayfly.contract.task import Fetch
 from tests.photographs import Camera, exif, grey, tagged
 from tests.worker.conftest import Rig, own
@@ -302,6 +305,50 @@ def test_flicker_is_evened_out_and_a_sunrise_is_not(rig: Rig, camera: Camera, ff
     assert even_middle[-1] - even_middle[0] == pytest.approx(
         sum(middle[-2:]) / 2 - sum(middle[:2]) / 2, abs=14
     )
+
+
+_WANTED = st.fixed_dictionaries(
+    {},
+    optional={
+        "fps": st.sampled_from([0, 1, 7, 60, 61, "24", None]),
+        "seconds": st.sampled_from([0, 1, 2, 3600, None]),
+        "order": st.sampled_from(["name", "exif", "size", None]),
+        "deflicker": st.booleans(),
+        "mixed": st.sampled_from(["pad", "crop", "stretch"]),
+        "gaps": st.sampled_from(["ignore", "hold", 3]),
+        "skip_max": st.sampled_from([0, 0.5, 0.6, -1]),
+        "fps; rm": st.just(1),
+    },
+)
+
+
+@pytest.mark.timeout(240)
+@given(wanted=_WANTED)
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_whatever_is_wanted_of_photographs_is_refused_or_made(
+    rig: Rig, camera: Camera, wanted: dict[str, Any]
+) -> None:
+    try:
+        wire.convert(Timelapse, wanted)
+    except wire.Refusal as refusal:
+        assert str(refusal).endswith(".")
+        return
+    photographs = {
+        "a.jpg": tagged(camera.shoot(1), taken(0)),
+        "b.jpg": tagged(camera.shoot(2, size="240x320"), taken(1)),
+        "c.png": camera.shoot(3, kind="png"),
+        "d.jpg": tagged(camera.shoot(4), taken(9)),
+    }
+    said = said_of(rig, photographs, **wanted)
+    if isinstance(said, report.Failed):
+        assert (said.code, wanted["seconds"]) == ("request_refused", 3600)
+    else:
+        assert isinstance(said, report.Encoded)
+        assert said.outputs[0].media.frames == 4 or wanted["gaps"] == "hold"
 
 
 def test_hostile_names_are_shown_cut_and_without_signs_that_move_a_terminal(

@@ -44,6 +44,8 @@ class VideoOutput(
     keyframe_seconds: Annotated[float, msgspec.Meta(ge=0.5, le=10)] = 2.0
     #: An MP4 in fragments, which can be read while it grows; else its one index is in front.
     fragmented: bool = False
+    #: So many times as quickly as the source, by leaving frames out; it has no sound then.
+    speedup: Annotated[int, msgspec.Meta(ge=2, le=1000)] | None = None
     #: No sound when null.
     audio: Sound | None = msgspec.field(default_factory=Sound)
 
@@ -62,6 +64,8 @@ class VideoOutput(
         if (self.codec, self.crf, self.bits) == ("av1", 0, 10):
             # SVT-AV1 4.2 says that it does, and the pictures are others.
             raise ValueError("av1 loses nothing in 8 bits only: take hevc or vp9, or a crf from 1")
+        if self.speedup is not None and self.audio is not None:
+            raise ValueError("a film that is sped up has no sound: say audio null")
         if self.maxrate_kbps is not None and self.crf == 0:
             raise ValueError("a crf of 0 loses nothing and knows no maxrate_kbps: leave one out")
 

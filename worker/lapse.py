@@ -15,7 +15,12 @@ from collections.abc import Hashable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from mayfly.contract.photographs import Photograph, Photographs, read_photographs
+from mayfly.contract.photographs import (
+    PHOTOGRAPHS_MAX,
+    Photograph,
+    Photographs,
+    read_photographs,
+)
 from mayfly.contract.recipe import Timelapse
 from mayfly.contract.task import Fetch
 from mayfly.core import limits
@@ -72,10 +77,13 @@ class _Lapse:
     def made(self) -> Done:
         """Raises WorkFailed, Halted."""
         room = self.room
-        listed = Renewed(room, read_photographs, _by_name)
+        listed = Renewed(room, read_photographs, _by_number)
         asked = listed.first.photographs
         if not asked:
             raise WorkFailed("images_changed", "the list of them is not kept any more")
+        if len(asked) > PHOTOGRAPHS_MAX:  # of a task that a user wrote
+            detail = f"{len(asked)} photographs, at most {PHOTOGRAPHS_MAX}"
+            raise WorkFailed("request_refused", detail)
         shots, refused = self._brought(listed)
         self._check(refused, len(asked))
         canvas = lapse_plan.canvas(shots, room.order.task.recipe)
@@ -105,7 +113,7 @@ class _Lapse:
         def bring(number: int, one: Photograph) -> Shot | _Refused:
             try:
                 path = room.fetch(
-                    lambda: listed.now(one.name, one.fetch), _brought(number), one.size_bytes
+                    lambda: listed.now(number, one.fetch), _brought(number), one.size_bytes
                 )
             except WorkFailed as failed:
                 if failed.code in _CHANGED:
@@ -221,8 +229,8 @@ class _Lapse:
         return number
 
 
-def _by_name(listed: Photographs) -> dict[Hashable, Fetch]:
-    return {one.name: one.fetch for one in listed.photographs}
+def _by_number(listed: Photographs) -> dict[Hashable, Fetch]:
+    return {number: one.fetch for number, one in enumerate(listed.photographs)}
 
 
 def _parted(found: Iterator[Shot | _Refused]) -> tuple[list[Shot], list[_Refused]]:

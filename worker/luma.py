@@ -28,14 +28,14 @@ _LINES = 5
 
 def frame_bytes(canvas: Size) -> int:
     """Of one picture, with its line of text."""
-    return len(_head(canvas)) + canvas.width * canvas.height * 3 // 2
+    return len(first_line(canvas)) + canvas.width * canvas.height * 3 // 2
 
 
 def brightness(path: Path, canvas: Size, place: Place) -> float:
     """The mean above black of what is photograph in it, bars left out."""
     body = path.read_bytes()
     left, top, width, height = _seen(canvas, place)
-    start = len(_head(canvas))
+    start = len(first_line(canvas))
     total = count = 0
     for line in range(top, top + height, _LINES):
         at = start + line * canvas.width + left
@@ -65,8 +65,8 @@ def _gain(logs: Sequence[float], number: int) -> float:
 
 def brightened(body: bytes, canvas: Size, gain: float) -> bytes:
     """A picture, brighter by that: black stays black, and grey grey."""
-    split = len(_head(canvas)) + canvas.width * canvas.height
-    head = body[: len(_head(canvas))]
+    split = len(first_line(canvas)) + canvas.width * canvas.height
+    head = body[: len(first_line(canvas))]
     light, colour = body[len(head) : split], body[split:]
     return head + light.translate(_table(_BLACK, gain)) + colour.translate(_table(_GREY, gain))
 
@@ -75,7 +75,8 @@ def _table(middle: int, gain: float) -> bytes:
     return bytes(min(max(round(middle + (value - middle) * gain), 0), 255) for value in range(256))
 
 
-def _head(canvas: Size) -> bytes:
+def first_line(canvas: Size) -> bytes:
+    """What a picture's file begins with."""
     return f"P5\n{canvas.width} {canvas.height * 3 // 2}\n255\n".encode()
 
 

@@ -1,9 +1,13 @@
 """Photographs that a folder of uploads holds become one film, on the whole system."""
 
+import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from console import main
+from local import standing
 from local.tools import ffmpeg_path
 from tests.e2e.conftest import Stage
 from tests.photographs import Camera, exif, grey, tagged
@@ -54,3 +58,37 @@ def test_a_folder_of_mixed_photographs_becomes_one_film(stage: Stage, tmp_path: 
     # As the camera took them, which is lighter and lighter, whatever its counter said.
     middles = [tones[number].lower_right for number in range(30) if _SIZES[number % 6][:3] != "240"]
     assert middles == sorted(middles) and middles[-1] > middles[0] + grey(20) - grey(0)
+
+
+def test_the_word_that_all_are_there_makes_the_film_and_uploads_make_nothing(
+    stage: Stage, tmp_path: Path
+) -> None:
+    camera = Camera(ffmpeg_path(), tmp_path)
+    for number in range(6):
+        key = f"uploads/timelapse/walk/{number}.jpg"
+        stage.s3.put_object(Bucket=stage.bucket, Key=key, Body=camera.shoot(number))
+    stage.s3.put_object(Bucket=stage.bucket, Key="uploads/timelapse/walk/_ready")
+    outcome = stage.outcome("uploads/timelapse/walk/")
+    assert outcome.state == "succeeded", outcome.failure
+    assert outcome.outputs[0].media.frames == 6
+    latest = stage.s3.get_object(Bucket=stage.bucket, Key="outputs/walk/timelapse/latest.json")
+    assert json.load(latest["Body"])["job_id"] == outcome.job_id
+    assert not any(stage.outcomes(f"s3://{stage.bucket}/{key}") for key in (key, f"{key}_ready"))
+
+
+def test_one_command_makes_a_film_of_a_folder_on_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standing, "home", lambda: tmp_path / "standing")
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    camera = Camera(ffmpeg_path(), tmp_path)
+    for number in range(5):
+        (photos / f"IMG_{number}.jpg").write_bytes(camera.shoot(number))
+    words = ["local", "encode", str(photos), "--preset", "timelapse", "--out", str(out), "--json"]
+    result = CliRunner().invoke(main.app, words)
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    assert said["files"] == [str(out / "timelapse.mp4"), str(out / "poster.jpg")]
+    assert said["outcome"]["outputs"][0]["media"]["frames"] == 5
+    assert said["outcome"]["note"] == "Made of 5 photographs."

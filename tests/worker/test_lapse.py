@@ -1,6 +1,7 @@
 """Photographs become a film: each usable one is one picture of it, upright, in its place."""
 
 import struct
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -9,83 +10,31 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mayfly.contract import report, wire
-from mayfly.contract.photographs import Photograph, Photographs
 from mayfly.contract.recipe import Timelapse
-from mayfly.contract.task import Fetch
-from tests.photographs import Camera, exif, grey, tagged
+from mayfly.contract.task import Fetch, Grants
+from tests.photographs import Camera, exif, tagged
 from tests.worker.conftest import Rig, own
+from tests.worker.lapsing import (
+    VIDEO,
+    asked,
+    film,
+    made_of,
+    number,
+    order,
+    refused,
+    said_of,
+    taken,
+)
 from tests.worker.showing import Tone, shown
+from tests.worker.store import Seen
+from worker.order import Done, Order
 
 pytestmark = pytest.mark.worker
-
-VIDEO = {"kind": "video", "file": "v.mp4", "crf": 4, "speed": "ultrafast", "audio": None}
 
 
 @pytest.fixture(scope="module")
 def camera(ffmpeg: Path, tmp_path_factory: pytest.TempPathFactory) -> Camera:
     return Camera(ffmpeg, tmp_path_factory.mktemp("camera"))
-
-
-def asked(rig: Rig, photographs: dict[str, bytes], **wanted: Any) -> dict[str, Any]:
-    """A task of these, as the dispatcher writes it."""
-    keys = {name: f"photographs/{number}" for number, name in enumerate(photographs)}
-    rig.bucket.objects |= {keys[name]: body for name, body in photographs.items()}
-    roll = Photographs(
-        photographs=tuple(
-            Photograph(
-                name=name,
-                fetch=Fetch(url=rig.bucket.url(keys[name])),
-                size_bytes=len(body),
-            )
-            for name, body in photographs.items()
-        ),
-        listed=wanted.pop("listed", False),
-        ignored=wanted.pop("ignored", 0),
-    )
-    outputs = wanted.pop("outputs", [VIDEO])
-    task = rig.task(wire.encode(roll), recipe={"outputs": outputs, "timelapse": wanted})
-    fetch = task["source"]["fetch"]
-    return {**task, "inputs": fetch, "source": {"fetch": fetch}}
-
-
-def said_of(rig: Rig, photographs: dict[str, bytes], **wanted: Any) -> report.Report:
-    """The last word of a worker that was given these."""
-    rig.put(asked(rig, photographs, **wanted))
-    return rig.run_once()[-1]
-
-
-def made_of(rig: Rig, photographs: dict[str, bytes], **wanted: Any) -> report.Encoded:
-    """The same where a film comes of it."""
-    said = said_of(rig, photographs, **wanted)
-    assert isinstance(said, report.Encoded), said
-    return said
-
-
-def refused(rig: Rig, photographs: dict[str, bytes], **wanted: Any) -> tuple[str, str]:
-    """Code and detail where none does."""
-    said = said_of(rig, photographs, **wanted)
-    assert isinstance(said, report.Failed), said
-    return said.code, said.detail
-
-
-def film(rig: Rig, said: report.Encoded) -> bytes:
-    return rig.bucket.objects[said.outputs[0].key]
-
-
-def order(rig: Rig, said: report.Encoded, ffmpeg: Path, size: str = "320x240") -> list[int]:
-    """Which photographs the film shows."""
-    return [number(tone.lower_right) for tone in shown(ffmpeg, film(rig, said), size)]
-
-
-def number(tone: float) -> int:
-    """Which photograph is of that grey."""
-    found = round((tone - grey(0)) / (grey(1) - grey(0)))
-    assert abs(tone - grey(found)) < 2.6, f"no photograph has {tone}"
-    return found
-
-
-def taken(minute: int) -> bytes:
-    return exif(taken=f"2024:05:01 10:{minute:02d}:00")
 
 
 def black(tone: Tone) -> list[bool]:
@@ -358,3 +307,50 @@ def test_hostile_names_are_shown_cut_and_without_signs_that_move_a_terminal(
     code, detail = refused(rig, {"a.jpg": camera.shoot(1), name: b"nothing"})
     assert code == "images_refused"
     assert "\x1b" not in detail and len(detail) < 200
+
+
+def test_urls_that_die_while_photographs_are_fetched_are_read_anew(
+    rig: Rig, camera: Camera, ffmpeg: Path
+) -> None:
+    """Control brings a new list, and what is fetched from then on is fetched by that."""
+    task = asked(rig, {f"{n}.jpg": camera.shoot(n) for n in range(30)})
+    # The old list's later photographs are refused, as URLs that have died are.
+    fresh = rig.bucket.objects["uploads/source"].replace(b"/photographs/", b"/renewed/")
+    rig.bucket.objects |= {
+        key.replace("photographs/", "renewed/"): body
+        for key, body in list(rig.bucket.objects.items())
+        if key.startswith("photographs/")
+    }
+    rig.bucket.objects["lists/new"] = fresh
+    work = rig.work
+
+    class Renewing:
+        """Renews as soon as the list was read."""
+
+        def do(self, order: Order) -> Done:
+            def renew(_: BaseHTTPRequestHandler, seen: Seen) -> bool:
+                if "/photographs/" in seen.path:
+                    fetch = Fetch(url=rig.bucket.url("lists/new"))
+                    ends = (order.task.grants_end_at or 0.0) + 100
+                    order.grants.renew(
+                        Grants(
+                            source=fetch,
+                            upload=order.grants.upload,
+                            control=fetch,
+                            grants_end_at=ends,
+                            inputs=fetch,
+                        )
+                    )
+                    for key in [k for k in rig.bucket.objects if k.startswith("photographs/")][9:]:
+                        del rig.bucket.objects[key]
+                    rig.bucket.mischief.clear()
+                return False
+
+            rig.bucket.mischief.append(renew)
+            return work.do(order)
+
+    rig.work = Renewing()
+    rig.put(task)
+    said = rig.run_once()[-1]
+    assert isinstance(said, report.Encoded), said
+    assert said.outputs[0].media.frames == 30

@@ -71,7 +71,7 @@ _DECODE_OTHER_MS = max(DECODE_MS.values())
 SCALE_MS = 0.67
 
 #: The same to open a photograph of twelve megapixels and lay it behind the others, before anything
-#: is encoded (`bench.timelapse`: 272 ms each, 57 of which are the film's, on a busy machine).
+#: is encoded (`bench.timelapse`: 306 ms each on a busy machine, some 80 of which are the film's).
 PHOTOGRAPH_MS = 200.0
 
 #: What each doubling of a worker's processors costs: two threads take 1.02 times the processor

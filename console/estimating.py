@@ -56,6 +56,11 @@ def estimate(
 
         path = submitting.checked_file(file)
         name, recipe = _recipe(preset or "mp4-720p")
+        if recipe.timelapse is not None:
+            raise WrongCall(
+                f"{name} makes a film of photographs, which are not estimated.",
+                "docs/timelapse.md says what one photograph takes.",
+            )
         means = Means(vcpu=vcpu, workers_max=workers, finish_seconds=finish_seconds)
         with _looked_at(path, recipe) as material:
             found = _estimate(material, recipe, means)

@@ -13,7 +13,7 @@ from console.ends import WrongCall, speaking
 from console.voice import Voice
 
 if TYPE_CHECKING:
-    from console import presets
+    from console import folders, presets
     from local.cloud import LocalCloud
     from mayfly.contract.outcome import Outcome
 
@@ -147,7 +147,9 @@ def interrupt(
 
 @app.command()
 def encode(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="The video.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="The video, or a folder of photographs.")
+    ],
     out: Annotated[
         Path, typer.Option("--out", help="The folder for the outputs; same names are replaced.")
     ],
@@ -157,29 +159,42 @@ def encode(
     chunk_seconds: ChunkSeconds = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Encode a file on this machine, through the whole system.
+    """Encode a file or a folder of photographs on this machine, through the whole system.
 
     Uses the running laptop cloud, else starts one for the time being.
 
     JSON: {"job_id", "outcome", "receipt", "files"}.
     """
     with speaking(as_json) as voice:
-        from console import imaging, submitting
+        from console import imaging
 
-        path, images = submitting.checked_file(file), imaging.checked(asset or [])
+        source, images = _source(file), imaging.checked(asset or [])
         make_folder(out)
         own = own_preset(preset)
         with laptop(voice, workers, chunk_seconds) as (cloud, _):
             at = reach.of_laptop(cloud)
             imaging.keep(at, images)
-            _encode(voice, at, path, named(at, own) or preset, out)
+            _encode(voice, at, source, named(at, own) or preset, out)
 
 
-def _encode(voice: Voice, at: reach.Stack, path: Path, preset: str | None, out: Path) -> None:
-    from console import jobs, jobview, submitting
+def _source(name: str) -> "Path | folders.Chosen":
+    """A file, or the photographs of a folder, asked before a cloud is started. Raises WrongCall."""
+    from console import folders, submitting
+
+    path = Path(name)
+    return folders.chosen(path) if path.is_dir() else submitting.checked_file(name)
+
+
+def _encode(
+    voice: Voice, at: reach.Stack, source: "Path | folders.Chosen", preset: str | None, out: Path
+) -> None:
+    from console import folders, jobs, jobview, submitting
     from mayfly.perform import receipts
 
-    submitted = submitting.upload(voice, at, path, preset)
+    if isinstance(source, Path):
+        submitted = submitting.upload(voice, at, source, preset)
+    else:
+        submitted = folders.upload(voice, at, source, preset, {})
     job_id = submitting.opened(at, submitted).head.job_id
     try:
         outcome = jobs.follow_job(voice, at, job_id)

@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console import options, reach
+from console import folders, options, reach
 from console.ends import NoStack, WrongCall, speaking
 from console.voice import Voice
-
-if TYPE_CHECKING:
-    from mayfly.core.identity import SourceObject
 
 #: From an upload to its job: S3's notification takes a second, rarely a minute.
 OPEN_SECONDS_MAX = 90
@@ -33,7 +30,10 @@ class Submitted:
 
 def submit(
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="A file, or s3://bucket/uploads/…")
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="A file, a folder of photographs, or s3://bucket/uploads/…"
+        ),
     ],
     preset: options.PresetName = None,
     tenant: Annotated[
@@ -49,7 +49,8 @@ def submit(
     stack: options.StackName = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Upload a file, or ask for a video that is in the bucket; print the job's id.
+    """Upload a file or a folder of photographs, or ask for what is in the bucket; print the job's
+    id.
 
     The same content and recipe is the same job: what was done once is not done again.
 
@@ -62,6 +63,10 @@ def submit(
         if source.startswith("s3://"):
             at = reach.reach(stack)
             submitted = ask_for(at, source, preset, given)
+        elif Path(source).is_dir():
+            chosen = folders.chosen(Path(source))
+            at = reach.reach(stack)
+            submitted = folders.upload(voice, at, chosen, preset, given)
         else:
             path = checked_file(source)
             if given:
@@ -106,7 +111,9 @@ def checked_file(name: str) -> Path:
     """A file that can be uploaded. Raises WrongCall."""
     path = Path(name)
     if path.is_dir():
-        raise WrongCall(f"{name} is a folder.", "Name one file; for many, call it for each.")
+        raise WrongCall(
+            f"{name} is a folder.", "Name one file; a folder of photographs is for mayfly submit."
+        )
     try:
         with path.open("rb"):
             pass
@@ -178,26 +185,28 @@ def ask_for(
     from mayfly.contract import wire
     from mayfly.contract.request import Request, split_source
     from mayfly.core.identity import job_id
-    from mayfly.perform import presets_of_users
+    from mayfly.perform import intake, presets_of_users
 
     fields = {"source": source, **({"preset": preset} if preset else {}), **wishes}
     request = wire.convert(Request, fields)
     name, recipe = presets_of_users.resolved(at.world, request)
     bucket, key = split_source(source)
-    found = _source_in(at, bucket, key)
+    _check_place(at, bucket, key)
+    found = intake.found_of(at.world, request, recipe)
+    if found is None:
+        raise WrongCall(f"There is no object s3://{bucket}/{key}.", "Check the key.")
     asked_at = at.world.clock.now()
     at.queues["requests"].send(wire.encode(request))
     return Submitted(
-        job_id=job_id(request.tenant, found, recipe, 1),
+        job_id=job_id(request.tenant, found.source, recipe, 1),
         source=source,
         preset=name,
         asked_at=asked_at,
     )
 
 
-def _source_in(at: reach.Stack, bucket: str, key: str) -> "SourceObject":
+def _check_place(at: reach.Stack, bucket: str, key: str) -> None:
     from mayfly.core import naming
-    from mayfly.core.identity import SourceObject
 
     if bucket != at.bucket or not key.startswith(naming.UPLOADS):
         raise WrongCall(
@@ -205,10 +214,6 @@ def _source_in(at: reach.Stack, bucket: str, key: str) -> "SourceObject":
             "stack's sources are.",
             "Copy it there: aws s3 cp.",
         )
-    seen = at.world.store.head(bucket, key)
-    if seen is None:
-        raise WrongCall(f"There is no object s3://{bucket}/{key}.", "Check the key.")
-    return SourceObject(bucket=bucket, key=key, etag=seen.etag, size_bytes=seen.size_bytes)
 
 
 def opened(at: reach.Stack, submitted: Submitted) -> "following.Look":

@@ -1,4 +1,5 @@
-"""Brings what a finish joins: several files at once, handed on in order, none of them kept.
+"""Brings what a finish joins, or a time-lapse is made of: several files at once, handed on in
+order, none of them kept.
 
 Why at once: ten thousand small files, one after another, are ten thousand times a storage's answer
 time. Why in order, and few ahead: the disk holds what is joined and the result, not all parts too.
@@ -8,12 +9,12 @@ It must never read by a dead URL while a living one is there: a long join outliv
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from mayfly.contract import wire
-from mayfly.contract.task import Fetch, Input, read_inputs
+from mayfly.contract.task import Fetch, Input, Inputs, read_inputs
 from worker.ends import WorkFailed
 from worker.room import Room
 
@@ -27,39 +28,46 @@ _UNREADABLE = ("source_missing", "source_replaced", "source_unreadable")
 
 T = TypeVar("T")
 R = TypeVar("R")
+L = TypeVar("L")
 
 
-class Listed:
-    """The parts as they were first listed; and where each is, by the newest list."""
+class Renewed(Generic[L]):
+    """A list of signed GETs as it was first read; and where each is, by the newest list."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(
+        self,
+        room: Room,
+        read: Callable[[bytes], L],
+        fetches: Callable[[L], dict[Hashable, Fetch]],
+    ) -> None:
         """Reads the list. Raises WorkFailed, Halted."""
         self._room = room
+        self._parsed, self._named = read, fetches
         self._reading = threading.Lock()
         self._read_by = self._granted()
-        self.parts = self._read()
-        self._fetches = _by_name(self.parts)
+        self.first = self._read()
+        self._fetches = fetches(self.first)
 
-    def where(self, part: Input) -> Fetch:
+    def now(self, name: Hashable, first: Fetch) -> Fetch:
         """Asked at every try. Raises WorkFailed, Halted."""
         if self._granted() is not self._read_by:
             with self._reading:
                 granted = self._granted()
                 if granted is not self._read_by:  # nobody else has read it meanwhile
-                    self._fetches = {**self._fetches, **_by_name(self._read())}
+                    self._fetches = {**self._fetches, **self._named(self._read())}
                     self._read_by = granted
-        return self._fetches.get(_name(part), part.fetch)
+        return self._fetches.get(name, first)
 
     def _granted(self) -> Fetch:
         granted = self._room.order.grants.inputs
         if granted is None:
-            raise WorkFailed("worker_failed", "a finish without its inputs")
+            raise WorkFailed("worker_failed", "a list that the task does not name")
         return granted
 
-    def _read(self) -> tuple[Input, ...]:
+    def _read(self) -> L:
         try:
             path = self._room.fetch(self._granted, "in/inputs", None)
-            return read_inputs(path.read_bytes()).parts
+            return self._parsed(path.read_bytes())
         except WorkFailed as failed:
             if failed.code not in _UNREADABLE:
                 raise
@@ -67,6 +75,23 @@ class Listed:
         except wire.Refusal:
             pass
         raise WorkFailed("worker_failed", "the list of parts cannot be read")
+
+
+class Listed:
+    """What a finish joins."""
+
+    def __init__(self, room: Room) -> None:
+        """Reads the list. Raises WorkFailed, Halted."""
+        self._list = Renewed(room, read_inputs, _by_name)
+
+    @property
+    def parts(self) -> tuple[Input, ...]:
+        """As they were first listed."""
+        return self._list.first.parts
+
+    def where(self, part: Input) -> Fetch:
+        """Asked at every try. Raises WorkFailed, Halted."""
+        return self._list.now(_name(part), part.fetch)
 
 
 @contextlib.contextmanager
@@ -94,12 +119,9 @@ def _each(
         yield ahead.popleft().result()
 
 
-_Name = tuple[str, int, str]
-
-
-def _name(part: Input) -> _Name:
+def _name(part: Input) -> Hashable:
     return part.kind, part.number, part.file
 
 
-def _by_name(parts: Sequence[Input]) -> dict[_Name, Fetch]:
-    return {_name(part): part.fetch for part in parts}
+def _by_name(inputs: Inputs) -> dict[Hashable, Fetch]:
+    return {_name(part): part.fetch for part in inputs.parts}

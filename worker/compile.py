@@ -180,7 +180,8 @@ def all_shown(
     many = [promise for promise in promises if isinstance(promise.output, SampledOutput)]
     ladders = [promise for promise in promises if promise.rungs]
     thinned = [promise for promise in promises if promise.thinning is not None]
-    apart = [*many, *ladders, *thinned]
+    quick = [promise for promise in promises if promise.quick is not None]
+    apart = [*many, *ladders, *thinned, *quick]
     flat = [promise for promise in promises if promise not in apart]
     stems = branches(steady, "split", bool(flat) + len(apart))
     show = functools.partial(shown_in, chosen=chosen, tick=cut.tick, images=images)
@@ -190,6 +191,8 @@ def all_shown(
         clocked = stems.pop().filter("settb", f"{cut.tick.numerator}/{cut.tick.denominator}")
         kept = clocked.filter("select", film.thinning.expression())
         pictures |= show(cut.own(kept), [film])
+    for film in quick:
+        pictures |= show(compile_video.sped(stems.pop(), film, cut.tick), [film])
     for gallery in many:
         pictures |= compile_still.sampled(stems.pop(0), gallery, cut, images)
     for ladder, stem in zip(ladders, stems, strict=True):

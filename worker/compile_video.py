@@ -1,6 +1,7 @@
 """Compiles a picture that keeps its own times: from fields to frames, the encoder and its clock.
 Pure."""
 
+from fractions import Fraction
 from typing import Any
 
 from mayfly.contract.recipe import VideoOutput
@@ -9,6 +10,7 @@ from worker.colour import graded
 from worker.compile_codecs import Making
 from worker.preflight import Seen
 from worker.probe import Stream
+from worker.promise import Promise
 
 #: Where ffprobe sees that a frame holds two fields.
 _INTERLACED = ("tt", "bb", "tb", "bt")
@@ -23,6 +25,15 @@ def steady(decoded: Any, material: Seen) -> Any:
         return decoded
     # One frame for one frame, and only those that say they are interlaced.
     return decoded.filter("bwdif", mode="send_frame", parity="auto", deint="interlaced")
+
+
+def sped(steady: Any, promise: Promise, tick: Fraction) -> Any:
+    """The chosen frames, each at its new moment. Of a whole source only: `cuts` has it so."""
+    quick = promise.quick
+    assert quick is not None
+    clocked = steady.filter("settb", f"{tick.numerator}/{tick.denominator}")
+    chosen = clocked.filter("select", quick.sampling.expression())
+    return chosen.filter("setpts", quick.moment())
 
 
 def encoded(

@@ -65,6 +65,8 @@ def cut(material: Material, recipe: Recipe, policy: Policy) -> Plan | Whole:
     ladder = next((one for one in recipe.outputs if isinstance(one, LadderOutput)), None)
     if not videos and ladder is None:
         return Whole()
+    if any(video.speedup is not None for video in videos):
+        return Whole("a film that is sped up is made in one piece")
     if why := uncuttable(material):
         return Whole(why)
     scan, clock = material.scan, clock_of(material, recipe)
@@ -143,7 +145,7 @@ def predicted_seconds(seen: Seen, recipe: Recipe, frames: int, threads: int) -> 
         Encode(
             codec=output.codec,
             speed=output.speed,
-            pixels=its.size.width * its.size.height,
+            pixels=its.size.width * its.size.height / prediction.speedup_of(output),
             tonemapped=its.grading.tonemapped,
         )
         for output in recipe.outputs

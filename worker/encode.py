@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mayfly.contract.settings import WorkerSettings
-from mayfly.contract.task import TaskKind
+from mayfly.contract.task import Task, TaskKind
 from mayfly.core import limits
-from worker import chunk, finish, preflight, sound, whole
+from worker import chunk, finish, lapse, preflight, sound, whole
+from worker.ends import WorkFailed
 from worker.order import Done, Order
 from worker.room import Room
 
@@ -20,6 +21,15 @@ _KINDS: Mapping[TaskKind, Callable[[Room], Done]] = {
     "audio": sound.do,
     "finish": finish.do,
 }
+
+
+def _work_of(task: Task) -> Callable[[Room], Done]:
+    lapsed = task.recipe.timelapse is not None
+    if task.kind == "encode" and lapsed:
+        return lapse.do
+    if lapsed or (task.kind == "encode" and task.inputs is not None):
+        raise WorkFailed("request_refused", "photographs and timelapse go together")
+    return _KINDS[task.kind]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +53,7 @@ class Encoding:
             stall_seconds_max=self.stall_seconds_max,
         )
         with room.cleared():
-            return _KINDS[order.task.kind](room)
+            return _work_of(order.task)(room)
 
     @property
     def folder(self) -> Path:

@@ -220,7 +220,22 @@ def check_scan(probe: Probe, scan: Scan, recipe: Recipe) -> Material:
                 "source_corrupt", f"{scan.broken_packets} of its {scan.packets} packets are damaged"
             )
         _check_pictures(material, recipe)
+        _check_pace(material, recipe)
     return material
+
+
+def _check_pace(material: Material, recipe: Recipe) -> None:
+    for output in recipe.outputs:
+        if (
+            isinstance(output, VideoOutput)
+            and output.speedup is not None
+            and material.origin_ticks is None
+        ):
+            raise WorkFailed(
+                "request_refused",
+                f"{output.file} cannot be sped up: the source does not say when each of its"
+                " pictures is shown, or says it twice",
+            )
 
 
 def _check_pictures(material: Material, recipe: Recipe) -> None:

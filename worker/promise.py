@@ -30,6 +30,7 @@ from worker.picture import Size
 from worker.preflight import Material, Seen
 from worker.rungs import Rung, rungs_of
 from worker.sampling import Sampling, places_of
+from worker.speeding import Quick, quick_of
 from worker.thinning import joined, own_grid, thinning
 from worker.tracks import Chosen
 
@@ -59,6 +60,8 @@ class Promise:
     sound_seconds: float = 0.0
     #: Of a film that is quicker than it shall be: which frames it keeps; None: all.
     thinning: Sampling | None = None
+    #: Of a film that is sped up: its frames.
+    quick: Quick | None = None
     #: Of a preview: the ticks, from the origin on, where each of its places begins.
     places: tuple[int, ...] = ()
 
@@ -143,6 +146,7 @@ def promise(output: Output, material: Seen, clock: PlanClock | None = None) -> P
                 drawing=drawn,
                 thinning=_thinning(output, material, clock),
                 tags=_tags(output, material),
+                quick=quick_of(output, material) if isinstance(material, Material) else None,
             )
             if output.audio is None:
                 return sized
@@ -163,23 +167,26 @@ def promise(output: Output, material: Seen, clock: PlanClock | None = None) -> P
                 places=_places(output, material) if isinstance(material, Material) else (),
             )
         case LadderOutput():
-            assert material.picture is not None
-            rungs = rungs_of(output, material.picture, material.assets)
-            listed = material if isinstance(material, Material) else None
-            grid = clock.grid if clock is not None else None
-            if grid is None:
-                assert listed is not None
-                grid = grid_of(listed, output)
-            laddered = Promise(
-                output=output,
-                drawing=rungs[0].drawing,
-                rungs=rungs,
-                grid=grid,
-                sound_seconds=shown_seconds(listed, grid) if listed else 0.0,
-            )
-            if output.audio is None:
-                return laddered
-            return dataclasses.replace(laddered, tracks=_tracks(laddered, material))
+            return _laddered(output, material, clock.grid if clock is not None else None)
+
+
+def _laddered(output: LadderOutput, material: Seen, grid: Grid | None) -> Promise:
+    assert material.picture is not None
+    rungs = rungs_of(output, material.picture, material.assets)
+    listed = material if isinstance(material, Material) else None
+    if grid is None:
+        assert listed is not None
+        grid = grid_of(listed, output)
+    laddered = Promise(
+        output=output,
+        drawing=rungs[0].drawing,
+        rungs=rungs,
+        grid=grid,
+        sound_seconds=shown_seconds(listed, grid) if listed else 0.0,
+    )
+    if output.audio is None:
+        return laddered
+    return dataclasses.replace(laddered, tracks=_tracks(laddered, material))
 
 
 def _tags(output: VideoOutput | AudioOutput, material: Seen) -> dict[str, str]:

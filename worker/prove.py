@@ -48,6 +48,7 @@ from worker.prove_picture import (
     prove_colours,
     prove_frames,
     prove_length,
+    prove_pace,
     prove_size,
 )
 from worker.prove_sound import (
@@ -137,10 +138,13 @@ class Judge:
                 assert frames is not None
                 made = self._made(promise)
                 scan, count = kept_of(promise, made, material, frames)
+                if promise.quick is not None:
+                    count = prove_pace(promise, made, material, frames)
+                else:
+                    prove_length(made, scan, count)
                 picture = _film(output, made, count)
                 prove_size(promise, picture)
                 prove_colours(promise, picture)
-                prove_length(made, scan, count)
                 prove_sound(promise, made, material)
                 prove_told(made, promise.tags, promise.tracks)
                 return _media(made, samples, count)

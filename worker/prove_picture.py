@@ -9,6 +9,7 @@ from itertools import pairwise
 from mayfly.contract.formats import ISO, VideoCodec
 from mayfly.contract.recipe import VideoOutput
 from worker.compile_picture import PIXELS
+from worker.ends import WorkFailed
 from worker.made import Made, broken
 from worker.preflight import Material
 from worker.probe import Probe, Stream
@@ -132,6 +133,24 @@ def kept_of(promise: Promise, made: Made, material: Material, frames: int) -> tu
     if missing and found is not None and 0 < len(ticks) - found <= missing:
         return left, found
     return left, len(ticks)
+
+
+def prove_pace(promise: Promise, made: Made, material: Material, frames: int) -> int:
+    """A film that is sped up is as long as the packets say; how many frames it must have. Raises
+    WorkFailed(output_broken, request_refused)."""
+    quick, origin, scan = promise.quick, material.origin_ticks, material.scan
+    assert quick is not None and origin is not None
+    if frames != scan.frames:
+        raise WorkFailed(
+            "request_refused",
+            f"{made.name} cannot be sped up: {scan.frames} packets are {frames} pictures, so"
+            " nobody can prove which were chosen",
+        )
+    ticks = [tick - origin for tick in scan.ticks]
+    wanted, last = quick.seconds(ticks), float(1 / quick.rate)
+    if not -_SECONDS_OFF_MAX <= made.picture_seconds - wanted <= 2 * last + _SECONDS_OFF_MAX:
+        broken(f"{made.name} shows {made.picture_seconds:.3f} s, not {wanted + last:.3f} s")
+    return quick.frames(ticks)
 
 
 def prove_length(made: Made, scan: Scan, frames: int) -> None:

@@ -102,8 +102,13 @@ class Room:
 
     def source(self) -> Material:
         """The whole source, fetched and looked at. Raises WorkFailed, Halted."""
-        order, recipe = self.order, self.recipe
+        order = self.order
         self.fetch(lambda: order.grants.source, SOURCE, order.task.source.size_bytes)
+        return self.looked_at()
+
+    def looked_at(self) -> Material:
+        """The source that lies on the disk. Raises WorkFailed, Halted."""
+        order, recipe = self.order, self.recipe
         preflight.check_bytes(sniff.sniff(self.folder / SOURCE))
         probe = self.prober.probe(SOURCE, folder=self.folder, halt=order.halt)
         preflight.check_probe(probe, recipe)

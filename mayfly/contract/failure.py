@@ -123,6 +123,21 @@ KNOWN: dict[str, _Known] = {
         "An image that the recipe draws cannot be used",
         "Store one still PNG, JPEG or WebP of at most 10 MB and 4096x4096 pixels instead.",
     ),
+    "no_images": _Known(
+        _BAD,
+        "None of the photographs can be read",
+        "Upload JPEG, PNG, WebP or TIFF photographs that other programs open.",
+    ),
+    "images_refused": _Known(
+        _BAD,
+        "More of the photographs cannot be read than the recipe allows",
+        "Replace or remove the named ones, or allow more with skip_max.",
+    ),
+    "images_changed": _Known(
+        _BAD,
+        "A photograph was replaced or removed while the job ran",
+        "Ask for the folder again: it is taken as it is then.",
+    ),
     # While it is encoded.
     "time_limit": _Known(
         _BAD,

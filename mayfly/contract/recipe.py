@@ -29,6 +29,12 @@ from mayfly.contract.outputs.ladder import (
     Manifest,
     Rung,
 )
+from mayfly.contract.outputs.lapse import (
+    LAPSE_FPS,
+    LAPSE_FPS_MAX,
+    LAPSE_FPS_MIN,
+    Timelapse,
+)
 from mayfly.contract.outputs.picture import (
     Crop,
     Drawn,
@@ -52,6 +58,9 @@ from mayfly.contract.wire import Version
 
 __all__ = [
     "LADDER_SOUND",
+    "LAPSE_FPS",
+    "LAPSE_FPS_MAX",
+    "LAPSE_FPS_MIN",
     "AudioOutput",
     "Box",
     "BurnIn",
@@ -79,6 +88,7 @@ __all__ = [
     "StoryboardOutput",
     "SubtitlesOutput",
     "ThumbnailsOutput",
+    "Timelapse",
     "VideoOutput",
     "Watermark",
     "assets_of",
@@ -91,7 +101,20 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """One or more outputs of one source, made in one pass."""
 
     outputs: Annotated[tuple[Output, ...], msgspec.Meta(min_length=1, max_length=16)]
+    #: The source is photographs, and this says how they become a film; a video when null.
+    timelapse: Timelapse | None = None
     version: Version = 1
+
+    def __post_init__(self) -> None:
+        if self.timelapse is None:
+            return
+        for output in self.outputs:
+            if isinstance(output, AudioOutput):
+                raise ValueError(f"photographs have no sound: leave {output.file} out")
+            if isinstance(output, SubtitlesOutput):
+                raise ValueError(f"photographs have no subtitles: leave {output.file} out")
+            if isinstance(output, VideoOutput) and output.speedup is not None:
+                raise ValueError("speedup is of a video; photographs have fps or seconds")
 
 
 def assets_of(recipe: Recipe) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from mayfly.contract import presets
+from mayfly.contract.photographs import PHOTOGRAPHS_MAX
 from mayfly.contract.recipe import LadderOutput, Recipe
 from mayfly.contract.wire import Refusal, Version, decode
 
@@ -16,6 +17,8 @@ from mayfly.contract.wire import Refusal, Version, decode
 DEADLINE_SECONDS_MIN, DEADLINE_SECONDS_MAX = 60, 7 * 24 * 3600
 
 Name = Annotated[str, msgspec.Meta(pattern=presets.NAME_PATTERN)]
+#: `s3://bucket/key`.
+Address = Annotated[str, msgspec.Meta(pattern=r"^s3://[^/]+/.+$", max_length=1100)]
 
 #: Finds the recipe of a name that is none of ours; None when it knows none either. Raises Refusal
 #: for one that cannot be read.
@@ -25,8 +28,12 @@ Elsewhere = Callable[[str], Recipe | None]
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A message on the requests queue, or the body of an HTTP POST."""
 
-    #: Where the video is: `s3://bucket/key`, in the stack's bucket under `uploads/`.
-    source: Annotated[str, msgspec.Meta(pattern=r"^s3://[^/]+/.+$", max_length=1100)]
+    #: Where the video is: `s3://bucket/key`, in the stack's bucket under `uploads/`. For a
+    #: time-lapse, the folder with its photographs: it ends with a slash.
+    source: Address | None = None
+    #: Instead, for a time-lapse: its photographs one by one, in this order unless the recipe names
+    #: another.
+    sources: Annotated[tuple[Address, ...], msgspec.Meta(max_length=PHOTOGRAPHS_MAX)] = ()
     #: The name of a preset; the stack's default when neither preset nor recipe is given.
     preset: Name | None = None
     #: Outputs of one's own, instead of a preset.
@@ -46,6 +53,17 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     #: The asker's own name for this request, given back with its answer.
     request_id: Annotated[str, msgspec.Meta(max_length=128)] | None = None
     version: Version = 1
+
+    def __post_init__(self) -> None:
+        if (self.source is None) == (not self.sources):
+            raise ValueError(
+                "name a source, s3://bucket/uploads/…, or sources, the photographs of a time-lapse"
+            )
+
+    @property
+    def asked_for(self) -> str:
+        """What its asker would know it by: its source, or the first of several."""
+        return self.source or self.sources[0]
 
 
 def split_source(source: str) -> tuple[str, str]:

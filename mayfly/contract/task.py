@@ -30,7 +30,7 @@ class Fetch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """The video to encode."""
+    """The video to encode; of a time-lapse, the list of its photographs."""
 
     fetch: Fetch
     #: What the fetched object must be; unknown for tasks that users write.
@@ -80,7 +80,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     plan_clock: PlanClock | None = None
     #: Of a sound task: which track, counted from 0.
     track: int | None = None
-    #: Of a finish: where its `Inputs` are.
+    #: Of a finish: where its `Inputs` are. Of a time-lapse, where its `Photographs` are.
     inputs: Fetch | None = None
     #: The images that the recipe draws, by name.
     assets: dict[str, Fetch] = {}
@@ -139,7 +139,7 @@ class Grants(msgspec.Struct, frozen=True, kw_only=True):
     upload: Upload
     control: Fetch
     grants_end_at: float
-    #: Of a finish.
+    #: Of a finish, and of a time-lapse.
     inputs: Fetch | None = None
     #: The images that the recipe draws, by name.
     assets: dict[str, Fetch] = {}

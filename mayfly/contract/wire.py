@@ -67,7 +67,9 @@ def convert(kind: type[T], raw: object) -> T:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
         if isinstance(error.__cause__, ValueError):  # a type's own `__post_init__`
-            says, _, where = str(error).rpartition(" - at `")
+            says, inside, where = str(error).rpartition(" - at `")
+            if not inside:  # of the message itself
+                says, where = where, ""
             raise Contradiction(_name(_steps(where.rstrip("`"))), says) from None
         raise _refusal(kind, raw, str(error)) from None
 

@@ -12,7 +12,8 @@ from mayfly.contract.recipe import Recipe
 
 
 class SourceObject(msgspec.Struct, frozen=True, kw_only=True):
-    """One S3 object as it was when the request was made."""
+    """One S3 object as it was when the request was made; or several of one folder, whose key ends
+    with a slash: then the tag names them all, and the size is that of all."""
 
     bucket: str
     key: str
@@ -21,6 +22,11 @@ class SourceObject(msgspec.Struct, frozen=True, kw_only=True):
     version_id: str = ""
     #: S3's order of events of one key; empty when the request was no upload.
     sequencer: str = ""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether it is several objects."""
+        return self.key.endswith("/")
 
     @property
     def address(self) -> str:

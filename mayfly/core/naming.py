@@ -10,6 +10,15 @@ UPLOADS, WORK, OUTPUTS = "uploads/", "work/", "outputs/"
 PRESETS = "presets/"
 #: Images that recipes draw.
 ASSETS = "assets/"
+#: An upload of this name says that the photographs of its folder are all there.
+READY = "_ready"
+#: Where the photographs of time-lapses are listed; no job has such a name.
+_ROLLS = f"{WORK}rolls/"
+
+#: By the ends of their names, in whatever case. GIFs are films.
+PHOTOGRAPHS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff")
+#: What telephones and cameras also write, and no worker reads.
+UNREAD_PHOTOGRAPHS = (".heic", ".heif", ".avif", ".hif")
 
 
 def work_prefix(job_id: str, task_id: str) -> str:
@@ -33,9 +42,32 @@ def inputs_key(job_id: str) -> str:
 
 
 def is_upload(key: str) -> bool:
-    """Whether an object is somebody's upload. Consoles make folders visible by empty objects whose
-    keys end with a slash."""
-    return key.startswith(UPLOADS) and not key.endswith("/")
+    """Whether an object is somebody's upload that asks for work. Consoles make folders visible by
+    empty objects whose keys end with a slash; a photograph is one of many, and `_ready` or a
+    request asks for them all."""
+    return key.startswith(UPLOADS) and not key.endswith("/") and not is_photograph(key)
+
+
+def is_photograph(key: str) -> bool:
+    """By the end of its name, also of a kind that no worker reads."""
+    return key.lower().endswith(PHOTOGRAPHS + UNREAD_PHOTOGRAPHS)
+
+
+def folder_of_ready(key: str) -> str | None:
+    """The folder, with its slash, whose photographs an upload says to be all there; None of any
+    other upload, and where there is no folder."""
+    folder, slash, name = key.rpartition("/")
+    return folder + slash if name == READY and folder + slash != UPLOADS else None
+
+
+def roll_key(etag: str) -> str:
+    """Where the photographs of a set are listed, by the tag that names them."""
+    return f"{_ROLLS}{etag}.json.gz"
+
+
+def photographs_key(job_id: str, task_id: str) -> str:
+    """The same list with a signed GET for each."""
+    return f"{work_prefix(job_id, task_id)}photographs.json.gz"
 
 
 def folder_of_upload(key: str) -> str:
@@ -61,8 +93,11 @@ def preset_of_key(key: str) -> str | None:
 
 
 def stem(key: str, preset: str) -> str:
-    """What is left of a source's key without `uploads/`, the preset's folder and the ending."""
+    """What is left of a source's key without `uploads/`, the preset's folder and the ending. Of a
+    preset's own folder, the preset."""
     path = key.removeprefix(UPLOADS).removeprefix(f"{preset}/")
+    if key.endswith("/"):
+        return path.rstrip("/") or preset  # a folder has no ending
     return str(PurePosixPath(path).with_suffix("")) if PurePosixPath(path).name else path
 
 

@@ -74,6 +74,10 @@ SCALE_MS = 0.67
 #: 40 frames of 720p on two virtual processors with ffmpeg 9.0.2.
 TONEMAP_MS = 13.8
 
+#: The same to open a photograph of twelve megapixels and lay it behind the others, before anything
+#: is encoded (`bench.timelapse`: 306 ms each on a busy machine, some 80 of which are the film's).
+PHOTOGRAPH_MS = 200.0
+
 #: What each doubling of a worker's processors costs: two threads take 1.02 times the processor
 #: time of one (same bench, the slowest speed). Beyond two it is assumed to go on like that;
 #: outcomes tell how it is.
@@ -117,19 +121,20 @@ def seconds(source: Source, encodes: Sequence[Encode], threads: float) -> float:
 
 
 def recipe_seconds(recipe: Recipe, source: Source, threads: float) -> float:
-    """The same of all pictures of a recipe, none larger than the source; 0 where there is none to
-    encode."""
+    """The same of all pictures of a recipe, none larger than the source, and of opening each where
+    it is a photograph; 0 where there is none to encode."""
     encodes = [
         Encode(
             codec=output.codec,
             speed=output.speed,
-            pixels=min(box.width * box.height, source.pixels),
+            pixels=min(box.width * box.height, source.pixels) / speedup_of(output),
         )
         for output in recipe.outputs
         if isinstance(output, VideoOutput | LadderOutput)
         for box in _boxes(output)
     ]
-    return seconds(source, encodes, threads) if encodes else 0.0
+    opened = PHOTOGRAPH_MS / 1e3 * source.frames / _processors(threads) if recipe.timelapse else 0.0
+    return seconds(source, encodes, threads) + opened if encodes else 0.0
 
 
 def guessed_seconds(
@@ -139,6 +144,11 @@ def guessed_seconds(
     frames = size_bytes * 8 / bits_per_pixel / _GUESSED_PIXELS
     source = Source(codec="h264", pixels=_GUESSED_PIXELS, frames=frames)
     return recipe_seconds(recipe, source, threads)
+
+
+def speedup_of(output: VideoOutput | LadderOutput) -> int:
+    """Of so many frames one is encoded."""
+    return (output.speedup or 1) if isinstance(output, VideoOutput) else 1
 
 
 def _boxes(output: VideoOutput | LadderOutput) -> list[Box]:

@@ -5,7 +5,9 @@ nothing itself; the commands it answers with do.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import msgspec
 
 from mayfly.contract.failure import Failure, failure
 from mayfly.contract.recipe import Recipe
@@ -15,21 +17,38 @@ from mayfly.core import limits, naming, prediction, sizing
 from mayfly.core.commands import Command
 from mayfly.core.events import RequestAccepted, RequestRefused
 from mayfly.core.identity import SourceObject, digest, job_id, upload_id
-from mayfly.perform import engine, presets_of_users
+from mayfly.perform import engine, photographs, presets_of_users
+from mayfly.perform.photographs import Found
 from mayfly.perform.world import World
+
+_NO_SET = Refusal(
+    "source",
+    "one object, and a recipe with timelapse",
+    "a folder of photographs (s3://…/uploads/…/), or another preset for a video",
+)
 
 
 def take_upload(world: World, source: SourceObject, *, standing: bool = False) -> Sequence[Command]:
-    """An object appeared under `uploads/`; `standing`: it was seen there just now.
+    """An object appeared under `uploads/`; `standing`: it was seen there just now. One that says
+    that a folder of photographs is whole stands for these.
 
     Raises Temporary.
     """
+    meant = source
     try:
         preset, recipe = _of_upload(world, source.key)
         pool = _pool(world, recipe, None)
+        folder = naming.folder_of_ready(source.key)
+        if folder is not None:
+            found = _set(recipe, lambda: photographs.in_folder(world, folder))
+            photographs.keep(world, found)
+            meant = msgspec.structs.replace(found.source, sequencer=source.sequencer)
+            standing = True
+        elif recipe.timelapse is not None:
+            raise _NO_SET
     except Refusal as refusal:
         return _refuse(world, _unfit_upload(world, source, str(refusal)))[1]
-    accepted = _accepted(world, Request(source=source.address), source, preset, recipe, pool)
+    accepted = _accepted(world, Request(source=meant.address), meant, preset, recipe, pool)
     accepted = dataclasses.replace(accepted, upload=upload_id(source), standing=standing)
     return _take(world, accepted)[1]
 
@@ -44,26 +63,57 @@ def _of_upload(world: World, key: str) -> tuple[str, Recipe]:
     return presets_of_users.resolved(world, Request(source=key))
 
 
+def found_of(world: World, request: Request, recipe: Recipe) -> Found | None:
+    """What stands in the bucket of that which a request names; None where it is not there. Raises
+    Refusal, Temporary."""
+    bucket = world.settings.bucket
+    if request.sources:
+        keys = [_key(world, "sources", source) for source in request.sources]
+        return _set(recipe, lambda: photographs.listed(world, keys))
+    key = _key(world, "source", request.asked_for)
+    if key == naming.UPLOADS:
+        raise Refusal("source", f"all of {key}", f"a folder under {key}")
+    if key.endswith("/"):
+        return _set(recipe, lambda: photographs.in_folder(world, key))
+    if recipe.timelapse is not None:
+        raise _NO_SET
+    seen = world.store.head(bucket, key)
+    if seen is None:
+        return None
+    return Found(
+        source=SourceObject(
+            bucket=bucket,
+            key=key,
+            etag=seen.etag,
+            size_bytes=seen.size_bytes,
+            version_id=seen.version_id,
+        )
+    )
+
+
+def _set(recipe: Recipe, find: Callable[[], Found]) -> Found:
+    if recipe.timelapse is None:
+        raise Refusal(
+            "recipe", "photographs and no timelapse", "the preset timelapse, or one with timelapse"
+        )
+    found = find()
+    assert found.roll is not None
+    photographs.check_length(recipe.timelapse, len(found.roll.exposures))
+    return found
+
+
 def take_request(world: World, request: Request, body: bytes) -> tuple[str, Sequence[Command]]:
     """A request message or POST: the id of its job, and what to do. Raises Temporary."""
     try:
         preset, recipe = presets_of_users.resolved(world, request)
-        bucket, key = split_source(request.source)
-        _check_source(world, bucket, key)
         pool = _pool(world, recipe, request.pool)
+        found = found_of(world, request, recipe)
     except Refusal as refusal:
         return take_refusal(world, str(refusal), body, request)
-    seen = world.store.head(bucket, key)
-    if seen is None:
+    if found is None:
         return _refuse(world, _unfit(world, body, failure("source_missing"), request))
-    source = SourceObject(
-        bucket=bucket,
-        key=key,
-        etag=seen.etag,
-        size_bytes=seen.size_bytes,
-        version_id=seen.version_id,
-    )
-    accepted = _accepted(world, request, source, preset, recipe, pool)
+    photographs.keep(world, found)
+    accepted = _accepted(world, request, found.source, preset, recipe, pool)
     return _take(world, dataclasses.replace(accepted, standing=True))
 
 
@@ -80,7 +130,7 @@ def _unfit(world: World, body: bytes, why: Failure, request: Request | None) -> 
         job_id=digest(body),
         tenant=request.tenant if request else "default",
         preset=(request.preset or "") if request else "",
-        source=request.source if request else "",
+        source=request.asked_for if request else "",
         failure=why,
         request_id=request.request_id if request else None,
     )
@@ -100,11 +150,13 @@ def _unfit_upload(world: World, source: SourceObject, why: str) -> RequestRefuse
     )
 
 
-def _check_source(world: World, bucket: str, key: str) -> None:
+def _key(world: World, field: str, source: str) -> str:
+    bucket, key = split_source(source)
     if bucket != world.settings.bucket:
-        raise Refusal("source", f"the bucket {bucket}", f"in the bucket {world.settings.bucket}")
+        raise Refusal(field, f"the bucket {bucket}", f"in the bucket {world.settings.bucket}")
     if not key.startswith(naming.UPLOADS):
-        raise Refusal("source", f"the key {key}", f"a key under {naming.UPLOADS}")
+        raise Refusal(field, f"the key {key}", f"a key under {naming.UPLOADS}")
+    return key
 
 
 def _pool(world: World, recipe: Recipe, wanted: str | None) -> str:
@@ -132,7 +184,10 @@ def _accepted(
 
 
 def guessed_seconds(world: World, recipe: Recipe, size_bytes: int, pool: str) -> float:
-    """What a source may take one worker of the pool, if it would be cut then; else 0."""
+    """What a source may take one worker of the pool, if it would be cut then; else 0. Photographs
+    are never cut: what takes long of them is to open each."""
+    if recipe.timelapse is not None:
+        return 0.0
     bits, vcpu = world.settings.source_bits_per_pixel, world.settings.pool(pool).vcpu
     guess = prediction.guessed_seconds(recipe, size_bytes, bits, vcpu)
     return round(guess, 1) if guess >= limits.SPLIT_SECONDS_MIN else 0.0

@@ -50,7 +50,7 @@ def take_dead_request(world: World, body: str) -> Sequence[Command]:
         job_id=ident,
         tenant=request.tenant if request else "default",
         preset=(request.preset or "") if request else "",
-        source=request.source if request else "",
+        source=request.asked_for if request else "",
         failure=failure(DEAD_REQUEST),
         request_id=request.request_id if request else None,
         request=kept,

@@ -196,6 +196,8 @@ def _is_newer(world: World, head: JobHead, source: SourceObject, named: _Pointer
         return head.run > named.run
     if source.sequencer and named.sequencer:
         return naming.is_newer(source.sequencer, named.sequencer)
+    if source.is_set:
+        return True  # their `_ready` was seen to stand, and nothing else is known of when it came
     standing = world.store.head(source.bucket, source.key)
     return standing is not None and standing.etag == source.etag
 

@@ -23,7 +23,7 @@ from mayfly.core.rows import (
     job_order,
     spec_key,
 )
-from mayfly.perform import engine, intake
+from mayfly.perform import engine, intake, photographs
 from mayfly.perform.ports import Queue
 from mayfly.perform.world import World
 
@@ -154,6 +154,9 @@ def _why_not_here(world: World, source: SourceObject, pool: str) -> str:
     pools = [settings.name for settings in world.settings.pools]
     if pool not in pools:
         return f"the stack has no pool {pool}; name one of: {', '.join(pools)}"
+    if source.is_set:
+        kept = photographs.is_kept(world, source)
+        return "" if kept else "its list of photographs is not kept any more; ask for them again"
     if source.version_id:
         return ""
     seen = world.store.head(source.bucket, source.key)

@@ -8,8 +8,9 @@ import msgspec
 from mayfly.contract.recipe import Recipe, assets_of
 from mayfly.contract.task import Fetch, Grants, Source, Task
 from mayfly.core import limits, naming
+from mayfly.core.identity import SourceObject
 from mayfly.core.rows import JobSpec, TaskRow
-from mayfly.perform import joining
+from mayfly.perform import joining, photographs
 from mayfly.perform.world import World
 
 #: The kinds of tasks whose outputs may be those of the job.
@@ -18,17 +19,22 @@ _PUBLISHED = ("encode", "finish")
 
 def grants(world: World, task: TaskRow, spec: JobSpec) -> Grants:
     """URLs for the source (pinned), the attempts' prefix, the control object, the images that the
-    recipe draws and, for a finish, the list of what it joins, which is written anew."""
+    recipe draws and, for a finish or a time-lapse, the list of what it is made of, which is written
+    anew."""
     assert spec.source is not None, "an adopted task brings its own URLs"
     bucket = world.settings.bucket
     source = spec.source
     # Asked first: what is signed for a finish may take its time.
     end_at = world.signer.grants_end_at()
     inputs = joining.write_inputs(world, task.job_id) if task.kind == "finish" else None
-    return Grants(
-        source=world.signer.get(
+    if source.is_set:
+        first = inputs = photographs.write_signed(world, task, source)
+    else:
+        first = world.signer.get(
             source.bucket, source.key, etag=source.etag, version_id=source.version_id
-        ),
+        )
+    return Grants(
+        source=first,
         upload=msgspec.structs.replace(
             world.signer.post(
                 bucket, naming.work_prefix(task.job_id, task.task_id), limits.POST_BYTES_MAX
@@ -57,9 +63,7 @@ def task_message(world: World, task: TaskRow, spec: JobSpec) -> Task:
     assert spec.source is not None
     signed = grants(world, task, spec)
     return Task(
-        source=Source(
-            fetch=signed.source, size_bytes=spec.source.size_bytes, etag=spec.source.etag
-        ),
+        source=_source(signed, spec.source),
         recipe=msgspec.json.decode(spec.recipe, type=Recipe),
         upload=signed.upload,
         job_id=task.job_id,
@@ -74,3 +78,9 @@ def task_message(world: World, task: TaskRow, spec: JobSpec) -> Task:
         inputs=signed.inputs,
         assets=signed.assets,
     )
+
+
+def _source(signed: Grants, source: SourceObject) -> Source:
+    if source.is_set:
+        return Source(fetch=signed.source)  # the list of them, whose size nobody need know
+    return Source(fetch=signed.source, size_bytes=source.size_bytes, etag=source.etag)

@@ -103,7 +103,7 @@ def test_a_refusal_is_a_document_for_programs(scene: Scene, run: Run, tmp_path: 
     result = run("submit", tmp_path, "--json")
 
     assert result.exit_code == 2
-    assert document(result)["error"]["sentence"] == f"{tmp_path} is a folder."
+    assert document(result)["error"]["sentence"] == f"{tmp_path} has no photographs in it."
 
 
 def test_a_preset_that_is_not_known_is_refused_with_those_that_are(

@@ -22,7 +22,9 @@ from mayfly.memory.world import SETTINGS
             '{"source": "s3://b/k", "sauce": 1}',
             "sauce: got an unknown field, but it must be one of: source",
         ),
-        ("{}", "source: got nothing, but it must be a string"),
+        ("{}", "the message: name a source, s3://bucket/uploads/…, or sources"),
+        ('{"source": "s3://b/k", "sources": ["s3://b/k"]}', "the message: name a source"),
+        ('{"sources": ["k"]}', 'sources[0]: got "k", but it must'),
         ('{"source": 7}', "source: got 7, but it must be a string"),
         ('{"source": "s3://b/k", "priority": 99}', "priority: got 99, but it must be"),
         (
@@ -112,7 +114,7 @@ def test_players_of_dash_get_the_sizes_that_players_of_hls_get() -> None:
 
 def test_an_unknown_preset_is_refused_with_the_list_of_known_ones() -> None:
     with pytest.raises(
-        wire.Refusal, match=r"archive-lossless, .*, preview-gif, storyboard, web-hls"
+        wire.Refusal, match=r"archive-lossless, .*, preview-gif, storyboard, timelapse, web-hls"
     ):
         resolve_recipe(Request(source="s3://b/k", preset="mp5"), "mp4-720p")
 

@@ -14,6 +14,7 @@ from mayfly.contract.recipe import (
     PosterOutput,
     Recipe,
     Rung,
+    Timelapse,
     VideoOutput,
 )
 from mayfly.core import prediction
@@ -102,3 +103,11 @@ def test_bytes_tell_little_and_of_sound_and_stills_nothing() -> None:
     assert prediction.guessed_seconds(huge, 10**9, 0.5, 2) == prediction.guessed_seconds(
         full, 10**9, 0.5, 2
     )
+
+
+def test_photographs_are_opened_one_by_one_and_that_is_counted() -> None:
+    video = VideoOutput(audio=None)
+    film, lapse = Recipe(outputs=(video,)), Recipe(outputs=(video,), timelapse=Timelapse())
+    source = Source(codec="h264", pixels=1280 * 720, frames=100)
+    more = prediction.recipe_seconds(lapse, source, 1) - prediction.recipe_seconds(film, source, 1)
+    assert more == pytest.approx(prediction.PHOTOGRAPH_MS / 10)

@@ -87,12 +87,17 @@ def test_things_stand_where_they_stand() -> None:
     key = "uploads/mp4-720p/day/x.y.mp4"
     assert naming.output_key(key, "mp4-720p", "j", "v.mp4") == "outputs/day/x.y/mp4-720p/j/v.mp4"
     assert naming.latest_key(key, "mp4-720p") == "outputs/day/x.y/mp4-720p/latest.json"
-    assert naming.stem("uploads/", "p") == ""
+    assert naming.stem("uploads/", "p") == naming.stem("uploads/p/", "p") == "p"
+    assert naming.stem("uploads/p/may 1.5/", "p") == "may 1.5"
     assert naming.stem("uploads/uploads/p/x.mp4", "p") == "uploads/p/x"
     assert naming.stem("uploads/p/uploads/p/x.mp4", "p") == "uploads/p/x"
 
 
 def test_an_upload_is_a_file_under_uploads() -> None:
+    assert not naming.is_upload("uploads/trip/IMG_1.JPG") and naming.is_upload("uploads/a.gif")
+    assert naming.folder_of_ready("uploads/p/trip/_ready") == "uploads/p/trip/"
+    assert naming.folder_of_ready("uploads/_ready") is None
+    assert naming.folder_of_ready("uploads/p/trip/not_ready") is None
     assert naming.is_upload("uploads/x") and naming.is_upload("uploads/a/b.mp4")
     assert not naming.is_upload("uploads/a/") and not naming.is_upload("work/x")
 

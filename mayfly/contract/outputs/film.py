@@ -57,6 +57,8 @@ class VideoOutput(
     keyframe_seconds: Annotated[float, msgspec.Meta(ge=0.5, le=10)] = 2.0
     #: An MP4 in fragments, which can be read while it grows; else its one index is in front.
     fragmented: bool = False
+    #: So many times as quickly as the source, by leaving frames out; it has no sound then.
+    speedup: Annotated[int, msgspec.Meta(ge=2, le=1000)] | None = None
     #: No sound when null.
     audio: Sound | None = msgspec.field(default_factory=Sound)
     metadata: Metadata = "strip"
@@ -66,13 +68,8 @@ class VideoOutput(
     def __post_init__(self) -> None:
         kind = formats.check_picture(self.file, self.codec)
         self.check_box(self.box)
-        if self.hdr == "keep" and self.watermark is not None:
-            raise ValueError("an image is drawn in standard range: leave hdr or watermark out")
-        if self.hdr == "keep" and (self.codec == "h264" or self.bits != 10):
-            raise ValueError(
-                "high dynamic range is kept in 10 bits of hevc, av1 or vp9: take these, or leave"
-                " hdr out"
-            )
+        self._check_range()
+        self._check_rate()
         if self.audio is not None:
             codec = self.audio.codec_in(kind)
             formats.check_sound(self.file, kind, codec, self.audio.bitrate_kbps)
@@ -80,6 +77,25 @@ class VideoOutput(
                 self.audio.check_one(self.file)
         if self.fragmented and kind.container != "mp4":
             raise ValueError("only an .mp4 is written in fragments: leave fragmented out")
+        if self.speedup is not None and self.audio is not None:
+            raise ValueError("a film that is sped up has no sound: say audio null")
+        if self.speedup is not None and (self.fps_max, self.quality, self.burn_in) != (None,) * 3:
+            raise ValueError("speedup stands alone: leave fps_max, quality and burn_in out")
+
+    def _check_range(self) -> None:
+        if self.hdr != "keep":
+            return
+        if self.watermark is not None:
+            raise ValueError("an image is drawn in standard range: leave hdr or watermark out")
+        if self.quality is not None:
+            raise ValueError("VMAF knows standard range alone: leave hdr or quality out")
+        if self.codec == "h264" or self.bits != 10:
+            raise ValueError(
+                "high dynamic range is kept in 10 bits of hevc, av1 or vp9: take these, or leave"
+                " hdr out"
+            )
+
+    def _check_rate(self) -> None:
         if self.quality is not None:
             if (self.crf, self.bitrate_kbps) != (None, None):
                 raise ValueError("quality says what crf and bitrate_kbps say: leave these out")

@@ -18,7 +18,7 @@ from mayfly.core import grids
 from worker import burnt, compile_codecs, containers, pace
 from worker.compile_codecs import Making
 from worker.compile_picture import Images, drawn
-from worker.rungs import SOUND, Rung, path
+from worker.rungs import Rung, path
 from worker.streams import ANONYMOUS, branches
 
 #: Found on ffmpeg 9: with these the beginnings of all chunks are one and the same, each fragment
@@ -168,11 +168,11 @@ def encoded(
     }
 
 
-def sound(ladder: LadderOutput, heard: Any, encoder: dict[str, Any]) -> Any:
-    """All of the sound, in fragments about as long as a segment."""
+def sound(ladder: LadderOutput, track: str, heard: Any, encoder: dict[str, Any]) -> Any:
+    """All of a sound, in fragments about as long as a segment."""
     return ffmpeg.output(
         heard,
-        f"file:{path(ladder, SOUND)}",
+        f"file:{path(ladder, track)}",
         **encoder,
         format="mp4",
         movflags=_SOUND,

@@ -9,10 +9,11 @@ import ffmpeg
 
 from mayfly.contract.formats import BITRATE_DEFAULT_KBPS, SoundCodec
 from mayfly.contract.recipe import LadderOutput
-from worker import compile_ladder
+from worker import compile_ladder, containers
 from worker.levels import Level
 from worker.probe import Stream
 from worker.promise import LAYOUTS, Promise
+from worker.rungs import sound_name
 from worker.streams import branches
 from worker.tracks import Chosen
 
@@ -206,7 +207,9 @@ def encoder(promise: Promise) -> dict[str, Any]:
         return {"c:a": "flac", "compression_level": 8}  # the smallest that every player takes
     wanted = promise.sound.bitrate_kbps or BITRATE_DEFAULT_KBPS[codec]
     if codec == "opus":
-        wanted = min(wanted, _OPUS_CHANNEL_KBPS_MAX * (promise.channels or 1))
+        wanted = min(
+            wanted, _OPUS_CHANNEL_KBPS_MAX * min(track.channels for track in promise.tracks)
+        )
     return {"c:a": _ENCODERS[codec], "b:a": f"{wanted}k"}
 
 
@@ -220,5 +223,14 @@ def of_ladder(promise: Promise, sounds: dict[str, list[Any]]) -> list[Any]:
     assert isinstance(output, LadderOutput)
     if promise.channels is None or output.audio is None:
         return []
-    (heard,) = sounds[output.file]
-    return [compile_ladder.sound(output, heard, encoder(promise))]
+    return [
+        compile_ladder.sound(
+            output,
+            sound_name(number),
+            heard,
+            {**encoder(promise), **containers.spoken(track.language)},
+        )
+        for number, (track, heard) in enumerate(
+            zip(promise.tracks, sounds[output.file], strict=True)
+        )
+    ]

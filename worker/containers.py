@@ -65,6 +65,11 @@ def told(
     return options
 
 
+def spoken(language: str) -> dict[str, Any]:
+    """What a file of one sound says of it, where anybody knows."""
+    return {"metadata:s:a:0": f"language={language}"} if language else {}
+
+
 def repeated(words: Sequence[str]) -> list[str]:
     """A line's words, with options that it has more than once under their own name: ffmpeg-python
     knows each once."""

@@ -25,7 +25,7 @@ from worker.preflight import Material
 from worker.promise import OUTPUTS, Promise
 from worker.prove_sound import prove_sound_seconds
 from worker.room import Room
-from worker.rungs import SOUND, path
+from worker.rungs import path, sound_name
 from worker.segments import Cut
 
 #: Where an index lies before it is stored.
@@ -50,17 +50,23 @@ def pictures(room: Room, promise: Promise, segment: int, end: int | None) -> lis
 def sounds(
     room: Room, promise: Promise, material: Material, loudness: Sequence[Loudness | None]
 ) -> list[Cut]:
-    """The sound of a promise, if it has any, and how loud that is. Raises WorkFailed."""
+    """The sounds of a promise, and how loud each is. Raises WorkFailed."""
     ladder = promise.output
     assert isinstance(ladder, LadderOutput)
-    if promise.channels is None:
-        return []
-    where = path(ladder, SOUND)
-    sound = room.judge.heard(promise, where).sound()
-    assert sound is not None  # the judge has heard it
-    cut = segments.of_sound(room.folder / where, sound.sample_rate, promise.channels)
-    prove_sound_seconds(promise, promise.tracks[0], float(cut.end / cut.rate), material)
-    return [dataclasses.replace(cut, loudness=loudness[0])]
+    cuts = []
+    for number, (track, loud) in enumerate(zip(promise.tracks, loudness, strict=True)):
+        name = sound_name(number)
+        where = path(ladder, name)
+        sound = room.judge.heard(promise, track, where).sound()
+        assert sound is not None  # the judge has heard it
+        cut = segments.of_sound(room.folder / where, name, sound.sample_rate, track.channels)
+        prove_sound_seconds(promise, track, float(cut.end / cut.rate), material)
+        cuts.append(
+            dataclasses.replace(
+                cut, loudness=loud, language=track.language, title=track.title.replace('"', "'")
+            )
+        )
+    return cuts
 
 
 def growing(room: Room, promises: Sequence[Promise], segment: int) -> list[Growing]:
@@ -71,8 +77,7 @@ def growing(room: Room, promises: Sequence[Promise], segment: int) -> list[Growi
     ladder = promise.output
     assert isinstance(ladder, LadderOutput)
     names = [rung.name for rung in promise.rungs]
-    if promise.channels is not None:
-        names.append(SOUND)
+    names += [sound_name(number) for number in range(len(promise.tracks))]
     return [
         Growing(
             path=room.folder / path(ladder, name),
@@ -127,6 +132,8 @@ def store(room: Room, ladder: LadderOutput, cuts: Sequence[Cut], sent: Sent) -> 
                 width=cut.width,
                 height=cut.height,
                 channels=cut.channels,
+                language=cut.language,
+                title=cut.title,
                 loudness=cut.loudness,
             )
         )

@@ -22,7 +22,7 @@ from worker.ends import Doubted
 from worker.pieces import Span, all_of
 from worker.promise import OUTPUTS
 from worker.room import Room
-from worker.rungs import SOUND
+from worker.rungs import is_sound, sound_name
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,8 @@ class Whole:
     """All tracks of a ladder, and where they stand."""
 
     pictures: tuple[Track, ...]
-    sound: Track | None
+    #: The default first.
+    sounds: tuple[Track, ...]
     layers: tuple[Layer, ...]
     #: Its subtitles, and the folder in the work folder of the attempt that made them.
     texts: tuple[Text, ...] = ()
@@ -56,25 +57,31 @@ def whole(wanted: LadderOutput, shares: Sequence[Share]) -> Whole:
         if len(set(_names(share))) < len(_names(share)):
             raise _doubted(share, "a track twice")
     # The sound's task may have told of subtitles alone.
-    shown = [share for share in shares if _names(share) != (SOUND,) and _may_show(share)]
-    heard = [share for share in shares if _names(share)[-1:] == (SOUND,)]
+    heard = [share for share in shares if any(map(is_sound, _names(share)))]
+    shown = [
+        share
+        for share in shares
+        if (not _names(share) or not is_sound(_names(share)[0])) and _may_show(share)
+    ]
     said = [share for share in shares if share.index.texts]
     if not shown or len(heard) > 1 or len(said) > 1:
         told = f"{len(shown)} parts with pictures, {len(heard)} with sound"
         raise Doubted(f"{told}, {len(said)} with subtitles")
-    names = tuple(name for name in _names(shown[0]) if name != SOUND)
+    names = tuple(name for name in _names(shown[0]) if not is_sound(name))
     for share in shown:
-        if tuple(name for name in _names(share) if name != SOUND) != names:
+        if tuple(name for name in _names(share) if not is_sound(name)) != names:
             raise _doubted(share, "other sizes than the first")
     pictures = tuple(_joined(name, shown) for name in names)
     cuts = [[(one.number, one.start, one.length) for one in track.segments] for track in pictures]
     if any(cut != cuts[0] for cut in cuts):
         raise Doubted("sizes that are cut in other places than the first")
     layers = [Layer(tracks=names, runs=tuple(_run(share, names[0]) for share in shown))]
-    sound = _joined(SOUND, heard) if heard else None
-    if sound is not None:
-        layers.append(Layer(tracks=(SOUND,), runs=(_run(heard[0], SOUND),)))
-    found = Whole(pictures=pictures, sound=sound, layers=tuple(layers))
+    spoken = [name for share in heard for name in _names(share) if is_sound(name)]
+    if spoken != [sound_name(number) for number in range(len(spoken))]:
+        raise _doubted(heard[0], f"the sounds {', '.join(spoken)}")
+    layers += [Layer(tracks=(name,), runs=(_run(heard[0], name),)) for name in spoken]
+    sounds = tuple(_joined(name, heard) for name in spoken)
+    found = Whole(pictures=pictures, sounds=sounds, layers=tuple(layers))
     return _with_texts(wanted, found, said[0]) if said else found
 
 
@@ -107,8 +114,8 @@ def check(found: Whole, grid: Grid, last_frame: int) -> None:
         raise Doubted(f"{_end(found.pictures[0])} frames of the grid, the last is {last_frame}")
     if any(Fraction(*track.rate) != rate for track in found.pictures):
         raise Doubted("frames of another rate than the plan's")
-    if found.sound is not None:
-        heard = _end(found.sound) / Fraction(*found.sound.rate)
+    for sound in found.sounds:
+        heard = _end(sound) / Fraction(*sound.rate)
         if heard < last_frame / rate:
             raise Doubted(f"sound for {float(heard):.3f} s, pictures for longer")
 
@@ -117,7 +124,7 @@ def deliver(room: Room, wanted: LadderOutput, found: Whole) -> tuple[Artifact, .
     """Stores what players open and the list of where everything stands. What the outcome names is
     the former; the first of them stands for how much there is. Raises WorkFailed, Halted."""
     prefix = ladder.here(room)
-    tracks = [*found.pictures, *([found.sound] if found.sound else [])]
+    tracks = [*found.pictures, *found.sounds]
     texts = _texts(wanted, found, tracks)
     read_back.check(texts, tracks, found.texts)
     segments = len(found.pictures[0].segments)
@@ -165,9 +172,9 @@ def _texts(wanted: LadderOutput, found: Whole, tracks: Sequence[Track]) -> dict[
             texts |= {ladders.iframes(t.name): playlists.iframes(t) for t in found.pictures}
         for text in found.texts:
             texts[ladders.playlist(text.name)] = playlists.text(text, found.pictures[0])
-        texts[ladders.MASTER] = playlists.master(found.pictures, found.sound, found.texts)
+        texts[ladders.MASTER] = playlists.master(found.pictures, found.sounds, found.texts)
     if "dash" in wanted.manifests:
-        texts[ladders.MANIFEST] = dash.manifest(found.pictures, found.sound, found.texts)
+        texts[ladders.MANIFEST] = dash.manifest(found.pictures, found.sounds, found.texts)
     return texts
 
 
@@ -190,7 +197,7 @@ def _written(room: Room, file: str, text: str) -> Span:
 def _media(found: Whole, wanted: LadderOutput, container: str) -> Media:
     """Of the largest picture."""
     largest = max(found.pictures, key=lambda track: track.width * track.height)
-    frames, sound = _end(largest), found.sound
+    frames, sound = _end(largest), next(iter(found.sounds), None)
     return Media(
         container=container,
         duration_seconds=float(frames / Fraction(*largest.rate)),
@@ -202,7 +209,15 @@ def _media(found: Whole, wanted: LadderOutput, container: str) -> Media:
         sample_rate_hz=sound.rate[0] if sound else None,
         channels=sound.channels if sound else None,
         codecs=",".join([largest.codec, *([sound.codec] if sound else [])]),
-        sounds=(SoundTrack(channels=sound.channels, loudness=sound.loudness),) if sound else (),
+        sounds=tuple(
+            SoundTrack(
+                channels=one.channels,
+                language=one.language,
+                title=one.title,
+                loudness=one.loudness,
+            )
+            for one in found.sounds
+        ),
     )
 
 

@@ -19,7 +19,7 @@ from worker.made import demuxer
 from worker.preflight import Material
 from worker.promise import Plan, Promise
 from worker.room import Room
-from worker.rungs import SOUND, path
+from worker.rungs import path, sound_name
 from worker.tracks import Chosen
 
 
@@ -114,5 +114,5 @@ def _written(promise: Promise, number: int) -> tuple[str, str, int]:
     """The file of a track beneath the folder, what reads it, and which of its tracks it is."""
     output = promise.output
     if isinstance(output, LadderOutput):
-        return path(output, SOUND), "mov", 0
+        return path(output, sound_name(number)), "mov", 0
     return promise.path, demuxer(promise.holds), number

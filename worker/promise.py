@@ -89,7 +89,7 @@ class Promise:
             return 2  # its pictures, and when they are shown
         if not isinstance(self.output, LadderOutput):
             return 1
-        return len(self.rungs) + (self.channels is not None)
+        return len(self.rungs) + len(self.tracks)
 
     @property
     def sound(self) -> Sound:
@@ -115,9 +115,10 @@ class Promise:
 
     @property
     def holds_one(self) -> bool:
-        """Whether it is a file, or a list of files, for one sound track."""
+        """Whether it is a file for one sound track."""
         output = self.output
-        return not isinstance(output, VideoOutput) or output.holds.container == "webm"
+        webm = isinstance(output, VideoOutput) and output.holds.container == "webm"
+        return webm or isinstance(output, AudioOutput)
 
     @property
     def path(self) -> str:

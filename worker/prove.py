@@ -59,6 +59,7 @@ from worker.prove_sound import (
     prove_told,
 )
 from worker.run import Ending
+from worker.tracks import Chosen
 
 #: A file's own clock, on which its pauses are, where no finer one suits all of its tracks.
 _FILE_TICK_SECONDS = Fraction(1, 1000)
@@ -195,11 +196,13 @@ class Judge:
         )
         return msgspec.structs.replace(media, sounds=named)
 
-    def heard(self, promise: Promise, path: str) -> Probe:
-        """A ladder's sound, in a file of its own; how long it is, its boxes tell better. Raises
+    def heard(self, promise: Promise, track: Chosen, path: str) -> Probe:
+        """A sound of a ladder, in a file of its own; how long it is, its boxes tell better. Raises
         WorkFailed(output_broken), Halted."""
         probe = self._measure.probed(promise.output.file, path, "mov")
-        prove_sound_coded(promise, probe)
+        prove_sound_coded(promise, [track], probe)
+        if words.language(probe.sounds()[0].language) != track.language:
+            broken(f"a sound of {promise.output.file} is in another language")
         return probe
 
     def listed(self, name: str, path: str, demuxer: str) -> Probe:

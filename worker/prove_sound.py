@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from mayfly.contract.formats import SoundCodec
+from mayfly.contract.recipe import LadderOutput
 from mayfly.contract.report import SoundTrack
 from worker import words
 from worker.compile_sound import rate_hz
@@ -59,7 +60,9 @@ def encoded_samples(plan: Plan, material: Material, ending: Ending) -> list[tupl
     given, outputs = [], 0
     for promise in plan.promises:
         outputs += promise.files
-        heard = sorted(stream for stream in by_stream if stream[0] == outputs - 1)
+        # A ladder's sounds are files of their own, and come after its sizes.
+        files = len(promise.tracks) if isinstance(promise.output, LadderOutput) else 1
+        heard = sorted(stream for stream in by_stream if outputs - files <= stream[0] < outputs)
         samples: list[int | None] = [by_stream[stream] for stream in heard]
         if len(samples) != len(promise.tracks):  # nobody said
             samples = [None] * len(promise.tracks)
@@ -113,7 +116,7 @@ def prove_sound(promise: Promise, made: Made, material: Material) -> None:
         if made.probe.sound() is not None:
             broken(f"{made.name} has sound that nobody asked for")
         return
-    prove_sound_coded(promise, made.probe)
+    prove_sound_coded(promise, promise.tracks, made.probe)
     said = _SAID[promise.sound_codec]
     if made.codecs and said not in (name.lower() for name in made.codecs):
         broken(f"{made.name} calls its sound otherwise than {said}: {', '.join(made.codecs)}")
@@ -121,12 +124,12 @@ def prove_sound(promise: Promise, made: Made, material: Material) -> None:
         prove_sound_seconds(promise, track, sounded.seconds, material)
 
 
-def prove_sound_coded(promise: Promise, probe: Probe) -> None:
+def prove_sound_coded(promise: Promise, tracks: Sequence[Chosen], probe: Probe) -> None:
     """Of the codec and the channels that were promised. Raises WorkFailed(output_broken)."""
     name, sounds, codec = promise.output.file, probe.sounds(), promise.sound_codec
     if not sounds or any(sound.codec_name != codec for sound in sounds):
         broken(f"{name} has no {_NAMES[codec]} sound")
-    found, wanted = [one.channels for one in sounds], [one.channels for one in promise.tracks]
+    found, wanted = [one.channels for one in sounds], [one.channels for one in tracks]
     if found != wanted:
         broken(f"{name} has {_told(found)} channels, not {_told(wanted)}")
 

@@ -15,9 +15,9 @@ from typing import NoReturn
 from xml.etree import ElementTree as Xml
 
 from mayfly.contract.ladder import Text, Track
-from mayfly.core import ladders
+from mayfly.core import ladders, languages
 from worker.ends import WorkFailed
-from worker.rungs import SOUND
+from worker.rungs import is_sound
 
 #: Lengths in playlists are in millionths of a second.
 _ROUNDED = Fraction(1, 2_000_000)
@@ -68,8 +68,8 @@ def check(texts: Mapping[str, str], tracks: Sequence[Track], spoken: Sequence[Te
 
 def _check_master(text: str, tracks: Sequence[Track], spoken: Sequence[Text]) -> set[str]:
     """The playlists that it names."""
-    pictures = [track for track in tracks if track.name != SOUND]
-    sounds = [track for track in tracks if track.name == SOUND]
+    pictures = [track for track in tracks if not is_sound(track.name)]
+    sounds = [track for track in tracks if is_sound(track.name)]
     lines = _lines(ladders.MASTER, text)
     streams, keys, media = (
         [(_attributes(line), after) for line, after in zip(lines, [*lines[1:], ""], strict=True)
@@ -81,9 +81,10 @@ def _check_master(text: str, tracks: Sequence[Track], spoken: Sequence[Text]) ->
     _check_spoken(ladders.MASTER, said, spoken)
     group = spoken and said[0].get("GROUP-ID")
     wanted = [f"{track.width}x{track.height}" for track in pictures]
-    heard = [track.codec for track in sounds]
+    heard = [track.codec for track in sounds[:1]]
     if [one.get("RESOLUTION") for one, _ in streams] != wanted or len(media) != len(sounds):
         _broken(ladders.MASTER, "other tracks than there are")
+    _check_sounds([one for one, _ in media], sounds)
     for (one, _), track in zip(streams, pictures, strict=True):
         codecs = one.get("CODECS", "").split(",")
         if codecs != [track.codec, *heard] or ("AUDIO" in one) != bool(sounds):
@@ -127,6 +128,31 @@ def _check_text(texts: Mapping[str, str], text: Text, picture: Track, named: set
         or any(abs(item.ends - end) > _ROUNDED for item, end in zip(found.items, ends, strict=True))
     ):
         _broken(name, "other segments than the picture's")
+
+
+def _check_sounds(said: Sequence[Mapping[str, str]], sounds: Sequence[Track]) -> None:
+    """Those that a viewer may choose among: each in its language, under a name of its own, and the
+    first by itself."""
+    found = [
+        (one.get("URI"), one.get("CHANNELS"), one.get("DEFAULT"), one.get("LANGUAGE", ""))
+        for one in said
+    ]
+    wanted = [
+        (
+            ladders.playlist(track.name),
+            str(track.channels),
+            "NO" if number else "YES",
+            languages.tag(track.language),
+        )
+        for number, track in enumerate(sounds)
+    ]
+    names = {one.get("NAME") for one in said}
+    if (
+        found != wanted
+        or len(names) < len(sounds)
+        or len({one.get("GROUP-ID") for one in said}) > 1
+    ):
+        _broken(ladders.MASTER, "other sounds than there are")
 
 
 def _check_playlists(texts: Mapping[str, str], track: Track, named: set[str]) -> None:
@@ -191,6 +217,9 @@ def _check_manifest(text: str, tracks: Sequence[Track], spoken: Sequence[Text]) 
         ):
             _broken(name, f"{track.name} is another one there")
         _compare(name, listed, track, Fraction(0))
+    heard = [one.get("lang", "") for one in periods[0] if one.get("contentType") == "audio"]
+    if heard != [languages.tag(track.language) for track in tracks if is_sound(track.name)]:
+        _broken(name, f"it has sound in {', '.join(heard)}")
     longest = max(listed.items[-1].ends for _, listed in found.values())
     if not longest <= lasts < longest + _ROUNDED_UP:
         _broken(name, f"it lasts {float(lasts)} s, its tracks {float(longest)} s")

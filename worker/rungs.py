@@ -11,8 +11,15 @@ from worker.drawing import Drawing, drawing
 from worker.picture import Size
 from worker.probe import Stream
 
-#: The name of the sound's track.
-SOUND = "a0"
+
+def sound_name(number: int) -> str:
+    """The name of a sound's track."""
+    return f"a{number}"
+
+
+def is_sound(track: str) -> bool:
+    """Whether a track of that name is one."""
+    return track.startswith("a")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from worker import boxes, keyframes, sample_entries
 from worker.boxes import Span
 from worker.ends import WorkFailed
 from worker.prove_picture import prove_named
-from worker.rungs import SOUND, Rung
+from worker.rungs import Rung
 
 #: What AAC's players know best, and the only one that ffmpeg's encoder writes unasked.
 _AAC_LC = "mp4a.40.2"
@@ -53,6 +53,8 @@ class Cut:
     width: int = 0
     height: int = 0
     channels: int = 0
+    language: str = ""
+    title: str = ""
     loudness: Loudness | None = None
 
     @property
@@ -116,22 +118,22 @@ def _starts(
     return tuple(starts)
 
 
-def of_sound(path: Path, rate_hz: int, channels: int) -> Cut:
-    """All of the sound. Raises WorkFailed."""
+def of_sound(path: Path, name: str, rate_hz: int, channels: int) -> Cut:
+    """All of a sound. Raises WorkFailed."""
     try:
         found, (beginning, fragments) = boxes.samples(path), boxes.spans(path)
         (codec,) = sample_entries.codecs(path)
     except boxes.Malformed as error:
-        raise _broken(SOUND, str(error)) from None
+        raise _broken(name, str(error)) from None
     if codec != _AAC_LC:
-        raise _broken(SOUND, f"sound of the kind {codec}")
+        raise _broken(name, f"sound of the kind {codec}")
     # What the encoder needs to get going is hidden by the edit list, and lies before 0.
     primed = min(found.shown_at, default=0)
     if not fragments or len(fragments) != len(found.fragments) or found.fragments[0] or primed > 0:
-        raise _broken(SOUND, "sound that does not begin at 0")
+        raise _broken(name, "sound that does not begin at 0")
     marks = (0, *(tick + primed for tick in found.fragments[1:]), found.end + primed)
     return Cut(
-        name=SOUND,
+        name=name,
         path=path,
         codec=codec,
         rate=Fraction(rate_hz),

@@ -16,8 +16,14 @@ from mayfly.contract.wire import Version
 #: Of one track: a day at two seconds each, with room to spare. Their names have five digits.
 SEGMENTS_MAX = 50_000
 
-#: A picture of up to eight sizes, or the sound.
-TrackName = Annotated[str, msgspec.Meta(pattern=r"^(v[0-7]|a0)$")]
+#: Sounds of one ladder, as many as an output has at most.
+SOUNDS_MAX = 16
+
+#: A picture of up to eight sizes, or a sound.
+TrackName = Annotated[str, msgspec.Meta(pattern=r"^(v[0-7]|a[0-9]|a1[0-5])$")]
+
+#: What stands between quotation marks in a list.
+Quotable = Annotated[str, msgspec.Meta(pattern=r'^[^"\x00-\x1f\x7f]*$', max_length=200)]
 
 #: Subtitles: as many as a Blu-ray has.
 TEXTS_MAX = 32
@@ -63,7 +69,7 @@ class Segment(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Track(msgspec.Struct, frozen=True, kw_only=True):
-    """One size of the picture, or the sound: its beginning and some of its segments, in order."""
+    """One size of the picture, or a sound: its beginning and some of its segments, in order."""
 
     name: TrackName
     codec: Codec
@@ -77,6 +83,9 @@ class Track(msgspec.Struct, frozen=True, kw_only=True):
     height: _Few = 0
     #: Of sound.
     channels: _Few = 0
+    #: ISO 639-2/T, and a name for people; empty where nobody knows or asks.
+    language: Annotated[str, msgspec.Meta(pattern=r"^([a-z]{3})?$")] = ""
+    title: Quotable = ""
     loudness: Loudness | None = None
 
 
@@ -100,7 +109,7 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
     these (`mayfly.core.ladders`)."""
 
     folder: FolderName
-    tracks: Annotated[tuple[Track, ...], msgspec.Meta(max_length=9)]
+    tracks: Annotated[tuple[Track, ...], msgspec.Meta(max_length=8 + SOUNDS_MAX)]
     texts: Annotated[tuple[Text, ...], msgspec.Meta(max_length=TEXTS_MAX)] = ()
     version: Version = 1
 
@@ -115,7 +124,7 @@ class Run(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
-    """Tracks that were cut in the same places: all sizes of the picture, or the sound."""
+    """Tracks that were cut in the same places: all sizes of the picture, or a sound."""
 
     tracks: Annotated[tuple[TrackName, ...], msgspec.Meta(min_length=1, max_length=8)]
     #: The beginnings are those of the first.
@@ -141,7 +150,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     folder: FolderName
     #: Where the attempt that made the playlists put them.
     playlists: Annotated[str, msgspec.Meta(max_length=512)]
-    layers: Annotated[tuple[Layer, ...], msgspec.Meta(min_length=1, max_length=2)]
+    layers: Annotated[tuple[Layer, ...], msgspec.Meta(min_length=1, max_length=1 + SOUNDS_MAX)]
     #: Which lists there are of it, as its recipe has them.
     manifests: Annotated[tuple[Manifest, ...], msgspec.Meta(min_length=1, max_length=2)] = ("hls",)
     #: Whether the playlists of keyframes are there.

@@ -14,7 +14,7 @@ from fractions import Fraction
 from xml.etree import ElementTree as Xml
 
 from mayfly.contract.ladder import Segment, Text, Track
-from mayfly.core import grids, ladders
+from mayfly.core import grids, ladders, languages
 
 #: What the standard calls a list of segments under names with numbers, one file each.
 _PROFILE = "urn:mpeg:dash:profile:isoff-live:2011"
@@ -24,15 +24,17 @@ _PLACES = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
 #: By how many channels there are: as our AAC has them.
 _PLACED = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 8: 12}
 
-#: What a track is there for (ISO/IEC 23009-1, 5.8.5.5).
+#: What a track is there for.
 _ROLES = "urn:mpeg:dash:role:2011"
+#: Sets have numbers, and these are far from those of the first two.
+_OTHER_SOUNDS = 100
 
 _SECOND = 10**6
 
 
-def manifest(pictures: Sequence[Track], sound: Track | None, texts: Sequence[Text] = ()) -> str:
-    """What a player opens: the sizes of the picture in the order of the recipe, and the sound."""
-    tracks = [*pictures, *([sound] if sound is not None else [])]
+def manifest(pictures: Sequence[Track], sounds: Sequence[Track], texts: Sequence[Text] = ()) -> str:
+    """What a player opens: the sizes of the picture in the order of the recipe, and the sounds."""
+    tracks = [*pictures, *sounds]
     buffer = _rounded_up(max(_longest_seconds(track) for track in tracks))
     # Of the longest track, so that nothing is cut off; and no less, for the same reason.
     lasts = _duration(_rounded_up(max(_end_seconds(track) for track in tracks)))
@@ -48,8 +50,9 @@ def manifest(pictures: Sequence[Track], sound: Track | None, texts: Sequence[Tex
     )
     period = Xml.SubElement(root, "Period", {"id": "0", "start": "PT0S", "duration": lasts})
     _add_pictures(period, pictures, buffer)
-    if sound is not None:
-        _add_sound(period, sound, buffer)
+    for number, sound in enumerate(sounds):
+        role = "" if len(sounds) == 1 else "alternate" if number else "main"
+        _add_sound(period, sound, buffer, _OTHER_SOUNDS + number if number else 1, role)
     for number, text in enumerate(texts, start=2):
         _add_text(period, text, number, _end_seconds(pictures[0]))
     Xml.indent(root)
@@ -93,18 +96,25 @@ def _add_pictures(period: Xml.Element, pictures: Sequence[Track], buffer: Fracti
         )
 
 
-def _add_sound(period: Xml.Element, sound: Track, buffer: Fraction) -> None:
+def _add_sound(period: Xml.Element, sound: Track, buffer: Fraction, number: int, role: str) -> None:
+    """A set of its own for each, since a player stays within a set unless a viewer chooses."""
+    language = {"lang": languages.tag(sound.language)} if sound.language else {}
     added = Xml.SubElement(
         period,
         "AdaptationSet",
         {
-            "id": "1",
+            "id": str(number),
             "contentType": "audio",
             "mimeType": "audio/mp4",
             "segmentAlignment": "true",
             "startWithSAP": "1",
+            **language,
         },
     )
+    if sound.title:
+        Xml.SubElement(added, "Label").text = sound.title
+    if role:
+        Xml.SubElement(added, "Role", {"schemeIdUri": _ROLES, "value": role})
     _add_segments(added, sound, *sound.rate)
     made = Xml.SubElement(
         added,

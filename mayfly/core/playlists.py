@@ -11,7 +11,7 @@ from fractions import Fraction
 import msgspec
 
 from mayfly.contract.ladder import Segment, Text, Track
-from mayfly.core import ladders
+from mayfly.core import ladders, languages
 
 #: The first that knows EXT-X-MAP beside segments that are no I-frames; 7 is what CMAF asks for.
 _VERSION = 7
@@ -83,17 +83,18 @@ def _lengths(track: Track) -> Iterator[str]:
         begins = ends
 
 
-def master(pictures: Sequence[Track], sound: Track | None, texts: Sequence[Text] = ()) -> str:
+def master(pictures: Sequence[Track], sounds: Sequence[Track], texts: Sequence[Text] = ()) -> str:
     """What a player opens: the sizes of the picture in the order of the recipe, whose first is what
     most players begin with; then their keyframes, where all are known."""
     lines = [*_HEAD, _INDEPENDENT]
     heard, codec, group = (0, 0), "", ""
-    if sound is not None:
-        heard, codec, group = (peak_bits(sound), average_bits(sound)), f",{sound.codec}", "sound"
-        lines.append(
-            f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{group}",NAME="Sound",DEFAULT=YES,AUTOSELECT=YES,'
-            f'CHANNELS="{sound.channels}",URI="{ladders.playlist(sound.name)}"'
-        )
+    if sounds:
+        # A player may take any of them beside any size.
+        heard = max(map(peak_bits, sounds)), max(map(average_bits, sounds))
+        codec, group = f",{sounds[0].codec}", "sound"
+        lines += [
+            _sound(sound, group, name) for sound, name in zip(sounds, names(sounds), strict=True)
+        ]
     lines += [_text_media(text) for text in texts]
     for track in pictures:
         parts = [
@@ -120,6 +121,28 @@ def _text_media(text: Text) -> str:
         f'URI="{ladders.playlist(text.name)}"',
     ]
     return f"#EXT-X-MEDIA:{','.join(parts)}"
+
+
+def _sound(sound: Track, group: str, name: str) -> str:
+    """One of the sounds that a viewer may choose; the first is what a player begins with."""
+    parts = [
+        f'TYPE=AUDIO,GROUP-ID="{group}",NAME="{name}"',
+        *([f'LANGUAGE="{languages.tag(sound.language)}"'] if sound.language else []),
+        f"DEFAULT={'YES' if sound.name == 'a0' else 'NO'},AUTOSELECT=YES",
+        f'CHANNELS="{sound.channels}",URI="{ladders.playlist(sound.name)}"',
+    ]
+    return f"#EXT-X-MEDIA:{','.join(parts)}"
+
+
+def names(sounds: Sequence[Track]) -> list[str]:
+    """What viewers choose a sound by, each once: by its title, or else its language."""
+    found = list[str]()
+    for sound in sounds:
+        name, number = sound.title or sound.language or "Sound", 1
+        while (called := name if number == 1 else f"{name} {number}") in found:
+            number += 1
+        found.append(called)
+    return found
 
 
 def _iframe_stream(track: Track) -> str:

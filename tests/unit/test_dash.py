@@ -24,7 +24,7 @@ LENGTHS = st.lists(
 
 def test_a_manifest() -> None:
     assert (
-        dash.manifest([PICTURE, SMALL], SOUND)
+        dash.manifest([PICTURE, SMALL], [SOUND])
         == """\
 <?xml version='1.0' encoding='utf-8'?>
 <MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-live:2011" type="static" mediaPresentationDuration="PT10.01S" minBufferTime="PT4.004S">
@@ -58,7 +58,7 @@ def test_a_manifest() -> None:
 
 
 def test_without_sound_there_is_one_set() -> None:
-    root = Xml.fromstring(dash.manifest([SMALL], None))
+    root = Xml.fromstring(dash.manifest([SMALL], []))
     sets = root.findall("Period/AdaptationSet", NAMESPACES)
     assert [one.get("contentType") for one in sets] == ["video"]
 
@@ -66,7 +66,7 @@ def test_without_sound_there_is_one_set() -> None:
 @pytest.mark.parametrize(("channels", "place"), [(1, "1"), (6, "6"), (8, "12"), (7, None)])
 def test_loudspeakers_are_named_by_their_places(channels: int, place: str | None) -> None:
     sound = msgspec.structs.replace(SOUND, channels=channels)
-    root = Xml.fromstring(dash.manifest([PICTURE], sound))
+    root = Xml.fromstring(dash.manifest([PICTURE], [sound]))
     told = root.find(".//AudioChannelConfiguration", NAMESPACES)
     assert (told.get("value") if told is not None else None) == place
 
@@ -80,7 +80,7 @@ def test_names_are_those_of_the_files() -> None:
 def test_a_portrait_in_odd_sizes_has_the_shape_of_its_largest() -> None:
     portrait = msgspec.structs.replace(PICTURE, width=406, height=720)
     small = msgspec.structs.replace(SMALL, width=204, height=360)
-    text = dash.manifest([small, portrait], None)
+    text = dash.manifest([small, portrait], [])
     assert 'par="203:360" maxWidth="406" maxHeight="720"' in text
 
 
@@ -113,7 +113,7 @@ def test_every_segment_is_where_it_is_to_the_tick(
 ) -> None:
     picture = track(*frames, rate=rate)
     sound = track(*samples, name="a0", rate=(rate_hz, 1))
-    root = Xml.fromstring(dash.manifest([picture], sound))
+    root = Xml.fromstring(dash.manifest([picture], [sound]))
     for kind, one in (("video", picture), ("audio", sound)):
         step = 1 / Fraction(*one.rate)
         wanted = [(s.start * step, (s.start + s.length) * step) for s in one.segments]
@@ -149,10 +149,10 @@ def test_the_bandwidth_is_enough_and_no_more(
 
 
 def test_the_buffer_is_the_longest_segment() -> None:
-    root = Xml.fromstring(dash.manifest([SMALL], SOUND))
+    root = Xml.fromstring(dash.manifest([SMALL], [SOUND]))
     assert seconds(root.get("minBufferTime")) == Fraction("4.004")
     thirds = track((1, 10), (1, 20), rate=(3, 1))
-    root = Xml.fromstring(dash.manifest([thirds], None))
+    root = Xml.fromstring(dash.manifest([thirds], []))
     assert seconds(root.get("minBufferTime")) == Fraction("0.333334")
     (made,) = root.findall(".//Representation", NAMESPACES)
     assert made.get("bandwidth") == str(math.ceil(160 / Fraction("0.333334")))
@@ -161,6 +161,6 @@ def test_the_buffer_is_the_longest_segment() -> None:
 def test_a_day_in_two_seconds_each_is_listed_in_a_moment() -> None:
     """Neighbours of one length are one line, and the bandwidth is found in a few turns."""
     day = track(*((50, 1 + number * 7919 % 500_000) for number in range(43_200)), rate=(25, 1))
-    text = dash.manifest([day], None)
+    text = dash.manifest([day], [])
     assert '<S t="0" d="25600" r="43199" />' in text
     assert len(text) < 1500

@@ -36,7 +36,7 @@ v0/00002.m4s
 
 def test_the_master() -> None:
     assert (
-        playlists.master([PICTURE, SMALL], SOUND)
+        playlists.master([PICTURE, SMALL], [SOUND])
         == """\
 #EXTM3U
 #EXT-X-VERSION:7
@@ -85,13 +85,13 @@ def test_where_a_chunk_told_of_no_keyframe_none_are_listed() -> None:
     (track,) = older.tracks
     assert [segment.key_bytes for segment in track.segments] == [4_000, 0, 3_000]
     assert not playlists.has_iframes([PICTURE, track])
-    text = playlists.master([PICTURE, track], SOUND)
+    text = playlists.master([PICTURE, track], [SOUND])
     assert "I-FRAME" not in text
-    assert playlists.master([PICTURE, SMALL], SOUND).startswith(text)
+    assert playlists.master([PICTURE, SMALL], [SOUND]).startswith(text)
 
 
 def test_without_sound_there_is_no_group() -> None:
-    text = playlists.master([SMALL], None)
+    text = playlists.master([SMALL], [])
     assert "AUDIO" not in text
     assert 'CODECS="avc1.64001f",' in text
 

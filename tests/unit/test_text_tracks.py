@@ -25,8 +25,8 @@ def lists() -> dict[str, str]:
         **{ladders.playlist(track.name): playlists.media(track) for track in TRACKS},
         **{ladders.iframes(track.name): playlists.iframes(track) for track in pictures},
         **{ladders.playlist(text.name): playlists.text(text, PICTURE) for text in TEXTS},
-        ladders.MASTER: playlists.master(pictures, SOUND, TEXTS),
-        ladders.MANIFEST: dash.manifest(pictures, SOUND, TEXTS),
+        ladders.MASTER: playlists.master(pictures, [SOUND], TEXTS),
+        ladders.MANIFEST: dash.manifest(pictures, [SOUND], TEXTS),
     }
 
 

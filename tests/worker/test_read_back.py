@@ -21,8 +21,8 @@ def lists(*tracks: Track) -> dict[str, str]:
     return {
         **{ladders.playlist(track.name): playlists.media(track) for track in tracks},
         **{ladders.iframes(track.name): playlists.iframes(track) for track in pictures},
-        ladders.MASTER: playlists.master(pictures, sound),
-        ladders.MANIFEST: dash.manifest(pictures, sound),
+        ladders.MASTER: playlists.master(pictures, [sound] if sound else []),
+        ladders.MANIFEST: dash.manifest(pictures, [sound] if sound else []),
     }
 
 
@@ -40,7 +40,7 @@ def test_without_keyframes_there_is_a_ladder_too() -> None:
     older = msgspec.structs.replace(PICTURE, segments=segments)
     texts = {
         ladders.playlist("v0"): playlists.media(older),
-        ladders.MASTER: playlists.master([older], None),
+        ladders.MASTER: playlists.master([older], []),
     }
     read_back.check(texts, [older])
 
@@ -97,7 +97,12 @@ def test_without_keyframes_there_is_a_ladder_too() -> None:
         ("v0-iframes.m3u8", "40000@0", "40000@8", "do not begin where their segments do"),
         # The master.
         ("master.m3u8", "v1.m3u8\n", "v0.m3u8\n", "v1.m3u8: nobody leads there"),
-        ("master.m3u8", 'URI="a0.m3u8"', 'URI="a1.m3u8"', "a0.m3u8: nobody leads there"),
+        (
+            "master.m3u8",
+            'URI="a0.m3u8"',
+            'URI="a1.m3u8"',
+            "master.m3u8: other sounds than there are",
+        ),
         ("master.m3u8", "v0-iframes", "v1-iframes", "v0-iframes.m3u8 without one that leads"),
         ("master.m3u8", "RESOLUTION=640x360,FRAME", "RESOLUTION=642x360,FRAME", "other tracks"),
         ("master.m3u8", "RESOLUTION=640x360,URI", "RESOLUTION=64x36,URI", "other sizes"),

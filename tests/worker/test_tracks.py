@@ -6,12 +6,15 @@ import itertools
 import subprocess
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import msgspec
 import pytest
 
 from mayfly.contract import report, wire
-from mayfly.contract.recipe import AudioOutput, Box, Recipe, Sound, VideoOutput
+from mayfly.contract.ladder import Track
+from mayfly.contract.recipe import AudioOutput, Box, LadderOutput, Recipe, Rung, Sound, VideoOutput
+from mayfly.core import playlists
 from tests.worker.clips import Clips
 from tests.worker.conftest import Rig
 from tests.worker.cutting import Film, unmended
@@ -34,7 +37,7 @@ def film(file: str = "f.mkv", codec: Any = None, **sound: Any) -> VideoOutput:
     )
 
 
-def spoken(made: Clips) -> bytes:
+def spoken(made: Clips, seconds: int = 3) -> bytes:
     """English, German as Matroska calls it, more of it with a name, and one that nobody names."""
     tones = [
         part
@@ -50,7 +53,9 @@ def spoken(made: Clips) -> bytes:
         for part in (f"-metadata:s:a:{number}", one)
     ]
     return made.make(
-        "spoken.mkv", *_PICTURE, *tones, *maps, *told, "-disposition:a:1", "default", *_CODED
+        f"spoken-{seconds}.mkv", *_PICTURE[:3], f"testsrc2=s=64x64:r=12:d={seconds}",
+        *tones, *maps, *told,
+        "-disposition:a:1", "default", *_CODED
     ).read_bytes()  # fmt: skip
 
 
@@ -79,6 +84,10 @@ def whole(rig: Rig, source: bytes, *outputs: Any) -> report.Encoded:
 
 def cut(rig: Rig, source: bytes, *outputs: Any) -> report.Encoded:
     return last([Film(rig, source, *outputs).work().finish()])
+
+
+def cut_in_two(rig: Rig, source: bytes, *outputs: Any) -> report.Encoded:
+    return last([Film(rig, source, *outputs, chunk_seconds=2).work().finish()])
 
 
 def heard(ffmpeg: Path, folder: Path, content: bytes, track: int) -> list["array.array[int]"]:
@@ -307,3 +316,43 @@ def test_of_mono_tracks_only_those_alike_belong_together() -> None:
         sound, [stream(0), stream(1), stream(2), stream(3, 44100), stream(4)], most=16
     )
     assert [[one.index for one in group] for group in found] == [[0, 1], [2], [3], [4]]
+
+
+# --- Ladders ---------------------------------------------------------------------------------
+
+_LADDER = LadderOutput(
+    file="hls", manifests=("hls", "dash"), rungs=(Rung(box=Box(width=64, height=64)),),
+    speed="ultrafast", segment_seconds=2, audio=Sound(tracks=("deu", "eng")),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("way", [whole, cut_in_two])
+def test_a_ladder_has_a_sound_for_each_language(rig: Rig, made: Clips, way: Any) -> None:
+    said = way(rig, spoken(made, seconds=5), _LADDER)
+    texts = {
+        output.file: rig.bucket.objects[output.key].decode()
+        for output in said.outputs
+        if output.file in ("hls/master.m3u8", "hls/manifest.mpd")
+    }
+    media = [one for one in texts["hls/master.m3u8"].splitlines() if "TYPE=AUDIO" in one]
+    head = '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="sound",NAME='
+    name = "Regie [31m'; rm -rf / \N{GRINNING FACE}"
+    assert media == [
+        f'{head}"deu",LANGUAGE="de",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="1",URI="a0.m3u8"',
+        f'{head}"{name}",LANGUAGE="de",DEFAULT=NO,AUTOSELECT=YES,CHANNELS="1",URI="a1.m3u8"',
+        f'{head}"eng",LANGUAGE="en",DEFAULT=NO,AUTOSELECT=YES,CHANNELS="1",URI="a2.m3u8"',
+    ]
+    sets = ElementTree.fromstring(texts["hls/manifest.mpd"]).iter(
+        "{urn:mpeg:dash:schema:mpd:2011}AdaptationSet"
+    )
+    found = [(one.get("id"), one.get("lang")) for one in sets if one.get("contentType") == "audio"]
+    assert found == [("1", "de"), ("101", "de"), ("102", "en")]
+    told = [(one.language, one.channels) for one in said.outputs[0].media.sounds]
+    assert told == [("deu", 1), ("deu", 1), ("eng", 1)]
+
+
+def test_sounds_of_one_name_can_be_told_apart() -> None:
+    track = Track(name="a0", codec="mp4a.40.2", rate=(48000, 1), init_bytes=1,
+                  init_sha256="0" * 64, segments=())  # fmt: skip
+    named = [msgspec.structs.replace(track, language=code) for code in ("", "", "eng", "eng")]
+    assert playlists.names(named) == ["Sound", "Sound 2", "eng", "eng 2"]

@@ -96,7 +96,6 @@ class LadderOutput(
             if codec != "aac":
                 raise ValueError(f"the sound of a ladder is aac, not {codec}")
             formats.check_sound(self.file, LADDER_SOUND, codec, self.audio.bitrate_kbps)
-            self.audio.check_one(self.file)
 
     def listed_twice(self) -> bool:
         """Whether it names one kind of manifest twice, which no schema of a tuple refuses."""

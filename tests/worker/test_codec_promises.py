@@ -12,7 +12,7 @@ from mayfly.contract.recipe import AudioOutput, Box, LadderOutput, Rung, VideoOu
 from tests.worker.clips import Clips
 from tests.worker.conftest import Rig
 from tests.worker.cutting import Film
-from worker import compile_codecs, compile_sound, containers, ebml, streams
+from worker import compile_codecs, compile_picture, compile_sound, containers, ebml
 from worker.boxes import Malformed
 
 pytestmark = pytest.mark.worker
@@ -46,7 +46,7 @@ OPUS = AudioOutput(file="a.opus")
     [
         (HEVC_MKV, compile_codecs, "told", told({"c:v": "libx264"}, "x265-params", "forced-idr"),
          "has no hevc picture"),
-        (VideoOutput(bits=10, box=SMALL), streams, "PIXELS", {8: "yuv420p", 10: "yuv420p"},
+        (VideoOutput(bits=10, box=SMALL), compile_picture, "PIXELS", {8: "yuv420p", 10: "yuv420p"},
          "is of profile"),
         (VideoOutput(box=SMALL), compile_codecs, "told",
          told({"profile:v": "high444", "qp": 0}, "crf"), "is of profile High 4:4:4 Predictive"),

@@ -24,6 +24,12 @@ _UNSAID = ("", "unknown", "unspecified", "reserved")
 #: Formats of pixels that are red, green and blue.
 _RGB = ("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "pal8", "x2rgb", "x2bgr")
 
+#: What FLV says of every VP9, for its field of that is 0: of a picture that is luma and
+#: colour it is no matrix.
+_NO_MATRIX = "gbr"
+#: What players take an unknown one of this size for.
+_SD_MATRIX = "smpte170m"
+
 #: Of high dynamic range, what `zscale` has a word for; anything else is taken for BT.2020.
 _PRIMARIES = ("bt709", "bt2020", "smpte431", "smpte432", "bt470bg", "smpte170m")
 _MATRICES = ("bt709", "bt2020nc", "bt2020c", "ictcp", "smpte170m", "bt470bg", "gbr")
@@ -89,7 +95,9 @@ def graded(stream: Stream, *, keep: bool = False) -> Grading:
             )
         return Grading(source=source, wanted=_HD, rgb=rgb, tonemapped=True)
     if not rgb and not _is_large(stream):
-        return Grading(source=source, wanted=source)
+        nonsense = stream.color_space == _NO_MATRIX
+        told = Colour(matrix=_SD_MATRIX) if nonsense else Colour()
+        return Grading(source=source, wanted=source, told=told)
     if source.matrix not in ("", _HD.matrix) and not rgb:
         return Grading(source=source, wanted=source)
     told = Colour(
@@ -109,6 +117,8 @@ def graded(stream: Stream, *, keep: bool = False) -> Grading:
 def _said(stream: Stream) -> Colour:
     said = (stream.color_primaries, stream.color_transfer, stream.color_space)
     primaries, transfer, matrix = ("" if word in _UNSAID else word for word in said)
+    if matrix == _NO_MATRIX and not _is_rgb(stream):
+        matrix = ""
     full = stream.color_range == "pc"
     return Colour(primaries=primaries, transfer=transfer, matrix=matrix, full=full)
 
@@ -124,7 +134,7 @@ def _hdr(source: Colour, *, rgb: bool) -> Colour:
 
 
 def _is_rgb(stream: Stream) -> bool:
-    return stream.color_space == "gbr" or stream.pix_fmt.startswith(_RGB)
+    return stream.pix_fmt.startswith(_RGB)
 
 
 def _is_large(stream: Stream) -> bool:

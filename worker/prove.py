@@ -282,7 +282,7 @@ def _media(made: Made, samples: Samples, frames: int | None = None) -> Media:
     )
     first = heard[0].samples if heard else None
     tags = words.kept(made.probe.tags)
-    return msgspec.structs.replace(media, samples=first, sounds=heard, tags=tags)
+    return msgspec.structs.replace(media, samples=first, sounds=heard, tags=tags or None)
 
 
 def _retold(media: Media, expected: Expected) -> Media:

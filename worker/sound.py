@@ -39,7 +39,7 @@ def do(room: Room) -> Done:
     ticks = (tick - clock.origin_ticks for tick in material.scan.ticks)
     (room.folder / path).write_bytes(lists.pack_ticks(ticks))
     kept = words.kept(material.probe.tags) if _keeps(room.recipe) else {}
-    files.append((path, Media(container="list", tags=kept)))
+    files.append((path, Media(container="list", tags=kept or None)))
     stored = room.store(files)
     return Done(outputs=stored, source=material.probe.media(), cpu_seconds=cpu_seconds)
 

@@ -61,7 +61,7 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     #: Of an output: all its sound tracks, of which the first stands above.
     sounds: tuple[SoundTrack, ...] = ()
     #: What the file says of itself, where a recipe has that kept.
-    tags: dict[str, str] = {}
+    tags: dict[str, str] | None = None
     #: Of subtitles: how many there are.
     cues: int | None = None
 

@@ -33,7 +33,7 @@ def write_inputs(world: World, job_id: str) -> Fetch:
             scope=row.scope,
             samples=artifact.media.samples,
             sounds=artifact.media.sounds,
-            tags=artifact.media.tags,
+            tags=artifact.media.tags or {},
         )
         for row in listed
         for artifact in row.artifacts

@@ -17,6 +17,7 @@ PROOF: dict[str, object] = {
     "seams_checked": 0,
     "samples": None,
     "made_anew": [],
+    "quality": [],
     "whole_because": "",
 }
 

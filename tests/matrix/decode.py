@@ -38,14 +38,21 @@ class Seen:
 
 
 def decoded(
-    ffmpeg: Path, path: Path, *, picture: int = 0, sound: int | None = 1, since: float | None = None
+    ffmpeg: Path,
+    path: Path,
+    *,
+    picture: int = 0,
+    sound: int | None = 1,
+    since: float | None = None,
+    rgb: bool = False,
 ) -> Seen:
     """All of a file, or what it shows since a moment, by its own clock; of the streams of these
-    numbers, if they are there."""
+    numbers, if they are there. What is red, green and blue becomes luma and colour by BT.709."""
+    matrix = ":out_color_matrix=bt709" if rgb else ""
     command = [str(ffmpeg), "-v", "error", "-nostdin", "-threads", "1", "-copyts"]
     command += [*(("-ss", str(since)) if since is not None else ()), "-i", str(path)]
     command += ["-map", f"0:{picture}", *(("-map", f"0:{sound}?") if sound is not None else ())]
-    command += ["-vf", "scale=128:72:flags=bicubic,setsar=1,format=yuv420p"]
+    command += ["-vf", f"scale=128:72:flags=bicubic{matrix},setsar=1,format=yuv420p"]
     command += ["-fps_mode:v", "passthrough", "-enc_time_base:v", "demux"]
     command += ["-c:a", "pcm_s16le", "-ac", "1", "-f", "framehash", "-hash", "murmur3", "-"]
     done = subprocess.run(command, check=False, capture_output=True, text=True)

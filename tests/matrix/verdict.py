@@ -153,7 +153,8 @@ class Court:
         assert material.picture is not None
         sound = material.sound.index if material.sound else None
         ffmpeg = Path(self._settings.ffmpeg)
-        return decoded(ffmpeg, source, picture=material.picture.index, sound=sound)
+        rgb = material.picture.pix_fmt.startswith(("rgb", "bgr", "gbr", "pal"))
+        return decoded(ffmpeg, source, picture=material.picture.index, sound=sound, rgb=rgb)
 
     def _decoded(self, made: Delivered, folder: Path) -> Seen:
         (film,) = [name for name in made.files if name.startswith("video.")]

@@ -104,7 +104,7 @@ class Film:
                 scope=part.scope,
                 samples=artifact.media.samples,
                 sounds=artifact.media.sounds,
-                tags=artifact.media.tags,
+                tags=artifact.media.tags or {},
             )
             for part in known
             for artifact in self.brought[part.task_id].outputs

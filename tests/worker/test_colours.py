@@ -338,3 +338,13 @@ def test_dolbys_own_colours_are_refused() -> None:
     assert refused.value.code == "hdr_refused"
     held = stream(side_data_list=(SideData(rotation=90.0), SideData(dv_profile=8)))
     preflight.check_probe(Probe(format=Format(), streams=(held,)), Recipe(outputs=(VideoOutput(),)))
+
+
+def test_luma_that_is_called_red_green_and_blue_is_luma() -> None:
+    """FLV says it of every VP9: converted as if it were, each pixel came out in another colour."""
+    stream = Stream(index=0, width=128, height=72, pix_fmt="yuv420p", color_space="gbr")
+    found = graded(stream)
+    assert (found.rgb, found.tonemapped, found.wanted.matrix) == (False, False, "")
+    assert found.told.matrix == "smpte170m"
+    large = msgspec.structs.replace(stream, width=1920, height=1080)
+    assert (graded(large).rgb, graded(large).told.matrix) == (False, "bt709")

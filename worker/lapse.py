@@ -25,7 +25,7 @@ from mayfly.contract.recipe import Timelapse
 from mayfly.contract.task import Fetch
 from mayfly.core import limits
 from mayfly.core import limits_of_photographs as bounds
-from worker import compile_lapse, lapse_plan, luma, photograph, run, whole
+from worker import compile_lapse, lapse_plan, luma, photograph, run, searching, whole
 from worker.bringing import AT_ONCE, Renewed, in_order
 from worker.ends import WorkFailed
 from worker.ffmpeg_words import last_words
@@ -98,7 +98,8 @@ class _Lapse:
         if material.scan.frames != frames:
             got = material.scan.frames
             raise WorkFailed("output_broken", f"{frames} photographs became {got} pictures")
-        note = _note(len(shots), listed.first, refused, frames)
+        room, told = searching.settled(room, material)
+        note = f"{_note(len(shots), listed.first, refused, frames)} {told}".strip()
         return whole.encode(room, material, note, "")
 
     # --- Each by itself ----------------------------------------------------------------------

@@ -149,6 +149,24 @@ def test_every_output_of_a_recipe_is_made_of_the_same_pictures(rig: Rig, camera:
     assert frames["v.mp4"] == 30 and frames["storyboard/storyboard.vtt"] == 3
 
 
+def test_photographs_look_as_good_as_a_recipe_asks_and_rungs_that_look_alike_are_one(
+    rig: Rig, camera: Camera
+) -> None:
+    """Regression: a time-lapse did not search, kept each codec's usual crf, and said nothing."""
+    boxes = [{"box": {"width": width, "height": width}} for width in (320, 300, 64)]
+    outputs: list[Any] = [
+        {**VIDEO, "crf": None, "quality": {"vmaf": 85}},
+        {"kind": "ladder", "rungs": boxes, "vmaf_apart": 2, "speed": "ultrafast"},
+    ]
+    photographs = {f"{n}.jpg": camera.shoot(n) for n in range(24)}
+    said = made_of(rig, photographs, outputs=outputs, fps=12)
+    assert said.proof is not None
+    film_made, *rungs = said.proof.quality
+    assert (film_made.file, film_made.wanted) == ("v.mp4", 85)
+    assert abs(film_made.vmaf - film_made.sampled) < 4
+    assert [rung.width for rung in rungs] == [300, 64], "320 is like 300"
+
+
 def test_a_length_that_is_wanted_is_kept_by_the_rate(
     rig: Rig, camera: Camera, ffmpeg: Path
 ) -> None:

@@ -53,10 +53,14 @@ def chosen(sound: Sound, streams: Sequence[Stream], *, most: int) -> list[tuple[
 
 
 def missing(sound: Sound, languages: Sequence[str]) -> list[str]:
-    """Which of the wanted languages are not among these."""
+    """Which of the wanted languages are not among these, as a file says them; none where it has no
+    word for one that it holds (MP3, FLAC; QuickTime for some)."""
     if not isinstance(sound.tracks, tuple):
         return []
-    return [wanted for wanted in sound.tracks if words.language(wanted) not in languages]
+    by_code = {words.language(wanted): wanted for wanted in sound.tracks}
+    if "" in languages and "" not in by_code:
+        return []
+    return [wanted for code, wanted in by_code.items() if code not in languages]
 
 
 def _grouped(sound: Sound, streams: Sequence[Stream]) -> list[tuple[Stream, ...]]:

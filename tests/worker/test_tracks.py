@@ -166,6 +166,21 @@ def test_a_language_that_is_not_there_is_told(rig: Rig, made: Clips, way: Any) -
     assert said.note.endswith("f.mkv: no sound in jpn.")
 
 
+def test_a_language_that_is_there_is_not_missed_where_a_file_has_no_word_for_it(
+    rig: Rig, made: Clips
+) -> None:
+    """Regression: of German sound in FLAC the note said that there was none."""
+    files = [AudioOutput(file=f"a.{end}", audio=Sound(tracks=("deu",))) for end in ("mp3", "flac")]
+    assert whole(rig, spoken(made), *files).note == ""
+    # QuickTime has no number for Swiss German.
+    swiss = made.make(
+        "swiss.mkv", *_PICTURE, "-f", "lavfi", "-i", "sine=f=300:r=48000:d=3",
+        "-map", "0", "-map", "1", "-metadata:s:a:0", "language=gsw", *_CODED,
+    ).read_bytes()  # fmt: skip
+    said = whole(rig, swiss, film("f.mov", tracks=("gsw",)))
+    assert told(said) == [("", "")] and "no sound" not in said.note
+
+
 def test_a_file_for_none_of_whose_languages_there_is_sound_fails(rig: Rig, made: Clips) -> None:
     said = Film(rig, spoken(made), film(tracks=("jpn", "kor")), chunk_seconds=99).begin()[-1]
     assert isinstance(said, report.Failed)

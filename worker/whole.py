@@ -92,6 +92,8 @@ def _first(room: Room, seen: Seen, scan: Scan) -> Done | None:
     recipe = room.recipe
     listed = preflight.check_scan(seen.probe, scan, recipe)
     material = dataclasses.replace(listed, opening=seen.opening, assets=seen.assets)
+    if isinstance(_cut(room, material), cuts.Whole):
+        return None  # before a quality is searched, which who encodes it whole would do once more
     room, _ = searching.settled(room, material)
     found = _decide(room, material)
     if isinstance(found, cuts.Whole):
@@ -104,14 +106,7 @@ def _decide(room: Room, material: Material) -> Plan | cuts.Whole:
 
     Packets cannot tell everything: H.264 that begins with a refresh and no keyframe shows nothing
     until it is through. Raises WorkFailed, Halted."""
-    settings = room.settings
-    policy = cuts.Policy(
-        threads=settings.threads,
-        workers=settings.workers_max,
-        finish_seconds=settings.finish_seconds,
-        chunk_seconds=settings.chunk_seconds,
-    )
-    found = cuts.cut(material, room.recipe, policy)
+    settings, found = room.settings, _cut(room, material)
     if isinstance(found, cuts.Whole):
         return found
     look = compile_beginning(
@@ -125,6 +120,18 @@ def _decide(room: Room, material: Material) -> Plan | cuts.Whole:
     if not shown or any(tick != its for tick, its in zip(shown, wanted, strict=False)):
         return cuts.Whole("its first frames do not come when its packets say")
     return msgspec.structs.replace(found, quality=room.decided)
+
+
+def _cut(room: Room, material: Material) -> Plan | cuts.Whole:
+    """As far as its packets tell."""
+    settings = room.settings
+    policy = cuts.Policy(
+        threads=settings.threads,
+        workers=settings.workers_max,
+        finish_seconds=settings.finish_seconds,
+        chunk_seconds=settings.chunk_seconds,
+    )
+    return cuts.cut(material, room.recipe, policy)
 
 
 def encode(room: Room, material: Material, note: str, because: str) -> Done:

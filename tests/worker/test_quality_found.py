@@ -115,6 +115,18 @@ def test_a_source_that_cannot_be_cut_has_the_usual_quality_and_says_so(
     assert "Its quality could not be searched, for " in said.note
 
 
+def test_a_source_that_is_not_cut_is_searched_once(
+    rig: Rig, made: Clips, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Regression: who had looked at its index searched, and who encoded it whole did it again."""
+    caplog.set_level("INFO", logger="mayfly.worker")
+    quick = VideoOutput(file="quick.mp4", speed="ultrafast", box=BOX, audio=None, speedup=4)
+    said = Film(rig, clip(made), FILM, quick, chunk_seconds=2).begin()[-1]
+    tries = [one for one in caplog.messages if one.startswith("Samples with these crfs")]
+    assert len(scored(said)) == 1
+    assert tries and len(set(tries)) == len(tries)
+
+
 def test_a_film_of_one_frame_is_looked_at_in_one_window(rig: Rig, made: Clips) -> None:
     (one,) = scored(whole(rig, made.one_frame().read_bytes(), FILM))
     assert len(one.windows) == 1 and math.isfinite(one.vmaf)
